@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * io - whole reads and writes on descriptors, atomic files, locks.
+ *
+ * EINTR is retried, short counts are continued.  Names are single components
+ * under a directory descriptor of ours (the store); paths out of images or
+ * contexts belong to root.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* Bytes read (less than @len only at end of file), or -1 with errno. */
+ssize_t io_read_full(int fd, void *data, size_t len);
+/* 0, or -1 with errno. */
+int io_write_full(int fd, const void *data, size_t len);
+/* Reads to the end of file; more than @limit bytes is -ERR_LIMIT. */
+int io_read_all(int fd, size_t limit, struct buf *out, struct error *err);
+/* Opens read-only, demands a regular file, reads it whole.  -ERR_NOT_FOUND when absent. */
+int io_read_file(int dirfd, const char *name, size_t limit, struct buf *out, struct error *err);
+
+enum io_write_flags {
+	IO_SYNC = 1 << 0,    /* fsync file and directory: it survives a power cut */
+	IO_EXCLUDE = 1 << 1, /* an existing file is -ERR_EXISTS */
+};
+
+/* Temporary name, checked write, rename into place. */
+int io_write_file(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		  unsigned flags, struct error *err);
+
+/* Copies @len bytes (or to end of file with UINT64_MAX): reflink or copy_file_range if it can.
+ */
+int io_copy(int from, int to, uint64_t len, struct error *err);
+
+/* flock; @wait false gives -ERR_CONFLICT when somebody holds it. */
+int io_lock(int fd, bool exclusive, bool wait, struct error *err);
+
+/* Sets O_NONBLOCK. */
+void io_nonblock(int fd);
+int io_pipe(int out[2], struct error *err); /* O_CLOEXEC */
+/* memfd holding @data, position 0, sealed; for handing text to a child. */
+int io_memfd(const char *name, const void *data, size_t len, int *out, struct error *err);

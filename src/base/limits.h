@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limits - the named limit that a size from outside meets before an
+ * allocation.  One place, so that they can be read and reasoned about.
+ */
+#pragma once
+
+#define LIMIT_DOCKERFILE_BYTES (16u << 20)
+#define LIMIT_LINE_BYTES       (1u << 20) /* one logical Dockerfile line */
+#define LIMIT_EXPANSION_BYTES  (1u << 20) /* one expanded word */
+#define LIMIT_EXPANSION_DEPTH  64	  /* nested ${a:-${b:-…}} */
+#define LIMIT_IGNORE_BYTES     (4u << 20) /* a .dockerignore file */
+#define LIMIT_IGNORE_PATTERNS  20000u
+#define LIMIT_STAGES	       1000u
+#define LIMIT_INSTRUCTIONS     20000u
+#define LIMIT_MANIFEST_BYTES   (4u << 20)
+#define LIMIT_CONFIG_BYTES     (8u << 20)
+#define LIMIT_JSON_DEPTH       64u
+#define LIMIT_LAYERS	       500u /* what overlayfs takes as lower directories */
+#define LIMIT_HISTORY	       10000u
+#define LIMIT_DIR_ENTRIES      4000000u
+#define LIMIT_TREE_DEPTH       4096u
+#define LIMIT_LINK_BYTES       4096u
+#define LIMIT_XATTR_BYTES      (64u << 10) /* one value; also the list of names */
+#define LIMIT_TAR_ENTRIES      10000000u
+#define LIMIT_TAR_PATH_BYTES   (64u << 10)
+#define LIMIT_PASSWD_BYTES     (1u << 20)
+#define LIMIT_ENV_FILE_BYTES   (1u << 20)
+#define LIMIT_ARCHIVE_BYTES    (1ull << 40) /* what one ADD or import may unpack to */
+#define LIMIT_STEP_LOG_BYTES   (64u << 20)  /* kept of one step's output */
+#define LIMIT_WIRE_BYTES       (16u << 20)  /* a message between our own processes */
