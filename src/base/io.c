@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+ssize_t io_read_full(int fd, void *data, size_t len)
+{
+	size_t have = 0;
+
+	while (have < len) {
+		ssize_t n = read(fd, (char *)data + have, len - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+int io_write_full(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int io_read_all(int fd, size_t limit, struct buf *out, struct error *err)
+{
+	size_t start = out->len;
+
+	for (;;) {
+		char *room = buf_reserve(out, 65536);
+		ssize_t n = read(fd, room, 65536);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_sys(err, "cannot read");
+		if (n == 0)
+			return 0;
+		out->len += (size_t)n;
+		out->data[out->len] = 0;
+		if (out->len - start > limit)
+			return error_set(err, ERR_LIMIT, "more than %zu bytes", limit);
+	}
+}
+
+int io_read_file(int dirfd, const char *name, size_t limit, struct buf *out, struct error *err)
+{
+	AUTO(fd) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, ERR_NOT_FOUND, "%s: no such file", name);
+	if (fd < 0)
+		return error_sys(err, "cannot open %s", name);
+	if (fstat(fd, &st) < 0)
+		return error_sys(err, "cannot look at %s", name);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERR_INVALID, "%s: not a regular file", name);
+	if (io_read_all(fd, limit, out, err) < 0)
+		return error_wrap(err, "%s", name);
+	return 0;
+}
+
+static int write_temporary(int fd, const void *data, size_t len, unsigned flags,
+			   const char *name, struct error *err)
+{
+	if (io_write_full(fd, data, len) < 0)
+		return error_sys(err, "cannot write %s", name);
+	if ((flags & IO_SYNC) && fsync(fd) < 0)
+		return error_sys(err, "cannot sync %s", name);
+	return 0;
+}
+
+int io_write_file(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		  unsigned flags, struct error *err)
+{
+	char tag[13], temporary[64];
+	AUTO(fd) int fd = -1;
+	int r;
+
+	random_hex(tag, 12);
+	snprintf(temporary, sizeof(temporary), ".tmp-%s", tag);
+	fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		    mode);
+	if (fd < 0)
+		return error_sys(err, "cannot create %s", name);
+	r = write_temporary(fd, data, len, flags, name, err);
+	if (r == 0) {
+		unsigned how = (flags & IO_EXCLUDE) ? RENAME_NOREPLACE : 0;
+
+		if (renameat2(dirfd, temporary, dirfd, name, how) == 0) {
+			if ((flags & IO_SYNC) && fsync(dirfd) < 0)
+				return error_sys(err, "cannot sync the directory of %s", name);
+			return 0;
+		}
+		r = errno == EEXIST ? error_set(err, ERR_EXISTS, "%s exists", name)
+				    : error_sys(err, "cannot write %s", name);
+	}
+	unlinkat(dirfd, temporary, 0);
+	return r;
+}
+
+static int copy_by_buffer(int from, int to, uint64_t len, struct error *err)
+{
+	enum {
+		CHUNK = 256 << 10
+	};
+	AUTO(free) char *data = mem_alloc(CHUNK);
+
+	while (len) {
+		ssize_t n = io_read_full(from, data, len < CHUNK ? (size_t)len : CHUNK);
+
+		if (n < 0)
+			return error_sys(err, "cannot read");
+		if (n == 0)
+			return 0;
+		if (io_write_full(to, data, (size_t)n) < 0)
+			return error_sys(err, "cannot write");
+		if (len != UINT64_MAX)
+			len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+int io_copy(int from, int to, uint64_t len, struct error *err)
+{
+	if (len == UINT64_MAX && ioctl(to, FICLONE, from) == 0)
+		return 0;
+	while (len) {
+		size_t want = len < (1u << 30) ? (size_t)len : 1u << 30;
+		ssize_t n = copy_file_range(from, NULL, to, NULL, want, 0);
+
+		if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+			      errno == EOPNOTSUPP || errno == EBADF))
+			return copy_by_buffer(from, to, len, err);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_sys(err, "cannot copy");
+		if (n == 0)
+			/* procfs and the like report no size: read to be sure */
+			return copy_by_buffer(from, to, len, err);
+		if (len != UINT64_MAX)
+			len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+int io_lock(int fd, bool exclusive, bool wait, struct error *err)
+{
+	int op = (exclusive ? LOCK_EX : LOCK_SH) | (wait ? 0 : LOCK_NB);
+
+	while (flock(fd, op) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno == EWOULDBLOCK)
+			return error_set(err, ERR_CONFLICT, "locked by another command");
+		return error_sys(err, "cannot lock");
+	}
+	return 0;
+}
+
+void io_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+int io_pipe(int out[2], struct error *err)
+{
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return error_sys(err, "cannot make a pipe");
+	return 0;
+}
+
+int io_memfd(const char *name, const void *data, size_t len, int *out, struct error *err)
+{
+	AUTO(fd) int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || io_write_full(fd, data, len) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
+		    0)
+		return error_sys(err, "cannot make a memory file");
+	*out = take_fd(&fd);
+	return 0;
+}

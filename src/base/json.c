@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+/* jansson recurses; its own limit of 2048 is deeper than a small stack likes. */
+static bool too_deep(const char *data, size_t len)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = data[i];
+
+		if (quoted) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				quoted = false;
+		} else if (c == '"') {
+			quoted = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > LIMIT_JSON_DEPTH)
+				return true;
+		} else if ((c == '}' || c == ']') && depth) {
+			depth--;
+		}
+	}
+	return false;
+}
+
+int json_parse(const char *data, size_t len, json_t **out, struct error *err)
+{
+	json_error_t je;
+	json_t *j;
+
+	if (too_deep(data, len))
+		return error_set(err, ERR_LIMIT, "JSON nested deeper than %u",
+				 LIMIT_JSON_DEPTH);
+	j = json_loadb(data, len, JSON_REJECT_DUPLICATES, &je);
+	if (!j)
+		return error_set(err, ERR_INVALID, "malformed JSON at line %d, column %d: %s",
+				 je.line, je.column, je.text);
+	*out = j;
+	return 0;
+}
+
+static int add_to_buf(const char *data, size_t len, void *out)
+{
+	buf_add(out, data, len);
+	return 0;
+}
+
+void json_text(const json_t *j, struct buf *out)
+{
+	json_dump_callback(j, add_to_buf, out, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+void json_pretty(const json_t *j, struct buf *out)
+{
+	json_dump_callback(j, add_to_buf, out, JSON_INDENT(4) | JSON_ENCODE_ANY);
+}
+
+static void quote_char(unsigned char c, bool html, struct buf *out)
+{
+	switch (c) {
+	case '"':
+		buf_addstr(out, "\\\"");
+		break;
+	case '\\':
+		buf_addstr(out, "\\\\");
+		break;
+	case '\n':
+		buf_addstr(out, "\\n");
+		break;
+	case '\r':
+		buf_addstr(out, "\\r");
+		break;
+	case '\t':
+		buf_addstr(out, "\\t");
+		break;
+	default:
+		if (c < 0x20 || (html && (c == '<' || c == '>' || c == '&')))
+			buf_printf(out, "\\u%04x", c);
+		else
+			buf_addch(out, (char)c);
+	}
+}
+
+void json_quote(const char *s, bool html, struct buf *out)
+{
+	buf_addch(out, '"');
+	for (; *s; s++)
+		quote_char((unsigned char)*s, html, out);
+	buf_addch(out, '"');
+}
+
+static int wrong_type(const char *key, const char *expected, struct error *err)
+{
+	return error_set(err, ERR_INVALID, "\"%s\" is not %s", key, expected);
+}
+
+static json_t *get(const json_t *obj, const char *key)
+{
+	json_t *j = json_object_get(obj, key);
+
+	return json_is_null(j) ? NULL : j;
+}
+
+int json_get_string(const json_t *obj, const char *key, char **out_new, struct error *err)
+{
+	json_t *j = get(obj, key);
+
+	if (!j)
+		return 0;
+	if (!json_is_string(j) || strlen(json_string_value(j)) != json_string_length(j))
+		return wrong_type(key, "a string", err);
+	free(*out_new);
+	*out_new = mem_strdup(json_string_value(j));
+	return 0;
+}
+
+int json_get_i64(const json_t *obj, const char *key, int64_t *out, struct error *err)
+{
+	json_t *j = get(obj, key);
+
+	if (!j)
+		return 0;
+	if (!json_is_integer(j))
+		return wrong_type(key, "an integer", err);
+	*out = json_integer_value(j);
+	return 0;
+}
+
+int json_get_u64(const json_t *obj, const char *key, uint64_t *out, struct error *err)
+{
+	int64_t v = (int64_t)*out;
+	int r = json_get_i64(obj, key, &v, err);
+
+	if (r < 0)
+		return r;
+	if (get(obj, key) && v < 0)
+		return wrong_type(key, "a positive integer", err);
+	*out = (uint64_t)v;
+	return 0;
+}
+
+int json_get_bool(const json_t *obj, const char *key, bool *out, struct error *err)
+{
+	json_t *j = get(obj, key);
+
+	if (!j)
+		return 0;
+	if (!json_is_boolean(j))
+		return wrong_type(key, "true or false", err);
+	*out = json_is_true(j);
+	return 0;
+}
+
+int json_get_array(const json_t *obj, const char *key, json_t **out, struct error *err)
+{
+	json_t *j = get(obj, key);
+
+	if (j && !json_is_array(j))
+		return wrong_type(key, "a list", err);
+	*out = j;
+	return 0;
+}
+
+int json_get_object(const json_t *obj, const char *key, json_t **out, struct error *err)
+{
+	json_t *j = get(obj, key);
+
+	if (j && !json_is_object(j))
+		return wrong_type(key, "an object", err);
+	*out = j;
+	return 0;
+}
+
+int json_get_strings(const json_t *obj, const char *key, struct strlist *out, bool *out_present,
+		     struct error *err)
+{
+	json_t *list = NULL, *j;
+	size_t i;
+	int r = json_get_array(obj, key, &list, err);
+
+	if (r < 0)
+		return r;
+	if (out_present)
+		*out_present = list != NULL;
+	json_array_foreach (list, i, j) {
+		if (!json_is_string(j) || strlen(json_string_value(j)) != json_string_length(j))
+			return wrong_type(key, "a list of strings", err);
+		strlist_add(out, json_string_value(j));
+	}
+	return 0;
+}
+
+json_t *json_from_strings(const struct strlist *l)
+{
+	json_t *j = json_array();
+
+	for (size_t i = 0; i < l->n; i++)
+		json_array_append_new(j, json_string(l->items[i]));
+	return j;
+}
