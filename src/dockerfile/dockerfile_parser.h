@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dockerfile_parser - what the parts of the parser share.
+ */
+#pragma once
+
+#include "dockerfile/dockerfile.h"
+
+struct parser {
+	struct arena *arena; /* borrowed: the tree's */
+	const char *name;    /* of the file, for messages */
+	char escape;
+	const char *at;	 /* the unread text */
+	const char *end; /* of the text */
+	unsigned line;	 /* number of the last physical line read */
+
+	/* warnings; NULL list means that nobody wants them (inner instructions) */
+	struct warning_list *warnings;
+};
+
+struct warning_list {
+	struct dockerfile_warning *items; /* strings belong to the arena */
+	size_t n;
+	size_t cap;
+};
+
+/* parse.c */
+
+/* Reads one physical line, without its end; false at the end of the text. */
+bool parser_read_line(struct parser *p, const char **out, size_t *out_len);
+/* Sets the message, file and line; returns -ERR_INVALID. */
+int parser_fail(const struct parser *p, unsigned line, struct error *err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+const char *const *parser_keep(struct parser *p, const struct strlist *l);
+
+/* instruction.c */
+
+/*
+ * Parses the logical line @text (trimmed; a copy is made) that begins at
+ * @line, and reads the heredocs that follow it.  @inner: an ONBUILD trigger.
+ */
+int instruction_parse(struct parser *p, const char *text, unsigned line, bool inner,
+		      struct instruction **out, struct error *err);
+/* Nearest of @names (NULL-terminated) to @word, NULL if none is near; any case. */
+const char *nearest_name(const char *word, const char *const *names);
+
+/* flags.c */
+
+/*
+ * Takes the "--flags" off the front of *rest, which is moved on, and checks
+ * them against those that @kind allows.
+ */
+int flags_parse(struct parser *p, enum instruction_kind kind, unsigned line, char **rest,
+		struct instruction *i, struct error *err);
+
+/* words.c */
+
+bool word_space(char c);
+char *word_skip_space(const char *s);
+/* Takes white space off the end, in place. */
+void word_trim_end(char *s);
+/* Splits at white space and nothing else: quotes mean nothing here. */
+void words_split(const char *s, struct strlist *out);
+/* Splits at white space outside quotes; quotes and escapes stay in the words. */
+void words_quoted(const char *s, char escape, struct strlist *out);
+
+enum words_json {
+	WORDS_NOT_JSON,
+	WORDS_JSON,
+	WORDS_NOT_STRINGS, /* an array, but not of strings */
+};
+/*
+ * A JSON array that is the whole of @s, or has only a comment (" # …")
+ * behind it: then *out_comment points to its '#', else it is NULL.
+ */
+enum words_json words_json(const char *s, struct strlist *out, const char **out_comment);
+
+/*
+ * The first word, after at least @after words, that begins with '#' (@whole:
+ * that is "#").  NULL if there is none.
+ */
+char *words_find_comment(const char *s, size_t after, bool whole);
+
+/* heredoc.c */
+
+/* Is @word one that asks for a heredoc?  Fills name, word, expand, chomp. */
+bool heredoc_word(struct arena *a, const char *word, struct heredoc *out);
+/* Reads the heredocs that @text asks for; @trigger (may be NULL) gets them as written. */
+int heredocs_read(struct parser *p, const char *text, unsigned line, struct instruction *i,
+		  struct buf *trigger, struct error *err);
+
+/* pattern.c */
+
+/* Bounds of the work that one substitution may cause, in characters compared. */
+#define LIMIT_PATTERN_STEPS (64u << 20)
+
+enum pattern_side {
+	PATTERN_PREFIX,
+	PATTERN_SUFFIX,
+};
+/* ${V#p} and ${V%p}: appends the rest of @value. */
+int pattern_trim(const char *pattern, const char *value, enum pattern_side side, bool longest,
+		 struct buf *out, struct error *err);
+/* ${V/p/r}: appends @value with the first (@all: every) match of @pattern replaced. */
+int pattern_replace(const char *pattern, const char *replacement, const char *value, bool all,
+		    struct buf *out, struct error *err);
+
+/* warn.c */
+
+void warn(struct parser *p, const char *rule, unsigned line, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Remarks on one instruction by itself; @keyword as the user wrote it. */
+void warn_instruction(struct parser *p, const struct instruction *i, const char *keyword);
+/* Remarks on a FROM line: @words are its words as written. */
+void warn_from(struct parser *p, const struct stage *s, const struct strlist *words,
+	       const char *keyword);
+/* Remarks that need the whole tree; then drops what check=skip names, and sorts. */
+void warn_tree(struct parser *p, struct dockerfile *d);

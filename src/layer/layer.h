@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layer - a directory difference and the one tar stream that it means.
+ *
+ * A *layer directory* is what overlayfs calls an upper directory: files that
+ * were added or changed, a character device 0:0 for each name that was
+ * removed (a *whiteout*), and the attribute trusted.overlay.opaque (or
+ * user.overlay.opaque) on a directory that hides what is below it.
+ *
+ * Its *canonical tar* is a pure function of the directory (image-spec v1.1
+ * layer.md): entries depth first, the names of a directory sorted by bytes;
+ * ustar headers with pax records only where a value does not fit (path and
+ * link longer than the fields, sizes and ids out of range, xattrs as
+ * SCHILY.xattr.NAME sorted); whole seconds of mtime; no user or group names;
+ * the first of several hard links in that order carries the bytes; a
+ * whiteout is an empty file ".wh.NAME", an opaque directory holds
+ * ".wh..wh..opq" first; sockets are left out; attributes trusted.overlay.*,
+ * user.overlay.* and system ones are never written, security.capability and
+ * user.* are; the root directory itself has no entry.  Two zero blocks end it.
+ *
+ * The *diff_id* is the SHA-256 of that stream.  So the tar need not be kept:
+ * it can be written again, byte for byte, at any time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+/* Where stream bytes go. */
+struct layer_sink {
+	int (*write)(void *data, const void *bytes, size_t len, struct error *err);
+	void *data;
+};
+
+struct layer_info {
+	struct digest diff_id;
+	uint64_t tar_bytes;
+	uint64_t
+		content_bytes; /* sum of the regular files' sizes: what Docker calls the size */
+	uint64_t entries;
+};
+
+/*
+ * layer_describe - serialise the layer directory @dirfd
+ *
+ * @sink may be NULL: then only the digest is wanted.  A file that changes its
+ * size while it is read is -ERR_CONFLICT.  Memory does not grow with file
+ * sizes; hard links cost a little each.
+ */
+int layer_describe(int dirfd, const struct layer_sink *sink, struct layer_info *out,
+		   struct error *err);
+
+/*
+ * The same stream from a merged tree (a read-only view of a whole image or
+ * container) for `export`: nothing is a whiteout there.
+ */
+int layer_describe_tree(int dirfd, const struct layer_sink *sink, struct layer_info *out,
+			struct error *err);
+
+struct layer_xattr {
+	const char *name;
+	const void *value;
+	size_t size;
+};
+
+struct layer_entry {
+	const char *path; /* relative, clean, without trailing slash */
+	mode_t mode;	  /* type and permissions: S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFCHR,
+			     S_IFBLK */
+	uid_t uid;
+	gid_t gid;
+	int64_t mtime_sec;
+	uint64_t size;	  /* of a regular file */
+	const char *link; /* target of a symbolic link; or, with S_IFREG, the path of an
+			     earlier entry that this one is a hard link to */
+	dev_t rdev;
+	const struct layer_xattr *xattrs;
+	size_t nxattrs;
+};
+
+/*
+ * layer_writer - make a layer directory and hash its stream in one pass
+ *
+ * Entries must come in canonical order (layer_path_compare), each parent
+ * before its children.  Every entry is created as "opened parent + one
+ * component"; nothing that exists is followed or replaced (-ERR_EXISTS).
+ * Bytes are read once: they go to the new file and to the hash together.
+ * Directories get their final times when they are left.
+ */
+struct layer_writer;
+int layer_writer_open(int dirfd, struct layer_writer **out, struct error *err);
+/* @from: the bytes of a regular file (exactly @e->size of them), else -1; borrowed. */
+int layer_writer_add(struct layer_writer *w, const struct layer_entry *e, int from,
+		     struct error *err);
+/* A regular file whose bytes are in memory. */
+int layer_writer_add_bytes(struct layer_writer *w, const struct layer_entry *e,
+			   const void *data, struct error *err);
+/* Finishes times, hash and @out; frees @w in every case. */
+int layer_writer_close(struct layer_writer *w, struct layer_info *out, struct error *err);
+/* Frees without finishing. */
+void layer_writer_abort(struct layer_writer *w);
+
+/* Canonical order of two relative paths: '/' sorts before every other byte. */
+int layer_path_compare(const char *a, const char *b);
+
+/*
+ * layer_unpack - read an archive, write a tree
+ *
+ * The bytes are hostile: the helper program stave-unpack reads them with
+ * libarchive under limits, in a process with three descriptors, no network,
+ * few capabilities, and writes through openat2 below @tree only.
+ */
+enum layer_unpack_mode {
+	LAYER_UNPACK_TREE = 1, /* a whole root file system (import): names are plain */
+	LAYER_UNPACK_LAYER,    /* an image layer: ".wh." names become whiteouts */
+	LAYER_UNPACK_ADD,      /* ADD of a local archive: onto what exists, links inside the
+				  tree are followed as in a chroot, "../" is -ERR_ESCAPE,
+				  user.* and trusted.* attributes are dropped; directories
+				  that were there and are not in the archive keep their mtime */
+	LAYER_UNPACK_CONTEXT,  /* a build context from standard input: files belong to us */
+};
+
+struct layer_unpack {
+	enum layer_unpack_mode mode;
+	int input;	   /* archive: tar, plain or gzip, bzip2, xz, zstd; borrowed */
+	int tree;	   /* directory descriptor of the root that may not be left; borrowed */
+	const char *below; /* where in the tree names begin ("" for the top); must exist */
+	uint64_t limit_bytes; /* of unpacked content, 0: LIMIT_ARCHIVE_BYTES */
+};
+
+struct layer_unpacked {
+	uint64_t entries;
+	uint64_t content_bytes;
+	struct digest stream; /* of the decompressed tar stream as it came: a layer's diff_id */
+};
+
+int layer_unpack(const struct layer_unpack *how, struct layer_unpacked *out, struct error *err);
+
+/*
+ * Is the regular file @fd an archive that ADD unpacks (a tar, by content, plain
+ * or compressed)?  Asked of the same helper; position is restored to 0.
+ */
+int layer_is_archive(int fd, bool *out, struct error *err);
+
+static inline void layer_writer_auto(struct layer_writer **w)
+{
+	if (*w)
+		layer_writer_abort(*w);
+}
