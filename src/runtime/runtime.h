@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime - containers: who runs what in them, and how they talk to us.
+ *
+ *   runtime_user       the ids behind USER or -u, looked up inside the root
+ *   container_options  what `run` (or a build's RUN) asks for beyond the image
+ *   runtime spec       image config + options + Docker's defaults: what an
+ *                      executor needs, see oci.h
+ *   stdio              the foreground: our descriptors on one side, the
+ *                      container's pipes or pty on the other
+ *
+ * The order for a foreground container: runtime_stdio_new() (the terminal is
+ * checked before anything is made), runtime_resolve_user(), runtime_make_spec(),
+ * network_attach(), runtime_etc_binds(), sandbox_start() with
+ * runtime_stdio_child(), runtime_stdio_run(), runtime_stdio_free().
+ *
+ * Behaviour is that of Docker 28 unless a line says otherwise.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/strlist.h"
+#include "oci/oci.h"
+#include "sandbox/sandbox.h"
+
+/* ---- user ------------------------------------------------------------------------------ */
+
+struct runtime_user {
+	uid_t uid;
+	gid_t gid;
+	struct gid_list groups; /* supplementary ids; the first is @gid, as Docker has it */
+	char *home;		/* owned; from passwd, "/" when there is no entry */
+};
+
+#define RUNTIME_USER_INIT ((struct runtime_user){0})
+
+/*
+ * Resolves "", "name", "uid", "name:group", "uid:gid" and mixtures with
+ * /etc/passwd and /etc/group of the root at @rootfd (read as hostile files, up to
+ * LIMIT_PASSWD_BYTES).  "" is root.  A name wins over a number; a number needs
+ * no entry.  Groups that list the user are supplementary unless a group is
+ * given.  Lines whose ids are not numbers do not count.  -ERR_NOT_FOUND
+ * ("unable to find user foo: no matching entries in passwd file"),
+ * -ERR_INVALID for ids above 2147483647.
+ */
+int runtime_resolve_user(int rootfd, const char *user_spec, struct runtime_user *out,
+			 struct error *err);
+void runtime_user_clear(struct runtime_user *u);
+
+static inline void runtime_user_auto(struct runtime_user *u)
+{
+	runtime_user_clear(u);
+}
+
+/* ---- options --------------------------------------------------------------------------- */
+
+enum runtime_network {
+	RUNTIME_NETWORK_DEFAULT = 0, /* a name space of its own, attached to the bridge */
+	RUNTIME_NETWORK_NONE,	     /* a name space of its own with loopback only */
+	RUNTIME_NETWORK_HOST,	     /* ours */
+};
+
+struct container_mount {
+	char *source;	/* host path (absolute), volume name, or NULL: a volume without name */
+	bool is_volume; /* the source is not a path: the caller finds the directory */
+	char *destination; /* absolute, clean */
+	bool readonly;
+	struct strlist options; /* propagation and the like: "rslave", "exec" … */
+};
+
+struct container_mount_list {
+	struct container_mount *items;
+	size_t n;
+	size_t cap;
+};
+
+struct container_options {
+	char *id;   /* 64 hex digits; names hostname (first 12) and cgroup */
+	char *name; /* not used here; part of the whole for those who keep it */
+
+	struct strlist args;	   /* words behind the image: instead of CMD */
+	bool has_entrypoint;	   /* --entrypoint was given: CMD of the image is dropped too */
+	struct strlist entrypoint; /* {""} or {}: none */
+	struct strlist env;	   /* NAME=value, or NAME: not in the container */
+	char *workdir;		   /* NULL: the image's */
+	char *user;		   /* NULL: the image's (see runtime_user_spec()) */
+	char *hostname;		   /* NULL: from @id, or the host's with its network */
+	char *domainname;
+	struct map labels; /* values are owned strings; not used here */
+	char *stop_signal; /* NULL: the image's; not used here */
+
+	bool tty;
+	bool interactive;
+	bool init;
+	bool privileged;
+	bool read_only;
+	bool no_new_privileges;
+	char *seccomp; /* NULL: Docker's profile; "unconfined"; or the text of a profile */
+
+	struct strlist cap_add;
+	struct strlist cap_drop;
+	struct strlist group_add; /* --group-add: numbers */
+	struct rlimit_list ulimits;
+	struct map sysctl; /* values are owned strings */
+
+	struct strlist tmpfs; /* "/path" or "/path:size=1m,mode=700" */
+	struct container_mount_list mounts;
+	uint64_t shm_size; /* bytes; 0: 64 MiB */
+
+	uint64_t memory; /* bytes; 0: no limit, as below */
+	uint64_t memory_reservation;
+	int64_t memory_swap; /* memory + swap; 0: twice the memory; -1: no limit */
+	int64_t nano_cpus;   /* billionths of a CPU */
+	uint64_t cpu_shares;
+	int64_t cpu_quota;
+	uint64_t cpu_period;
+	char *cpuset_cpus;
+	char *cpuset_mems;
+	int64_t pids_limit; /* 0 or -1: no limit */
+	int oom_score_adj;
+
+	enum runtime_network network;
+	struct strlist extra_hosts; /* "name:ip" */
+	struct strlist dns;
+	struct strlist dns_search;
+	struct strlist dns_options;
+};
+
+#define CONTAINER_OPTIONS_INIT                                     \
+	((struct container_options){.labels = MAP_INIT_FREE(free), \
+				    .sysctl = MAP_INIT_FREE(free)})
+
+void container_options_clear(struct container_options *o);
+
+static inline void container_options_auto(struct container_options *o)
+{
+	container_options_clear(o);
+}
+
+/*
+ * "host:container[:ro|rw,…]", "volume:container", "/container": one -v, at the
+ * end of @o->mounts.  -ERR_INVALID with Docker's words.
+ */
+int container_options_add_volume(struct container_options *o, const char *text,
+				 struct error *err);
+/* "nofile=1024[:2048]": one --ulimit. */
+int container_options_add_ulimit(struct container_options *o, const char *text,
+				 struct error *err);
+/* "none", "host", "default", "bridge", "": --network. */
+int runtime_network_parse(const char *text, enum runtime_network *out, struct error *err);
+
+/* ---- spec ------------------------------------------------------------------------------ */
+
+/* What to give to runtime_resolve_user(): the option, else the image's. Borrowed. */
+const char *runtime_user_spec(const struct image_config *cfg,
+			      const struct container_options *o);
+
+/*
+ * The words to execute: entrypoint, then command, by Docker's rules for what
+ * overrides what.  -ERR_INVALID "no command specified".
+ */
+int runtime_make_args(const struct image_config *cfg, const struct container_options *o,
+		      struct strlist *out, struct error *err);
+
+/*
+ * Fills @out (a fresh RUNTIME_SPEC_INIT) for an image (@cfg NULL: none) and
+ * options.  Binds of volumes (is_volume) must have been given their
+ * directories as source before.  Nothing is read from the root: what that
+ * needs is in @u.  The environment is PATH, HOSTNAME, TERM=xterm with a tty,
+ * the options', the image's, HOME.  Limits are checked as Docker does
+ * ("Minimum memory limit allowed is 6MB").  The cgroup is /stave/ID.
+ */
+int runtime_make_spec(const struct image_config *cfg, const struct container_options *o,
+		      const struct runtime_user *u, struct runtime_spec *out,
+		      struct error *err);
+
+/* The name in the UTS name space: option, id, or the host's with --network=host. Appends. */
+void runtime_hostname(const struct container_options *o, struct buf *out);
+
+/*
+ * Writes resolv.conf, hosts and hostname into the directory @dir and puts a
+ * bind of each (but where a mount of the user's has the place) into @binds,
+ * which has room for RUNTIME_ETC_BINDS.  @address: of the endpoint, 0 without a bridge.
+ */
+#define RUNTIME_ETC_BINDS 3
+int runtime_etc_binds(int dir, const struct container_options *o, uint32_t address,
+		      struct sandbox_bind *binds, size_t *out_n, struct error *err);
+
+/* ---- stdio ----------------------------------------------------------------------------- */
+
+struct runtime_stdio;
+
+struct runtime_stdio_options {
+	bool tty;	  /* -t: the container has a pty */
+	bool interactive; /* -i: our input goes to it */
+	int in;		  /* ours, borrowed: 0, 1, 2 */
+	int out;
+	int err;
+};
+
+/*
+ * Makes pipes (none with a tty) and blocks the signals that are passed on, so
+ * that none is lost while the container is made; runtime_stdio_free() gives
+ * them back.  -ERR_INVALID when -i -t and the input is no terminal.
+ */
+int runtime_stdio_new(const struct runtime_stdio_options *o, struct runtime_stdio **out,
+		      struct error *err);
+
+/* For sandbox_options.stdio; NULL with a tty. */
+const int *runtime_stdio_child(const struct runtime_stdio *s);
+
+/*
+ * runtime_stdio_run - the foreground, until the container has ended
+ *
+ * Call once after sandbox_start().  Copies input to the container (end of
+ * file closes its input) and its output to ours: all of it, also when the
+ * reader is slow; when our reader is gone the container's writes fail too.
+ * With -i -t our terminal is raw meanwhile and is given back on every way
+ * out.  SIGWINCH sets the size of the pty.  HUP, INT, QUIT, TERM, USR1, USR2
+ * and the like go to the container's first process; the third INT or TERM kills it.
+ * Waits for it with sandbox_wait(): @sb is used up.
+ */
+int runtime_stdio_run(struct runtime_stdio *s, struct sandbox *sb,
+		      const struct sandbox_options *so, int *out_exit_code, struct error *err);
+
+/* NULL is fine. */
+void runtime_stdio_free(struct runtime_stdio *s);
+
+static inline void runtime_stdio_auto(struct runtime_stdio **s)
+{
+	runtime_stdio_free(*s);
+}
