@@ -52,7 +52,10 @@ struct reference {
 
 #define REFERENCE_INIT ((struct reference){0})
 
-/* Parses and normalises as Docker does: "alpine" is docker.io/library/alpine:latest. */
+/*
+ * Parses and normalises as Docker does: "alpine" is docker.io/library/alpine:latest.  The
+ * messages are Docker's ("invalid reference format"); the caller says where the name was read.
+ */
 int reference_parse(const char *text, struct reference *out, struct error *err);
 /* A tag alone. */
 bool reference_tag_valid(const char *tag);

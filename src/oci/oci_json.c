@@ -140,7 +140,8 @@ void json_member_map_opt(struct json_writer *w, const char *key, const struct ma
 {
 	AUTO(strlist) struct strlist names = STRLIST_INIT;
 
-	map_each(m, e) strlist_add(&names, e->key);
+	map_each (m, e)
+		strlist_add(&names, e->key);
 	if (!names.n)
 		return;
 	strlist_sort(&names);
@@ -256,6 +257,43 @@ int json_read_document(const char *data, size_t len, const char *what, json_t **
 	return 0;
 }
 
+int json_read_wide_document(const char *data, size_t len, const char *what, json_t **out,
+			    struct error *err)
+{
+	static const char widest[] = "18446744073709551615";
+	const size_t width = sizeof(widest) - 1;
+	AUTO(buf) struct buf text = BUF_INIT;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (quoted && data[i] == '\\' && i + 1 < len) {
+			buf_add(&text, data + i++, 2);
+			continue;
+		}
+		if (data[i] == '"')
+			quoted = !quoted;
+		if (!quoted && data[i] == '1' && len - i >= width &&
+		    memcmp(data + i, widest, width) == 0) {
+			buf_addstr(&text, "-1");
+			i += width - 1;
+			continue;
+		}
+		buf_addch(&text, data[i]);
+	}
+	return json_read_document(buf_str(&text), text.len, what, out, err);
+}
+
+int json_read_wide(const json_t *obj, const char *key, uint64_t *out, struct error *err)
+{
+	const json_t *j = json_object_get(obj, key);
+
+	if (json_is_integer(j) && json_integer_value(j) == -1) {
+		*out = UINT64_MAX;
+		return 0;
+	}
+	return json_get_u64(obj, key, out, err);
+}
+
 int json_read_element(const json_t *array, size_t i, const char *key, json_t **out,
 		      struct error *err)
 {
@@ -270,5 +308,6 @@ int json_read_element(const json_t *array, size_t i, const char *key, json_t **o
 
 void map_copy_strings(const struct map *from, struct map *to)
 {
-	map_each(from, e) map_set(to, e->key, mem_strdup(e->value));
+	map_each (from, e)
+		map_set(to, e->key, mem_strdup(e->value));
 }

@@ -63,6 +63,14 @@ int json_read_time(const json_t *obj, const char *key, int64_t *out, bool *out_h
 /* Parses and demands an object at the top; @what names the document in messages. */
 int json_read_document(const char *data, size_t len, const char *what, json_t **out,
 		       struct error *err);
+/*
+ * The same for the runtime specification, whose numbers are 64 bits wide without a sign:
+ * UINT64_MAX ("unlimited"), which jansson cannot hold, arrives as -1.  json_read_wide() reads
+ * such a member.
+ */
+int json_read_wide_document(const char *data, size_t len, const char *what, json_t **out,
+			    struct error *err);
+int json_read_wide(const json_t *obj, const char *key, uint64_t *out, struct error *err);
 /* The elements of @array must be objects. */
 int json_read_element(const json_t *array, size_t i, const char *key, json_t **out,
 		      struct error *err);

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/banned.h"
 
-#define MATCH_EXACT   100u
+#define MATCH_EXACT 100u
 
 struct arch_alias {
 	const char *from;
@@ -20,21 +20,32 @@ struct arch_alias {
 
 /* Names that uname(2) and people use, and what GOARCH calls them. */
 static const struct arch_alias arch_aliases[] = {
-	{"i386", "386", NULL},	      {"i486", "386", NULL},	   {"i586", "386", NULL},
-	{"i686", "386", NULL},	      {"x86_64", "amd64", NULL},   {"x86-64", "amd64", NULL},
-	{"aarch64", "arm64", NULL},   {"armhf", "arm", "v7"},	   {"armel", "arm", "v6"},
-	{"armv5l", "arm", "v5"},      {"armv6l", "arm", "v6"},	   {"armv7l", "arm", "v7"},
-	{"armv8l", "arm", "v7"},      {"ppc64el", "ppc64le", NULL}, {"powerpc64le", "ppc64le", NULL},
-	{"mips64el", "mips64le", NULL}, {"loongarch64", "loong64", NULL},
+	{"i386", "386", NULL},
+	{"i486", "386", NULL},
+	{"i586", "386", NULL},
+	{"i686", "386", NULL},
+	{"x86_64", "amd64", NULL},
+	{"x86-64", "amd64", NULL},
+	{"aarch64", "arm64", NULL},
+	{"armhf", "arm", "v7"},
+	{"armel", "arm", "v6"},
+	{"armv5l", "arm", "v5"},
+	{"armv6l", "arm", "v6"},
+	{"armv7l", "arm", "v7"},
+	{"armv8l", "arm", "v7"},
+	{"ppc64el", "ppc64le", NULL},
+	{"powerpc64le", "ppc64le", NULL},
+	{"mips64el", "mips64le", NULL},
+	{"loongarch64", "loong64", NULL},
 };
 
-static const char *const known_os[] = {"linux",	  "windows", "darwin", "freebsd", "openbsd",
-				       "netbsd",  "solaris", "plan9",  "dragonfly", "android",
-				       "aix",	  "wasip1",  "js"};
+static const char *const known_os[] = {"linux",	 "windows", "darwin", "freebsd",   "openbsd",
+				       "netbsd", "solaris", "plan9",  "dragonfly", "android",
+				       "aix",	 "wasip1",  "js"};
 
-static const char *const known_arch[] = {"386",	   "amd64",   "arm",	 "arm64",  "ppc64",
-					 "ppc64le", "mips",    "mipsle",  "mips64", "mips64le",
-					 "riscv64", "s390x",   "loong64", "wasm"};
+static const char *const known_arch[] = {"386",	    "amd64", "arm",	"arm64",  "ppc64",
+					 "ppc64le", "mips",  "mipsle",	"mips64", "mips64le",
+					 "riscv64", "s390x", "loong64", "wasm"};
 
 static bool listed(const char *s, const char *const *list, size_t n)
 {
@@ -206,8 +217,8 @@ bool platform_eq(const struct platform *a, const struct platform *b)
 /* "v7" is 7; no variant is the architecture's lowest. */
 static unsigned variant_level(const struct platform *p)
 {
-	if (p->variant && p->variant[0] == 'v' && p->variant[1] >= '1' && p->variant[1] <= '9' &&
-	    !p->variant[2])
+	if (p->variant && p->variant[0] == 'v' && p->variant[1] >= '1' &&
+	    p->variant[1] <= '9' && !p->variant[2])
 		return (unsigned)(p->variant[1] - '0');
 	if (p->variant)
 		return 0;

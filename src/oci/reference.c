@@ -126,13 +126,13 @@ static bool path_valid(const char *path)
 	}
 }
 
-static int invalid(struct error *err, const char *text)
+static int invalid(struct error *err)
 {
-	return error_set(err, ERR_INVALID, "invalid reference format: \"%.300s\"", text);
+	return error_set(err, ERR_INVALID, "invalid reference format");
 }
 
 /* Cuts "@digest" and ":tag" off @rest, which is left as the bare name. */
-static int cut_suffixes(char *rest, const char *text, struct reference *ref, struct error *err)
+static int cut_suffixes(char *rest, struct reference *ref, struct error *err)
 {
 	char *at = strchr(rest, '@');
 	char *colon;
@@ -140,14 +140,14 @@ static int cut_suffixes(char *rest, const char *text, struct reference *ref, str
 	if (at) {
 		*at = '\0';
 		if (!digest_parse(at + 1, &ref->digest))
-			return invalid(err, text);
+			return invalid(err);
 		ref->has_digest = true;
 	}
 	colon = strrchr(rest, ':');
 	if (colon && !strchr(colon, '/')) {
 		*colon = '\0';
 		if (!reference_tag_valid(colon + 1))
-			return invalid(err, text);
+			return invalid(err);
 		ref->tag = mem_strdup(colon + 1);
 	}
 	return 0;
@@ -194,7 +194,7 @@ static int parse(const char *text, struct reference *ref, struct error *err)
 				 "invalid repository name (%s), cannot specify 64-byte "
 				 "hexadecimal strings",
 				 text);
-	rc = cut_suffixes(rest, text, ref, err);
+	rc = cut_suffixes(rest, ref, err);
 	if (rc < 0)
 		return rc;
 	split_domain(rest, ref);
@@ -207,7 +207,7 @@ static int parse(const char *text, struct reference *ref, struct error *err)
 			return -ERR_INVALID;
 		}
 	if (!domain_valid(ref->domain) || !path_valid(ref->path))
-		return invalid(err, text);
+		return invalid(err);
 	if (strlen(ref->path) > NAME_LENGTH_MAX)
 		return error_set(err, ERR_INVALID,
 				 "repository name must not be more than %d characters",
