@@ -66,37 +66,66 @@ void json_pretty(const json_t *j, struct buf *out)
 	json_dump_callback(j, add_to_buf, out, JSON_INDENT(4) | JSON_ENCODE_ANY);
 }
 
-static void quote_char(unsigned char c, bool html, struct buf *out)
+/*
+ * Bytes of the UTF-8 sequence at @s, 0 if it is not one: no overlong forms,
+ * no surrogates, nothing above U+10FFFF (RFC 3629 section 4).
+ */
+static size_t utf8_length(const unsigned char *s)
 {
-	switch (c) {
-	case '"':
-		buf_addstr(out, "\\\"");
-		break;
-	case '\\':
-		buf_addstr(out, "\\\\");
-		break;
-	case '\n':
-		buf_addstr(out, "\\n");
-		break;
-	case '\r':
-		buf_addstr(out, "\\r");
-		break;
-	case '\t':
-		buf_addstr(out, "\\t");
-		break;
-	default:
-		if (c < 0x20 || (html && (c == '<' || c == '>' || c == '&')))
-			buf_printf(out, "\\u%04x", c);
-		else
-			buf_addch(out, (char)c);
-	}
+	size_t n = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
 }
 
+static void quote_ascii(unsigned char c, bool html, struct buf *out)
+{
+	static const char named[] = "\"\"\\\\\nn\rr\tt\bb\ff";
+
+	for (const char *n = named; c && *n; n += 2) {
+		if (c != (unsigned char)*n)
+			continue;
+		buf_addch(out, '\\');
+		buf_addch(out, n[1]);
+		return;
+	}
+	if (c < 0x20 || (html && (c == '<' || c == '>' || c == '&')))
+		buf_printf(out, "\\u%04x", c);
+	else
+		buf_addch(out, (char)c);
+}
+
+/* What is not UTF-8 becomes U+FFFD, as in Go, so that any reader takes the document. */
 void json_quote(const char *s, bool html, struct buf *out)
 {
+	const unsigned char *at = (const unsigned char *)s;
+
 	buf_addch(out, '"');
-	for (; *s; s++)
-		quote_char((unsigned char)*s, html, out);
+	while (*at) {
+		size_t n;
+
+		if (*at < 0x80) {
+			quote_ascii(*at++, html, out);
+			continue;
+		}
+		n = utf8_length(at);
+		if (!n) {
+			buf_addstr(out, "\\ufffd");
+			at++;
+		} else if (html && n == 3 && at[0] == 0xe2 && at[1] == 0x80 &&
+			   (at[2] | 1) == 0xa9) {
+			buf_printf(out, "\\u202%c", at[2] & 1 ? '9' : '8');
+			at += 3;
+		} else {
+			buf_add(out, at, n);
+			at += n;
+		}
+	}
 	buf_addch(out, '"');
 }
 
