@@ -9,6 +9,10 @@
  * are made once and stay (they are host configuration, as docker0 is); an
  * endpoint dies with its name space, so a killed command leaves nothing.
  *
+ * Its state is remembered in a file beside the addresses together with the generation
+ * number of the machine's ruleset: when somebody flushes or adds rules, the
+ * next endpoint sees another number and makes sure of ours again.
+ *
  * An address is held by an open-file-description lock on one byte of the
  * network's address file: it is free again when the holder's descriptors are
  * closed, however the holder ended.
@@ -35,12 +39,16 @@ struct network_endpoint {
 	int netns;	  /* owned: descriptor of the name space */
 	int address_lock; /* owned: keeps the address ours; -1 without a bridge */
 	uint32_t address; /* host byte order, 0 without a bridge */
+	uint32_t gateway; /* likewise */
 	uint8_t mac[6];
 };
 
 #define NETWORK_ENDPOINT_INIT ((struct network_endpoint){.netns = -1, .address_lock = -1})
 
-/* stave0 unless the environment or another bridge takes its subnet. */
+/*
+ * stave0 as it is; before it is there, with the first of 10.89.0.0/16, 10.90.0.0/16 … that no
+ * address or route of the host overlaps.
+ */
 void network_default_bridge(struct network_bridge *out);
 
 /* A new network name space with loopback up (--network=none stops here). */
@@ -62,15 +70,28 @@ void network_endpoint_close(struct network_endpoint *e);
 /* Removes the bridge and the rules. For tests and `system` commands. */
 int network_bridge_remove(const char *name, struct error *err);
 
-/*
- * Text for /etc/resolv.conf: the host's without loopback servers (systemd's
- * real file is read where its stub is configured); with @host as it is.
- */
-int network_resolv_conf(bool host, struct buf *out, struct error *err);
+/* What --dns, --dns-search and --dns-option replace; NULL or empty lists keep the host's. */
+struct network_dns {
+	char *const *servers;
+	char *const *search; /* {"."}: none */
+	char *const *options;
+};
 
-/* Text for /etc/hosts: localhost lines and, unless 0, address and @hostname; @extra are
- * "name:ip". */
-void network_hosts(uint32_t address, const char *hostname, char *const *extra, struct buf *out);
+/*
+ * Text for /etc/resolv.conf: the host's without loopback and IPv6 servers
+ * (systemd's real file is read where its stub is configured; public servers
+ * when none is left); with @host as it is.  @dns may be NULL.
+ */
+int network_resolv_conf(bool host, const struct network_dns *dns, struct buf *out,
+			struct error *err);
+
+/*
+ * Text for /etc/hosts: localhost lines, @extra ("name:ip", "name:host-gateway"; may be NULL),
+ * and unless @e is NULL or has no address, its address and @hostname.  Unknown forms in
+ * @extra are passed over.
+ */
+void network_hosts(const struct network_endpoint *e, const char *hostname, char *const *extra,
+		   struct buf *out);
 
 static inline void network_endpoint_auto(struct network_endpoint *e)
 {

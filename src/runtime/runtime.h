@@ -22,9 +22,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/map.h"
 #include "base/strlist.h"
+#include "network/network.h"
 #include "oci/oci.h"
 #include "sandbox/sandbox.h"
 
@@ -185,11 +187,12 @@ void runtime_hostname(const struct container_options *o, struct buf *out);
 /*
  * Writes resolv.conf, hosts and hostname into the directory @dir and puts a
  * bind of each (but where a mount of the user's has the place) into @binds,
- * which has room for RUNTIME_ETC_BINDS.  @address: of the endpoint, 0 without a bridge.
+ * which has room for RUNTIME_ETC_BINDS.  @e: NULL without a bridge.
  */
 #define RUNTIME_ETC_BINDS 3
-int runtime_etc_binds(int dir, const struct container_options *o, uint32_t address,
-		      struct sandbox_bind *binds, size_t *out_n, struct error *err);
+int runtime_etc_binds(int dir, const struct container_options *o,
+		      const struct network_endpoint *e, struct sandbox_bind *binds,
+		      size_t *out_n, struct error *err);
 
 /* ---- stdio ----------------------------------------------------------------------------- */
 
