@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store - everything that stave keeps, in one directory.
+ *
+ *   blobs/sha256/HEX   documents by digest (image configs, manifests): an OCI image layout
+ *   layers/DIR/fs      layer directories; DIR is short, so that many fit into a mount option
+ *   containers/ID/     one directory a container: bundle, its upper directory
+ *   cache/             what can be made again: context indexes, compiled filters
+ *   leases/ID          what a running command has made and not yet recorded
+ *   stub/              the empty mount points that lie under every container's root
+ *   stave.db           SQLite (WAL): what is known about all of the above
+ *   lock               shared by every command, exclusive for garbage collection
+ *
+ * Words: a *row* makes a thing exist.  A directory without a row is a
+ * leftover; its maker wrote its name into a *lease* (a file that the maker
+ * keeps locked) before making it, so the next command undoes what a killed
+ * one left (store_open() looks for leases without an owner).
+ *
+ * Durability: blobs and the rows of images and names are synced before a
+ * function returns.  Layer directories are not: a layer row says in which
+ * boot it was committed, and one that was not synced before the machine went
+ * down is *doubtful* until its diff_id has been computed again
+ * (docs/adr/0003-no-fsync-on-the-hot-path.md).
+ *
+ * Several commands may have the store open; SQLite's transactions order
+ * them.  A handle belongs to one thread and does not survive fork(): children
+ * use descriptors, never the handle.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/strlist.h"
+#include "oci/oci.h"
+
+struct store;
+struct lease;
+
+enum store_place {
+	STORE_ROOT = 0,
+	STORE_BLOBS,
+	STORE_LAYERS,
+	STORE_CONTAINERS,
+	STORE_CACHE,
+	STORE_LEASES,
+	STORE_STUB,
+	STORE_PLACES,
+};
+
+/* What to do with a thing of a dead command that is not the store's: "cgroup", "bridge" … */
+typedef int (*store_undo_fn)(void *data, const char *kind, const char *name, struct error *err);
+
+/*
+ * @path NULL: $STAVE_ROOT, else /var/lib/stave for root, else
+ * $XDG_DATA_HOME/stave.  Makes the store if it is not there, migrates an
+ * older one, refuses a newer one (-ERR_UNSUPPORTED), undoes dead leases.
+ */
+int store_open(const char *path, store_undo_fn undo, void *data, struct store **out,
+	       struct error *err);
+void store_close(struct store *s);
+const char *store_path(const struct store *s);
+/* Borrowed directory descriptor. */
+int store_dir(const struct store *s, enum store_place place);
+/*
+ * Transactions nest; an abort of the inner one aborts the whole.  @durable (of
+ * the outermost): what is committed is on disk when store_commit() returns.
+ */
+int store_begin(struct store *s, bool durable, struct error *err);
+int store_commit(struct store *s, struct error *err);
+void store_abort(struct store *s);
+
+/* ---- leases ---- */
+
+/* One a command; ends with it, also when it is killed. */
+int lease_new(struct store *s, struct lease **out, struct error *err);
+/* Before the thing is made. */
+int lease_note(struct lease *l, const char *kind, const char *name, struct error *err);
+/* All that was noted is recorded or removed: forget it. */
+void lease_end(struct lease *l);
+
+/* ---- blobs ---- */
+
+int store_blob_write(struct store *s, const void *data, size_t len, struct digest *out,
+		     struct error *err);
+/* Reads it whole and verifies it: -ERR_NOT_FOUND, -ERR_CORRUPT, -ERR_LIMIT. */
+int store_blob_read(struct store *s, const struct digest *d, size_t limit, struct buf *out,
+		    struct error *err);
+
+/* ---- layers ---- */
+
+#define STORE_LAYER_DIR_SIZE 12
+
+struct store_layer {
+	struct digest diff_id;
+	char dir[STORE_LAYER_DIR_SIZE];
+	uint64_t content_bytes; /* Docker's size */
+	uint64_t tar_bytes;
+	uint64_t entries; /* 0: nothing to mount */
+	bool doubtful;	  /* verify before use */
+};
+
+/* A new empty layers/DIR/{fs,work}, noted in @l. Owner root:root, mode 0755. */
+int store_layer_new(struct store *s, struct lease *l, char dir[STORE_LAYER_DIR_SIZE],
+		    struct error *err);
+/*
+ * Makes layers/DIR the layer @info (its .dir is taken).  If that diff_id is
+ * there already, the new directory is removed and info->dir becomes the old.
+ */
+int store_layer_commit(struct store *s, struct store_layer *info, struct error *err);
+/* Removes an unrecorded directory. */
+int store_layer_discard(struct store *s, const char *dir, struct error *err);
+/* -ERR_NOT_FOUND. */
+int store_layer_find(struct store *s, const struct digest *diff_id, struct store_layer *out,
+		     struct error *err);
+/* It was verified in this boot, or synced. */
+int store_layer_trust(struct store *s, const struct digest *diff_id, struct error *err);
+/* Forgets a layer that turned out damaged, with all step records that give it. */
+int store_layer_drop(struct store *s, const struct digest *diff_id, struct error *err);
+/* Opens layers/DIR/fs. */
+int store_layer_open(struct store *s, const char *dir, int *out_fd, struct error *err);
+/* Calls syncfs once and marks every layer of this boot as synced. */
+int store_layers_sync(struct store *s, struct error *err);
+
+/* ---- step records: the build cache ---- */
+
+struct store_step {
+	struct digest key;
+	struct digest diff_id;
+	int64_t created_ns;
+	int64_t duration_ns;
+	char *title;  /* the instruction, for people; owned */
+	char *inputs; /* JSON: the tree of digests that the key was made of; owned */
+};
+
+/* -ERR_NOT_FOUND. Marks it as used now and then. */
+int store_step_find(struct store *s, const struct digest *key, struct store_step *out,
+		    struct error *err);
+int store_step_add(struct store *s, const struct store_step *step, struct error *err);
+void store_step_clear(struct store_step *step);
+
+/* A digest computed once of something that does not change, by a key that names it. */
+bool store_memo_find(struct store *s, const struct digest *key, struct digest *out);
+int store_memo_add(struct store *s, const struct digest *key, const struct digest *value,
+		   struct error *err);
+
+/* ---- images and names ---- */
+
+struct store_image {
+	struct digest id;	/* digest of the config */
+	struct digest manifest; /* digest of the manifest */
+	int64_t created_ns;	/* as the config says, 0 if it does not */
+	int64_t added_ns;
+	uint64_t size;	      /* sum of the layers' content_bytes */
+	struct strlist names; /* normal references, sorted */
+};
+
+struct store_image_list {
+	struct store_image *items;
+	size_t n;
+	size_t cap;
+};
+
+/* Idempotent. @diff_ids must have layer rows. */
+int store_image_add(struct store *s, const struct store_image *image,
+		    const struct digest_list *diff_ids, struct error *err);
+int store_image_get(struct store *s, const struct digest *id, struct store_image *out,
+		    struct error *err);
+/* By normal reference; -ERR_NOT_FOUND. */
+int store_name_find(struct store *s, const char *name, struct digest *out_id,
+		    struct error *err);
+/* Ids that begin with @hex_prefix, at most @max. */
+int store_image_prefix(struct store *s, const char *hex_prefix, size_t max,
+		       struct digest_list *out, struct error *err);
+/* Points @name at @id; @out_changed (may be NULL) is false when it did so before. */
+int store_name_set(struct store *s, const char *name, const struct digest *id,
+		   bool *out_changed, struct error *err);
+int store_name_remove(struct store *s, const char *name, struct error *err);
+/* The row, its names and its layers' uses; bytes go with store_collect(). */
+int store_image_remove(struct store *s, const struct digest *id, struct error *err);
+/* Newest first. */
+int store_image_list(struct store *s, struct store_image_list *out, struct error *err);
+void store_image_clear(struct store_image *image);
+void store_image_list_clear(struct store_image_list *l);
+
+/* ---- containers ---- */
+
+struct store_container {
+	char *id;   /* 64 hex digits */
+	char *name; /* unique */
+	struct digest image;
+	char *image_name; /* as the user wrote it */
+	char *state;	  /* "created", "running", "exited" */
+	char *boot;	  /* in which boot it runs */
+	int64_t pid;	  /* of its monitor or foreground command */
+	int64_t created_ns, started_ns, finished_ns;
+	int64_t exit_code;
+	bool auto_remove;
+	char *config; /* JSON: the options it was made with */
+};
+
+struct store_container_list {
+	struct store_container *items;
+	size_t n;
+	size_t cap;
+};
+
+/* -ERR_EXISTS when the name is taken (the message says by which container). */
+int store_container_add(struct store *s, const struct store_container *c, struct error *err);
+int store_container_update(struct store *s, const struct store_container *c, struct error *err);
+int store_container_remove(struct store *s, const char *id, struct error *err);
+int store_container_list(struct store *s, struct store_container_list *out, struct error *err);
+void store_container_clear(struct store_container *c);
+void store_container_list_clear(struct store_container_list *l);
+
+/* ---- upkeep ---- */
+
+struct store_collected {
+	uint64_t layers, blobs, bytes;
+	struct digest_list diff_ids; /* of the removed layers */
+};
+
+/*
+ * Removes layers and blobs that no image, step record or container uses.
+ * Does nothing (and returns 0) while another command is at work.
+ */
+int store_collect(struct store *s, struct store_collected *out, struct error *err);
+void store_collected_clear(struct store_collected *c);
+/* Removes all step records and memos. */
+int store_forget_steps(struct store *s, struct error *err);
+
+struct store_problem_sink {
+	/* @fixed: it was mended. */
+	void (*problem)(void *data, const char *text, bool fixed);
+	void *data;
+};
+
+/*
+ * Checks the database, that each row has its bytes and the bytes their rows,
+ * and each blob's digest; with @repair mends it (removes what is damaged and
+ * what depends on it, and leftovers).  Layers' contents are the caller's to
+ * verify (they need layer/): see store_layer_all().
+ */
+int store_check(struct store *s, bool repair, const struct store_problem_sink *sink,
+		struct error *err);
+struct store_layer_list {
+	struct store_layer *items;
+	size_t n;
+	size_t cap;
+};
+int store_layer_all(struct store *s, struct store_layer_list *out, struct error *err);
+
+struct store_counts {
+	uint64_t images, containers, running, layers, steps;
+};
+int store_count(struct store *s, struct store_counts *out, struct error *err);
+
+static inline void store_auto(struct store **s)
+{
+	store_close(*s);
+}
+static inline void lease_auto(struct lease **l)
+{
+	if (*l)
+		lease_end(*l);
+}
+static inline void store_step_auto(struct store_step *step)
+{
+	store_step_clear(step);
+}
+static inline void store_image_auto(struct store_image *image)
+{
+	store_image_clear(image);
+}
+static inline void store_image_list_auto(struct store_image_list *l)
+{
+	store_image_list_clear(l);
+}
+static inline void store_container_list_auto(struct store_container_list *l)
+{
+	store_container_list_clear(l);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `system check`: rows against bytes, in both directions. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/root.h"
+#include "store/store_db.h"
+
+#include "base/banned.h"
+
+struct check {
+	struct store *s;
+	bool repair;
+	const struct store_problem_sink *sink;
+};
+
+static void __attribute__((format(printf, 3, 4)))
+problem(struct check *c, bool fixed, const char *fmt, ...)
+{
+	AUTO(free) char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = mem_vprintf(fmt, ap);
+	va_end(ap);
+	c->sink->problem(c->sink->data, text, fixed);
+}
+
+static int check_database(struct check *c, struct error *err)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) sqlite3_stmt *keys = NULL;
+	int r = db_prepare(c->s, &stmt, err, "PRAGMA quick_check", "");
+
+	while (r >= 0 && (r = db_step(c->s, stmt, err)) == 1) {
+		AUTO(free) char *text = db_text(stmt, 0);
+
+		if (!str_eq(text, "ok"))
+			problem(c, false, "database: %s", text ? text : "unreadable");
+	}
+	if (r < 0 || (r = db_prepare(c->s, &keys, err, "PRAGMA foreign_key_check", "")) < 0)
+		return r;
+	while ((r = db_step(c->s, keys, err)) == 1) {
+		AUTO(free) char *table = db_text(keys, 0);
+
+		problem(c, false, "database: a row of %s refers to nothing", table);
+	}
+	return r;
+}
+
+/* An image without its documents is gone; its layers may still serve others. */
+static void check_image_blob(struct check *c, const struct store_image *image,
+			     const struct digest *blob, const char *what, bool *damaged)
+{
+	AUTO(buf) struct buf data = BUF_INIT;
+	AUTO(error) struct error why = ERROR_INIT;
+	char id[DIGEST_HEX_SIZE], hex[DIGEST_HEX_SIZE];
+
+	if (store_blob_read(c->s, blob, LIMIT_CONFIG_BYTES, &data, &why) == 0)
+		return;
+	digest_hex(&image->id, id);
+	digest_hex(blob, hex);
+	problem(c, c->repair, "image %.12s: its %s %.12s is missing or damaged", id, what, hex);
+	if (c->repair)
+		unlinkat(c->s->dirs[STORE_BLOBS], hex, 0);
+	*damaged = true;
+}
+
+static int check_images(struct check *c, struct error *err)
+{
+	AUTO(store_image_list) struct store_image_list list = {0};
+	int r = store_image_list(c->s, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		bool damaged = false;
+
+		check_image_blob(c, &list.items[i], &list.items[i].id, "config", &damaged);
+		check_image_blob(c, &list.items[i], &list.items[i].manifest, "manifest",
+				 &damaged);
+		if (damaged && c->repair)
+			r = store_image_remove(c->s, &list.items[i].id, err);
+	}
+	return r;
+}
+
+static int check_layer_rows(struct check *c, struct error *err)
+{
+	struct store_layer_list list = {0};
+	int r = store_layer_all(c->s, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		char hex[DIGEST_HEX_SIZE];
+		AUTO(fd) int fd = -1;
+
+		if (store_layer_open(c->s, list.items[i].dir, &fd, NULL) == 0)
+			continue;
+		problem(c, c->repair, "layer %.12s: its directory is gone",
+			digest_hex(&list.items[i].diff_id, hex));
+		if (c->repair)
+			r = store_layer_drop(c->s, &list.items[i].diff_id, err);
+	}
+	free(list.items);
+	return r;
+}
+
+static bool has_row(struct check *c, const char *sql, const char *name)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+
+	return db_prepare(c->s, &stmt, NULL, sql, "t", name) < 0 ||
+	       db_step(c->s, stmt, NULL) != 0;
+}
+
+static int check_leftovers(struct check *c, enum store_place place, const char *sql,
+			   const char *what, struct error *err)
+{
+	AUTO(dir_list) struct dir_list list = {0};
+	int dir = c->s->dirs[place], r = dir_list_read(dir, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		const char *name = list.items[i].name;
+
+		if (has_row(c, sql, name))
+			continue;
+		problem(c, c->repair, "%s %s belongs to nothing", what, name);
+		if (c->repair)
+			r = root_remove(dir, name, err);
+	}
+	return r;
+}
+
+static int check_bytes(struct check *c, struct error *err)
+{
+	int r = check_leftovers(c, STORE_LAYERS, "SELECT 1 FROM layer WHERE dir = ?",
+				"layer directory", err);
+
+	if (r == 0)
+		r = check_leftovers(c, STORE_CONTAINERS, "SELECT 1 FROM container WHERE id = ?",
+				    "container directory", err);
+	if (r == 0)
+		r = check_leftovers(c, STORE_BLOBS,
+				    "SELECT 1 FROM image WHERE id = ?1 OR manifest = ?1",
+				    "blob", err);
+	return r;
+}
+
+int store_check(struct store *s, bool repair, const struct store_problem_sink *sink,
+		struct error *err)
+{
+	struct check c = {.s = s, .repair = repair, .sink = sink};
+	int r = check_database(&c, err);
+
+	if (r == 0)
+		r = check_images(&c, err);
+	if (r == 0)
+		r = check_layer_rows(&c, err);
+	if (r < 0)
+		return r;
+	/* others may be making things at this moment, under leases: look only when alone */
+	if (io_lock(s->lock, true, false, NULL) == 0)
+		r = check_bytes(&c, err);
+	if (io_lock(s->lock, false, true, r < 0 ? NULL : err) < 0 && r == 0)
+		r = -ERR_SYSTEM;
+	return r;
+}

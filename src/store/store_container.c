@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/store_db.h"
+
+#include "base/banned.h"
+
+static int name_taken(struct store *s, const char *name, struct error *err)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(free) char *id = NULL;
+	int r = db_prepare(s, &stmt, err, "SELECT id FROM container WHERE name = ?", "t", name);
+
+	if (r < 0 || (r = db_step(s, stmt, err)) <= 0)
+		return r;
+	id = db_text(stmt, 0);
+	error_set(
+		err, ERR_EXISTS,
+		"Conflict. The container name \"/%s\" is already in use by container \"%s\"."
+		" You have to remove (or rename) that container to be able to reuse that name.",
+		name, id);
+	return -ERR_EXISTS;
+}
+
+int store_container_add(struct store *s, const struct store_container *c, struct error *err)
+{
+	int r = store_begin(s, false, err);
+
+	if (r < 0)
+		return r;
+	r = name_taken(s, c->name, err);
+	if (r == 0)
+		r = db_exec(
+			s, err,
+			"INSERT INTO container(id, name, image, image_name, state, boot, pid,"
+			" created, started, finished, exit_code, auto_remove, config)"
+			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			"ttdtttiiiiiit", c->id, c->name, &c->image, c->image_name, c->state,
+			s->boot, c->pid, c->created_ns, c->started_ns, c->finished_ns,
+			c->exit_code, (int64_t)c->auto_remove, c->config ? c->config : "{}");
+	if (r < 0) {
+		store_abort(s);
+		return r;
+	}
+	return store_commit(s, err);
+}
+
+int store_container_update(struct store *s, const struct store_container *c, struct error *err)
+{
+	return db_exec(s, err,
+		       "UPDATE container SET state = ?, boot = ?, pid = ?, started = ?,"
+		       " finished = ?, exit_code = ? WHERE id = ?",
+		       "ttiiiit", c->state, s->boot, c->pid, c->started_ns, c->finished_ns,
+		       c->exit_code, c->id);
+}
+
+int store_container_remove(struct store *s, const char *id, struct error *err)
+{
+	return db_exec(s, err, "DELETE FROM container WHERE id = ?", "t", id);
+}
+
+int store_container_list(struct store *s, struct store_container_list *out, struct error *err)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(s, &stmt, err,
+			   "SELECT id, name, image, image_name, state, boot, pid, created,"
+			   " started, finished, exit_code, auto_remove, config FROM container"
+			   " ORDER BY created DESC",
+			   "");
+
+	while (r >= 0 && (r = db_step(s, stmt, err)) == 1) {
+		struct store_container *c = vec_push(out);
+
+		c->id = db_text(stmt, 0);
+		c->name = db_text(stmt, 1);
+		db_digest(stmt, 2, &c->image);
+		c->image_name = db_text(stmt, 3);
+		c->state = db_text(stmt, 4);
+		c->boot = db_text(stmt, 5);
+		c->pid = sqlite3_column_int64(stmt, 6);
+		c->created_ns = sqlite3_column_int64(stmt, 7);
+		c->started_ns = sqlite3_column_int64(stmt, 8);
+		c->finished_ns = sqlite3_column_int64(stmt, 9);
+		c->exit_code = sqlite3_column_int64(stmt, 10);
+		c->auto_remove = sqlite3_column_int(stmt, 11) != 0;
+		c->config = db_text(stmt, 12);
+	}
+	return r;
+}
+
+void store_container_clear(struct store_container *c)
+{
+	free(c->id);
+	free(c->name);
+	free(c->image_name);
+	free(c->state);
+	free(c->boot);
+	free(c->config);
+	*c = (struct store_container){0};
+}
+
+void store_container_list_clear(struct store_container_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		store_container_clear(&l->items[i]);
+	free(l->items);
+	*l = (struct store_container_list){0};
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_db.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+#define SCHEMA_VERSION	1
+#define BUSY_TIMEOUT_MS 60000
+
+/* One statement list a version; user_version counts how many have run. */
+static const char *const migrations[SCHEMA_VERSION] = {
+	"CREATE TABLE image ("
+	" id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created INTEGER NOT NULL,"
+	" added INTEGER NOT NULL, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE layer ("
+	" diff_id TEXT PRIMARY KEY, dir TEXT NOT NULL UNIQUE, content_bytes INTEGER NOT NULL,"
+	" tar_bytes INTEGER NOT NULL, entries INTEGER NOT NULL, boot TEXT NOT NULL,"
+	" synced INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE image_layer ("
+	" image TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE,"
+	" position INTEGER NOT NULL, diff_id TEXT NOT NULL REFERENCES layer(diff_id),"
+	" PRIMARY KEY (image, position)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX image_layer_diff_id ON image_layer(diff_id);"
+	"CREATE TABLE name ("
+	" name TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX name_image ON name(image);"
+	"CREATE TABLE step ("
+	" key TEXT PRIMARY KEY, diff_id TEXT NOT NULL REFERENCES layer(diff_id)"
+	" ON DELETE CASCADE, created INTEGER NOT NULL, duration INTEGER NOT NULL,"
+	" used INTEGER NOT NULL, title TEXT NOT NULL, inputs TEXT NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX step_diff_id ON step(diff_id);"
+	"CREATE TABLE memo ("
+	" key TEXT PRIMARY KEY, value TEXT NOT NULL, added INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE container ("
+	" id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, image TEXT NOT NULL,"
+	" image_name TEXT NOT NULL, state TEXT NOT NULL, boot TEXT NOT NULL,"
+	" pid INTEGER NOT NULL, created INTEGER NOT NULL, started INTEGER NOT NULL,"
+	" finished INTEGER NOT NULL, exit_code INTEGER NOT NULL,"
+	" auto_remove INTEGER NOT NULL, config TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+};
+
+int db_error(struct store *s, struct error *err)
+{
+	int code = sqlite3_errcode(s->db);
+
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		errno = ENOSPC;
+		return error_sys(err, "cannot write %s/stave.db", s->path);
+	case SQLITE_BUSY:
+		return error_set(err, ERR_CONFLICT, "%s/stave.db is busy for too long",
+				 s->path);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		error_set(err, ERR_CORRUPT, "%s/stave.db is damaged: %s", s->path,
+			  sqlite3_errmsg(s->db));
+		error_hint(err, "run `stave system check --repair`");
+		return -ERR_CORRUPT;
+	default:
+		return error_set(err, ERR_SYSTEM, "%s/stave.db: %s", s->path,
+				 sqlite3_errmsg(s->db));
+	}
+}
+
+static void bind(sqlite3_stmt *stmt, const char *types, va_list ap)
+{
+	for (int i = 1; *types; types++, i++) {
+		char hex[DIGEST_HEX_SIZE];
+
+		switch (*types) {
+		case 'i':
+			sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
+			break;
+		case 'd':
+			digest_hex(va_arg(ap, const struct digest *), hex);
+			sqlite3_bind_text(stmt, i, hex, -1, SQLITE_TRANSIENT);
+			break;
+		default:
+			sqlite3_bind_text(stmt, i, va_arg(ap, const char *), -1,
+					  SQLITE_TRANSIENT);
+		}
+	}
+}
+
+static int prepare(struct store *s, sqlite3_stmt **out, struct error *err, const char *sql,
+		   const char *types, va_list ap)
+{
+	*out = NULL;
+	if (sqlite3_prepare_v2(s->db, sql, -1, out, NULL) != SQLITE_OK)
+		return db_error(s, err);
+	bind(*out, types, ap);
+	return 0;
+}
+
+int db_prepare(struct store *s, sqlite3_stmt **out, struct error *err, const char *sql,
+	       const char *types, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, types);
+	r = prepare(s, out, err, sql, types, ap);
+	va_end(ap);
+	return r;
+}
+
+int db_step(struct store *s, sqlite3_stmt *stmt, struct error *err)
+{
+	switch (sqlite3_step(stmt)) {
+	case SQLITE_ROW:
+		return 1;
+	case SQLITE_DONE:
+		return 0;
+	default:
+		return db_error(s, err);
+	}
+}
+
+int db_exec(struct store *s, struct error *err, const char *sql, const char *types, ...)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	va_list ap;
+	int r;
+
+	va_start(ap, types);
+	r = prepare(s, &stmt, err, sql, types, ap);
+	va_end(ap);
+	while (r == 0 && (r = db_step(s, stmt, err)) == 1)
+		r = 0;
+	return r;
+}
+
+char *db_text(sqlite3_stmt *stmt, int i)
+{
+	const unsigned char *text = sqlite3_column_text(stmt, i);
+
+	return text ? mem_strdup((const char *)text) : NULL;
+}
+
+bool db_digest(sqlite3_stmt *stmt, int i, struct digest *out)
+{
+	const unsigned char *text = sqlite3_column_text(stmt, i);
+
+	return text && digest_parse_hex((const char *)text, out);
+}
+
+static int run_script(struct store *s, const char *sql, struct error *err)
+{
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return db_error(s, err);
+	return 0;
+}
+
+static int get_version(struct store *s, int *out, struct error *err)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(s, &stmt, err, "PRAGMA user_version", "");
+
+	if (r < 0 || (r = db_step(s, stmt, err)) < 0)
+		return r;
+	*out = sqlite3_column_int(stmt, 0);
+	return 0;
+}
+
+static int migrate(struct store *s, struct error *err)
+{
+	int version, r = get_version(s, &version, err);
+
+	if (r < 0 || version == SCHEMA_VERSION)
+		return r;
+	if (version > SCHEMA_VERSION) {
+		error_set(
+			err, ERR_UNSUPPORTED,
+			"%s was made by a newer stave (database version %d, this one knows %d)",
+			s->path, version, SCHEMA_VERSION);
+		error_hint(err, "use that version, or another --root");
+		return -ERR_UNSUPPORTED;
+	}
+	if ((r = run_script(s, "PRAGMA journal_mode=WAL", err)) < 0 ||
+	    (r = run_script(s, "BEGIN IMMEDIATE", err)) < 0)
+		return r;
+	/* somebody else may have been faster */
+	r = get_version(s, &version, err);
+	for (; r == 0 && version < SCHEMA_VERSION; version++) {
+		char pragma[48];
+
+		snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", version + 1);
+		r = run_script(s, migrations[version], err);
+		if (r == 0)
+			r = run_script(s, pragma, err);
+	}
+	if (r < 0) {
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+		return r;
+	}
+	return run_script(s, "COMMIT", err);
+}
+
+int db_open(struct store *s, struct error *err)
+{
+	AUTO(free) char *file = mem_printf("%s/stave.db", s->path);
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+		    SQLITE_OPEN_PRIVATECACHE;
+
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	if (sqlite3_open_v2(file, &s->db, flags, NULL) != SQLITE_OK)
+		return db_error(s, err);
+	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	/* the write-ahead log stays: ending a command must not cost two syncs */
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
+	/* short, because the first command to open it reads all of it */
+	sqlite3_wal_autocheckpoint(s->db, 256);
+	if (run_script(s, "PRAGMA synchronous=NORMAL", err) < 0)
+		return -(int)ERR_SYSTEM;
+	return migrate(s, err);
+}
+
+/* SQLite takes no change of this inside a transaction. */
+static int set_durable(struct store *s, bool durable, struct error *err)
+{
+	return run_script(s, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+			  err);
+}
+
+int store_begin(struct store *s, bool durable, struct error *err)
+{
+	if (s->depth == 0) {
+		int r = set_durable(s, durable, err);
+
+		if (r < 0 || (r = run_script(s, "BEGIN IMMEDIATE", err)) < 0)
+			return r;
+		s->broken = false;
+	}
+	s->depth++;
+	return 0;
+}
+
+int store_commit(struct store *s, struct error *err)
+{
+	int r;
+
+	if (--s->depth)
+		return 0;
+	if (s->broken) {
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+		return error_set(err, ERR_CANCELLED, "the transaction was given up");
+	}
+	r = run_script(s, "COMMIT", err);
+	if (r < 0)
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return r;
+}
+
+void store_abort(struct store *s)
+{
+	s->broken = true;
+	if (s->depth && --s->depth == 0)
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+}

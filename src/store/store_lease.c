@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leases: a file of lines "kind name", locked by its owner for as long as it
+ * lives.  An unlocked one belongs to a dead command; what it lists and the
+ * database does not know is undone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/root.h"
+#include "store/store_db.h"
+
+#include "base/banned.h"
+
+#define LIMIT_LEASE_BYTES (1u << 20)
+
+struct lease {
+	int dir; /* borrowed */
+	int fd;
+	char name[17];
+};
+
+int lease_new(struct store *s, struct lease **out, struct error *err)
+{
+	struct lease *l = mem_new(struct lease);
+	int r;
+
+	l->dir = s->dirs[STORE_LEASES];
+	random_hex(l->name, 16);
+	l->fd = openat(l->dir, l->name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	if (l->fd < 0) {
+		r = error_sys(err, "cannot create a lease in %s/leases", s->path);
+		free(l);
+		return r;
+	}
+	/* between creation and this lock it is empty: whoever reaps it then undoes nothing */
+	if ((r = io_lock(l->fd, true, true, err)) < 0) {
+		lease_end(l);
+		return r;
+	}
+	*out = l;
+	return 0;
+}
+
+int lease_note(struct lease *l, const char *kind, const char *name, struct error *err)
+{
+	AUTO(free) char *line = mem_printf("%s %s\n", kind, name);
+	struct stat st;
+
+	if (io_write_full(l->fd, line, strlen(line)) < 0)
+		return error_sys(err, "cannot write a lease");
+	/* reaped in the moment before it was locked: put it back under its name */
+	if (fstat(l->fd, &st) == 0 && st.st_nlink == 0)
+		return error_set(err, ERR_CONFLICT, "the lease was taken away; run it again");
+	return 0;
+}
+
+void lease_end(struct lease *l)
+{
+	if (!l)
+		return;
+	unlinkat(l->dir, l->name, 0);
+	close(l->fd);
+	free(l);
+}
+
+static int undo_layer(struct store *s, const char *dir, struct error *err)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(s, &stmt, err, "SELECT 1 FROM layer WHERE dir = ?", "t", dir);
+
+	if (r < 0 || (r = db_step(s, stmt, err)) != 0)
+		return r < 0 ? r : 0;
+	return store_layer_discard(s, dir, err);
+}
+
+static int undo_container(struct store *s, const char *id, struct error *err)
+{
+	int r = db_exec(s, err, "DELETE FROM container WHERE id = ? AND auto_remove", "t", id);
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+
+	if (r < 0 || (r = db_prepare(s, &stmt, err, "SELECT 1 FROM container WHERE id = ?", "t",
+				     id)) < 0)
+		return r;
+	if ((r = db_step(s, stmt, err)) != 0)
+		return r < 0 ? r : 0;
+	return root_is_component(id) ? root_remove(s->dirs[STORE_CONTAINERS], id, err) : 0;
+}
+
+static int undo_line(struct store *s, char *line, store_undo_fn undo, void *data,
+		     struct error *err)
+{
+	char *name = strchr(line, ' ');
+
+	if (!name)
+		return 0; /* torn: the thing was not made yet */
+	*name++ = 0;
+	log_debug("store", "undo %s %s", line, name);
+	if (str_eq(line, "layer"))
+		return undo_layer(s, name, err);
+	if (str_eq(line, "container"))
+		return undo_container(s, name, err);
+	return undo ? undo(data, line, name, err) : 0;
+}
+
+static int undo_lease(struct store *s, int fd, store_undo_fn undo, void *data,
+		      struct error *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	char *line, *end;
+	int r = io_read_all(fd, LIMIT_LEASE_BYTES, &text, err);
+
+	if (r < 0 || !text.len)
+		return r;
+	/* last made, first undone does not matter: the things are independent */
+	for (line = text.data; (end = strchr(line, '\n')); line = end + 1) {
+		*end = 0;
+		if ((r = undo_line(s, line, undo, data, err)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+int store_reap(struct store *s, store_undo_fn undo, void *data, struct error *err)
+{
+	AUTO(dir_list) struct dir_list list = {0};
+	int dir = s->dirs[STORE_LEASES], r = dir_list_read(dir, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		AUTO(fd)
+		int fd = openat(dir, list.items[i].name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd < 0 || io_lock(fd, true, false, NULL) < 0)
+			continue; /* its owner ended just now, or lives */
+		r = undo_lease(s, fd, undo, data, err);
+		if (r == 0)
+			unlinkat(dir, list.items[i].name, 0);
+	}
+	return r;
+}
