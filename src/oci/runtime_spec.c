@@ -82,8 +82,7 @@ static const struct {
 	{true, 'c', 5, 1, "rwm"},    /* console */
 	{true, 'c', 5, 2, "rwm"},    /* ptmx */
 	{true, 'c', 136, -1, "rwm"}, /* pts/N */
-	{true, 'c', -1, -1, "m"},    /* mknod alone opens nothing */
-	{true, 'b', -1, -1, "m"},    {false, 'c', 10, 229, "rwm"}, /* fuse */
+	{true, 'c', -1, -1, "m"},    /* mknod opens nothing */
 };
 
 const char *namespace_name(enum namespace_type type)
