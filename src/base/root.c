@@ -122,6 +122,86 @@ char *root_clean_path(const char *path)
 	return buf_steal(&out);
 }
 
+static void drop_last(struct buf *path)
+{
+	while (path->len && path->data[path->len - 1] != '/')
+		path->len--;
+	if (path->len)
+		path->len--;
+	if (path->data)
+		path->data[path->len] = 0;
+}
+
+/* What the one component @name in the directory @path is; false when it is not there. */
+static bool look_at(int tree, const struct buf *path, const char *name, struct stat *st,
+		    struct buf *link)
+{
+	AUTO(fd)
+	int dir = try_openat2(tree, ROOT_INSIDE, buf_str(path), O_PATH | O_DIRECTORY, 0);
+
+	if (dir < 0 || fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	buf_reset(link);
+	return !S_ISLNK(st->st_mode) || root_read_link(dir, name, link, NULL) == 0;
+}
+
+#define LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
+
+int root_resolve(int tree, const char *path, struct buf *out, struct stat *out_st,
+		 struct error *err)
+{
+	AUTO(buf) struct buf rest = BUF_INIT;
+	AUTO(buf) struct buf link = BUF_INIT;
+	struct stat st = {.st_mode = S_IFDIR};
+	unsigned links = 0;
+	size_t at = 0;
+
+	buf_addstr(&rest, path);
+	for (;;) {
+		char name[NAME_MAX + 1];
+		size_t n;
+
+		at += strspn(buf_str(&rest) + at, "/");
+		n = strcspn(buf_str(&rest) + at, "/");
+		if (n == 0)
+			break;
+		if (n > NAME_MAX) {
+			errno = ENAMETOOLONG;
+			return error_sys(err, "%s", path);
+		}
+		memcpy(name, rest.data + at, n);
+		name[n] = 0;
+		at += n;
+		if (str_eq(name, "."))
+			continue;
+		if (str_eq(name, "..")) {
+			drop_last(out);
+			st = (struct stat){.st_mode = S_IFDIR};
+			continue;
+		}
+		if (!look_at(tree, out, name, &st, &link)) {
+			st = (struct stat){0};
+		} else if (S_ISLNK(st.st_mode)) {
+			if (++links > LINKS_MAX)
+				return error_set(err, ERR_INVALID, "%s: too many links", path);
+			buf_addstr(&link, buf_str(&rest) + at);
+			buf_reset(&rest);
+			buf_add(&rest, link.data, link.len);
+			at = 0;
+			if (*link.data == '/')
+				buf_reset(out);
+			st = (struct stat){.st_mode = S_IFDIR};
+			continue;
+		}
+		if (out->len)
+			buf_addch(out, '/');
+		buf_add(out, name, n);
+	}
+	if (out_st)
+		*out_st = st;
+	return 0;
+}
+
 /* Makes one directory; true only if it was this call that made it. */
 static int make_component(int parent, const char *name, const struct root_made *how,
 			  bool *out_made, struct error *err)

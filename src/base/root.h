@@ -62,6 +62,16 @@ int root_mkdirs(int tree, enum root_scope scope, const char *path, const struct 
 bool root_is_component(const char *name);
 
 /*
+ * Where @path really is in the tree, as chroot would resolve it: the links of
+ * all components are followed, the last one's too; what does not exist is
+ * kept as it is written.  Appends the clean path without slashes at the ends
+ * ("" is the tree).  @out_st (may be NULL) gets the type of what is there, or
+ * st_mode 0 if nothing is.
+ */
+int root_resolve(int tree, const char *path, struct buf *out, struct stat *out_st,
+		 struct error *err);
+
+/*
  * Cleans a path by text alone: no "//", no ".", ".." taken back and stopped at
  * the top; no slash at either end.  New string, "" for the top.
  */

@@ -84,8 +84,9 @@ void lease_end(struct lease *l);
 
 /* ---- blobs ---- */
 
-int store_blob_write(struct store *s, const void *data, size_t len, struct digest *out,
-		     struct error *err);
+/* Noted in @l until a row uses it. */
+int store_blob_write(struct store *s, struct lease *l, const void *data, size_t len,
+		     struct digest *out, struct error *err);
 /* Reads it whole and verifies it: -ERR_NOT_FOUND, -ERR_CORRUPT, -ERR_LIMIT. */
 int store_blob_read(struct store *s, const struct digest *d, size_t limit, struct buf *out,
 		    struct error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,18 +10,49 @@
 
 #include "base/banned.h"
 
-int store_blob_write(struct store *s, const void *data, size_t len, struct digest *out,
-		     struct error *err)
+/*
+ * A file without a name until it is whole: a killed command leaves nothing.
+ * Where the file system cannot do that (-ERR_UNSUPPORTED), io_write_file() serves.
+ */
+static int write_nameless(int dir, const char *name, const void *data, size_t len,
+			  struct error *err)
 {
+	AUTO(fd) int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	char self[64];
+
+	if (fd < 0)
+		return -ERR_UNSUPPORTED;
+	if (io_write_full(fd, data, len) < 0 || fsync(fd) < 0)
+		return error_sys(err, "cannot write blob %s", name);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, self, dir, name, AT_SYMLINK_FOLLOW) < 0 && errno != EEXIST)
+		return errno == ENOENT ? -ERR_UNSUPPORTED
+				       : error_sys(err, "cannot name blob %s", name);
+	if (fsync(dir) < 0)
+		return error_sys(err, "cannot sync the blobs");
+	return 0;
+}
+
+int store_blob_write(struct store *s, struct lease *l, const void *data, size_t len,
+		     struct digest *out, struct error *err)
+{
+	int dir = s->dirs[STORE_BLOBS], r;
 	char hex[DIGEST_HEX_SIZE];
 	struct stat st;
 
 	digest_of(data, len, out);
 	digest_hex(out, hex);
-	if (fstatat(s->dirs[STORE_BLOBS], hex, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (size_t)st.st_size == len)
-		return 0;
-	return io_write_file(s->dirs[STORE_BLOBS], hex, data, len, 0600, IO_SYNC, err);
+	if (fstatat(dir, hex, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if ((size_t)st.st_size == len)
+			return 0;
+		unlinkat(dir, hex, 0);
+	}
+	if ((r = lease_note(l, "blob", hex, err)) < 0)
+		return r;
+	r = write_nameless(dir, hex, data, len, err);
+	if (r == -ERR_UNSUPPORTED)
+		r = io_write_file(dir, hex, data, len, 0600, IO_SYNC, err);
+	return r;
 }
 
 int store_blob_read(struct store *s, const struct digest *d, size_t limit, struct buf *out,

@@ -69,17 +69,21 @@ static int remove_unused_blobs(struct store *s, struct store_collected *out, str
 static int collect(struct store *s, struct store_collected *out, struct error *err)
 {
 	AUTO(strlist) struct strlist dirs = STRLIST_INIT;
-	int r = store_begin(s, false, err);
+	AUTO(lease) struct lease *lease = NULL;
+	int r = lease_new(s, &lease, err);
 
-	if (r < 0)
+	if (r < 0 || (r = store_begin(s, false, err)) < 0)
 		return r;
-	if ((r = take_unused_layers(s, &dirs, out, err)) < 0) {
+	r = take_unused_layers(s, &dirs, out, err);
+	/* killed after the commit: the lease removes the directories that have no row */
+	for (size_t i = 0; i < dirs.n && r == 0; i++)
+		r = lease_note(lease, "layer", dirs.items[i], err);
+	if (r < 0) {
 		store_abort(s);
 		return r;
 	}
 	if ((r = store_commit(s, err)) < 0)
 		return r;
-	/* killed from here on: directories without a row, which store_check() names */
 	for (size_t i = 0; i < dirs.n && r == 0; i++)
 		r = store_layer_discard(s, dirs.items[i], err);
 	return r < 0 ? r : remove_unused_blobs(s, out, err);

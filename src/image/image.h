@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * image - manifest, config and layers as one object in the store.
+ *
+ * An *image id* is the digest of its config.  What the user writes for an
+ * image is a *name* (a reference), an id, or the beginning of one.  Layers
+ * made here exist as directories only; their tar is written again when it is
+ * needed, so the manifest of a local image describes uncompressed layers.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "oci/oci.h"
+#include "snapshot/snapshot.h"
+#include "store/store.h"
+
+struct image {
+	struct store_image row;
+	struct image_config config;
+	struct buf config_bytes; /* as stored: never encoded again */
+};
+
+/* Name, id, or the beginning of an id: -ERR_NOT_FOUND, -ERR_CONFLICT when ambiguous. */
+int image_resolve(struct store *s, const char *text, struct digest *out_id, struct error *err);
+int image_open(struct store *s, const struct digest *id, struct image *out, struct error *err);
+/* Both. The error of a missing image says how to get one. */
+int image_find(struct store *s, const char *text, struct image *out, struct error *err);
+void image_clear(struct image *i);
+
+/*
+ * Records the image that @cfg describes (its diff_ids must have layers) under
+ * @names (normal references).  Config, manifest, rows and names are durable
+ * when it returns.
+ */
+int image_commit(struct store *s, struct lease *l, const struct image_config *cfg,
+		 const struct strlist *names, struct digest *out_id, struct error *err);
+
+/*
+ * The stack of directories for the first @n of @diff_ids.  A doubtful layer is
+ * verified first; a damaged one is dropped with all that needs it and gives
+ * -ERR_CORRUPT.
+ */
+int image_stack(struct store *s, const struct digest *diff_ids, size_t n,
+		struct snapshot_stack *out, struct error *err);
+/* Finds one layer and verifies it if it is doubtful. */
+int image_layer(struct store *s, const struct digest *diff_id, struct store_layer *out,
+		struct error *err);
+
+/* ---- import ---- */
+
+struct image_import {
+	int input;			   /* the archive; borrowed */
+	const char *source;		   /* "-" or a URL, for the history's comment */
+	const char *message;		   /* NULL: "Imported from SOURCE" */
+	const struct image_config *config; /* what --change made; borrowed */
+	const struct strlist *names;	   /* normal references */
+	int64_t now_ns;
+};
+
+int image_import(struct store *s, const struct image_import *how, struct digest *out_id,
+		 struct error *err);
+
+/* ---- names and removal ---- */
+
+int image_tag(struct store *s, const struct digest *id, const char *reference,
+	      struct error *err);
+
+struct image_removed {
+	struct strlist untagged;    /* familiar references */
+	struct digest_list deleted; /* image ids, then layers */
+};
+
+/*
+ * `rmi TEXT`: takes the name away; the image goes with its last name.  By id
+ * with several names: -ERR_CONFLICT unless @force.  Used by a container:
+ * -ERR_CONFLICT.
+ */
+int image_remove(struct store *s, const char *text, bool force, struct image_removed *out,
+		 struct error *err);
+void image_removed_clear(struct image_removed *r);
+
+/* ---- looking ---- */
+
+struct image_history_row {
+	struct digest id; /* zero: "<missing>" */
+	int64_t created_ns;
+	bool has_created;
+	const char *created_by; /* borrowed from the image */
+	const char *comment;
+	uint64_t size;
+};
+
+struct image_history {
+	struct image_history_row *items; /* newest first */
+	size_t n;
+	size_t cap;
+};
+
+int image_history(struct store *s, const struct image *i, struct image_history *out,
+		  struct error *err);
+/* Docker's `image inspect` object.  New reference. */
+json_t *image_inspect(struct store *s, const struct image *i);
+
+static inline void image_auto(struct image *i)
+{
+	image_clear(i);
+}
+static inline void image_removed_auto(struct image_removed *r)
+{
+	image_removed_clear(r);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * until 6.5: all lower directories must be named in one string of mount(2),
+ * at most a page long.  A child enters a private mount name space, makes the
+ * layers directory its own so that the names are short, mounts, and sends
+ * back a detached clone of the mount.
+ */
+#include "snapshot/snapshot_legacy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+static void make_options(const struct snapshot_stack *s, const char *upper, const char *work,
+			 struct buf *out)
+{
+	buf_addstr(out, "lowerdir=");
+	for (size_t i = s->dirs.n; i-- > 0;)
+		buf_printf(out, "%s%s", s->dirs.items[i], i ? ":" : "");
+	/* mounted on a name beside the layers: see child_mount() */
+	if (s->bottom >= 0)
+		buf_printf(out, "%s../stub", s->dirs.n ? ":" : "");
+	if (upper)
+		buf_printf(out, ",upperdir=%s,workdir=%s,volatile", upper, work);
+	buf_addstr(out, geteuid() ? ",userxattr" : "");
+}
+
+static int send_fd(int socket, int fd)
+{
+	char byte = 0;
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec io = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr m = {.msg_iov = &io,
+			   .msg_iovlen = 1,
+			   .msg_control = control.room,
+			   .msg_controllen = sizeof(control.room)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(socket, &m, 0) == 1 ? 0 : -1;
+}
+
+static int receive_fd(int socket)
+{
+	char byte;
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec io = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr m = {.msg_iov = &io,
+			   .msg_iovlen = 1,
+			   .msg_control = control.room,
+			   .msg_controllen = sizeof(control.room)};
+	struct cmsghdr *c;
+	int fd = -1;
+
+	if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC) != 1)
+		return -1;
+	c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+static int child_mount(const struct snapshot_stack *s, const char *options, bool readonly,
+		       int socket)
+{
+	AUTO(fd) int tree = -1;
+
+	if (unshare(CLONE_NEWNS) < 0 || fchdir(s->layers_dir) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("overlay", ".", "overlay", readonly ? MS_RDONLY : 0, options) < 0)
+		return errno;
+	/* "." still is the directory below the mount; its name leads to the mount itself */
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->layers_dir);
+	AUTO(free) char *name = mem_zalloc(4097);
+	if (readlink(path, name, 4096) < 0)
+		return errno;
+	tree = open_tree(AT_FDCWD, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0 || send_fd(socket, tree) < 0)
+		return errno;
+	return 0;
+}
+
+int snapshot_mount_legacy(const struct snapshot_stack *s, const char *upper, const char *work,
+			  int *out_fd, struct error *err)
+{
+	AUTO(buf) struct buf options = BUF_INIT;
+	int sockets[2], status = 0;
+	pid_t pid;
+
+	make_options(s, upper, work, &options);
+	if (options.len >= 4096)
+		return error_set(err, ERR_LIMIT,
+				 "this kernel mounts no more than a page of layer names (%zu)",
+				 s->dirs.n);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return error_sys(err, "socketpair");
+	pid = fork();
+	if (pid == 0)
+		_exit(child_mount(s, buf_str(&options), !upper, sockets[1]));
+	close(sockets[1]);
+	*out_fd = pid < 0 ? -1 : receive_fd(sockets[0]);
+	close(sockets[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (*out_fd >= 0)
+		return 0;
+	errno = pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : EAGAIN;
+	return error_sys(err, "cannot mount the layers");
+}
