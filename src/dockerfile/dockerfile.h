@@ -103,7 +103,8 @@ struct instruction {
 	 * source is its word (instruction_heredoc() finds it).  RUN, CMD,
 	 * ENTRYPOINT, SHELL, HEALTHCHECK CMD: the command, see .form.  EXPOSE,
 	 * VOLUME: words.  WORKDIR, USER, STOPSIGNAL, MAINTAINER: the rest of the
-	 * line as one.  FROM: the base.  ENV, LABEL, ARG, ONBUILD: none.
+	 * line as one.  FROM: the base, then AS and the name if given.  ENV, LABEL, ARG,
+	 * ONBUILD: none.
 	 */
 	const char *const *args;
 	size_t n_args;
@@ -113,7 +114,7 @@ struct instruction {
 	size_t n_heredocs;
 	const struct healthcheck *health;  /* HEALTHCHECK */
 	const char *trigger;		   /* ONBUILD: what the image config stores */
-	const struct instruction *onbuild; /* ONBUILD: the same, parsed */
+	const struct instruction *onbuild; /* the same, parsed; NULL if it will fail */
 };
 
 struct instruction_list {
@@ -134,8 +135,10 @@ struct stage {
 /*
  * A remark on legal text.  Rules that Docker's checks have carry their names
  * (https://docs.docker.com/reference/build-checks/); ours are TrailingComment
- * (" # …" after an instruction, where Docker has no comments) and
- * UserExtraWords ("USER 75 engy").
+ * (" # …" after an instruction, where Docker has no comments: left out where
+ * Docker would refuse the line or take JSON for a shell command, kept as a
+ * part of the argument elsewhere), UserExtraWords ("USER 75 engy") and
+ * OnbuildInvalid (Docker notices in the build that runs the trigger).
  */
 struct dockerfile_warning {
 	const char *rule;
@@ -296,7 +299,7 @@ static inline void ignore_auto(struct ignore **ig)
 bool ignore_is_empty(const struct ignore *ig);
 
 /* Is @path (relative, clean, no slash at either end) hidden?  NULL hides nothing. */
-bool ignore_match(const struct ignore *ig, const char *path, bool is_dir);
+bool ignore_match(const struct ignore *ig, const char *path);
 
 struct ignore_rule {
 	const char *pattern; /* as written, without white space around; NULL: no rule matched */

@@ -13,6 +13,7 @@ struct parser {
 	const char *at;	 /* the unread text */
 	const char *end; /* of the text */
 	unsigned line;	 /* number of the last physical line read */
+	bool fatal;	 /* the error is one that Docker sees in ONBUILD triggers too */
 
 	/* warnings; NULL list means that nobody wants them (inner instructions) */
 	struct warning_list *warnings;
@@ -80,6 +81,8 @@ enum words_json words_json(const char *s, struct strlist *out, const char **out_
  * that is "#").  NULL if there is none.
  */
 char *words_find_comment(const char *s, size_t after, bool whole);
+/* The same among quoted words, after the first: one that begins with '#' and has no '='. */
+char *words_find_pair_comment(const char *s, char escape);
 
 /* heredoc.c */
 
@@ -89,21 +92,33 @@ bool heredoc_word(struct arena *a, const char *word, struct heredoc *out);
 int heredocs_read(struct parser *p, const char *text, unsigned line, struct instruction *i,
 		  struct buf *trigger, struct error *err);
 
+/* rune.c: text as code points; a byte that is no UTF-8 counts as one of its own. */
+
+/* Bytes of the character at @s (not empty), which goes to *out. */
+size_t rune_at(const char *s, uint32_t *out);
+/* Letters of variable names; approximate outside ASCII: no spaces, no symbols. */
+bool rune_is_letter(uint32_t c);
+/*
+ * The class "[a-z]" that begins at @p: returns what follows it, NULL if it is
+ * malformed; *out_match tells whether @c is in it.
+ */
+const char *rune_class(const char *p, uint32_t c, bool *out_match);
+
 /* pattern.c */
 
-/* Bounds of the work that one substitution may cause, in characters compared. */
+/* Work of one expansion: characters compared and bytes produced. */
 #define LIMIT_PATTERN_STEPS (64u << 20)
 
 enum pattern_side {
 	PATTERN_PREFIX,
 	PATTERN_SUFFIX,
 };
-/* ${V#p} and ${V%p}: appends the rest of @value. */
+/* ${V#p} and ${V%p}: appends the rest of @value.  @steps is what may still be spent. */
 int pattern_trim(const char *pattern, const char *value, enum pattern_side side, bool longest,
-		 struct buf *out, struct error *err);
+		 uint64_t *steps, struct buf *out, struct error *err);
 /* ${V/p/r}: appends @value with the first (@all: every) match of @pattern replaced. */
 int pattern_replace(const char *pattern, const char *replacement, const char *value, bool all,
-		    struct buf *out, struct error *err);
+		    uint64_t *steps, struct buf *out, struct error *err);
 
 /* warn.c */
 
@@ -111,8 +126,7 @@ void warn(struct parser *p, const char *rule, unsigned line, const char *fmt, ..
 	__attribute__((format(printf, 4, 5)));
 /* Remarks on one instruction by itself; @keyword as the user wrote it. */
 void warn_instruction(struct parser *p, const struct instruction *i, const char *keyword);
-/* Remarks on a FROM line: @words are its words as written. */
-void warn_from(struct parser *p, const struct stage *s, const struct strlist *words,
-	       const char *keyword);
+/* Remarks on a FROM line; the name is still as written in the instruction's words. */
+void warn_from(struct parser *p, const struct dockerfile *d, const struct stage *s);
 /* Remarks that need the whole tree; then drops what check=skip names, and sorts. */
 void warn_tree(struct parser *p, struct dockerfile *d);

@@ -122,6 +122,7 @@ static int read_content(struct parser *p, const struct heredoc *h, unsigned line
 		const char *begin = p->at;
 
 		if (!parser_read_line(p, &s, &len)) {
+			p->fatal = true;
 			parser_fail(p, line, err, "the heredoc %s has no end", h->word);
 			error_hint(err, "end it with a line that is just %s", h->name);
 			return -ERR_INVALID;

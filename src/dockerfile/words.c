@@ -115,10 +115,10 @@ enum words_json words_json(const char *s, struct strlist *out, const char **out_
 		return WORDS_NOT_JSON;
 	if (json_parse(s, (size_t)(end - s), &j, NULL) < 0 || !json_is_array(j))
 		return WORDS_NOT_JSON;
-	json_array_foreach(j, k, item)
+	json_array_foreach (j, k, item)
 		if (!json_is_string(item))
 			return WORDS_NOT_STRINGS;
-	json_array_foreach(j, k, item)
+	json_array_foreach (j, k, item)
 		strlist_add(out, json_string_value(item));
 	if (*tail)
 		*out_comment = tail;
@@ -136,4 +136,20 @@ char *words_find_comment(const char *s, size_t after, bool whole)
 		while (*s && !word_space(*s))
 			s++;
 	}
+}
+
+char *words_find_pair_comment(const char *s, char escape)
+{
+	AUTO(buf) struct buf word = BUF_INIT;
+	bool blank_ok;
+
+	for (bool first = true; *(s = word_skip_space(s)); first = false) {
+		const char *begin = s;
+
+		buf_reset(&word);
+		s = quoted_word(s, escape, &word, &blank_ok);
+		if (!first && *begin == '#' && !strchr(buf_str(&word), '='))
+			return (char *)(uintptr_t)begin;
+	}
+	return NULL;
 }

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flags - "--name=value" between an instruction's word and its arguments.
+ */
+#include "dockerfile/dockerfile_parser.h"
+
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+enum flag_type {
+	FLAG_TEXT,
+	FLAG_SWITCH,
+	FLAG_LIST, /* may be given several times */
+};
+
+struct flag_rule {
+	const char *name;
+	enum flag_type type;
+};
+
+#define MAX_FLAGS 9
+
+static const struct flag_rule rules[INSTRUCTION_KINDS][MAX_FLAGS] = {
+	[INSTRUCTION_FROM] = {{"platform", FLAG_TEXT}},
+	[INSTRUCTION_RUN] = {{"mount", FLAG_LIST},
+			     {"network", FLAG_TEXT},
+			     {"security", FLAG_TEXT}},
+	[INSTRUCTION_COPY] = {{"from", FLAG_TEXT},
+			      {"chown", FLAG_TEXT},
+			      {"chmod", FLAG_TEXT},
+			      {"link", FLAG_SWITCH},
+			      {"parents", FLAG_SWITCH},
+			      {"exclude", FLAG_LIST}},
+	[INSTRUCTION_ADD] = {{"chown", FLAG_TEXT},
+			     {"chmod", FLAG_TEXT},
+			     {"link", FLAG_SWITCH},
+			     {"checksum", FLAG_TEXT},
+			     {"keep-git-dir", FLAG_SWITCH},
+			     {"unpack", FLAG_SWITCH},
+			     {"exclude", FLAG_LIST}},
+	[INSTRUCTION_HEALTHCHECK] = {{"interval", FLAG_TEXT},
+				     {"timeout", FLAG_TEXT},
+				     {"start-period", FLAG_TEXT},
+				     {"start-interval", FLAG_TEXT},
+				     {"retries", FLAG_TEXT}},
+};
+
+struct flag_list {
+	struct instruction_flag *items; /* strings belong to the arena */
+	size_t n;
+	size_t cap;
+};
+
+static void flag_list_auto(struct flag_list *l)
+{
+	free(l->items);
+}
+
+static const struct flag_rule *find_rule(enum instruction_kind kind, const char *name)
+{
+	for (const struct flag_rule *r = rules[kind]; r < rules[kind] + MAX_FLAGS; r++)
+		if (r->name && str_eq(r->name, name))
+			return r;
+	return NULL;
+}
+
+static int unknown_flag(struct parser *p, enum instruction_kind kind, unsigned line,
+			const char *name, struct error *err)
+{
+	const char *known[MAX_FLAGS + 1] = {NULL};
+	const char *near;
+
+	for (size_t k = 0; k < MAX_FLAGS && rules[kind][k].name; k++)
+		known[k] = rules[kind][k].name;
+	near = nearest_name(name, known);
+	if (near)
+		return parser_fail(p, line, err, "unknown flag: --%s (did you mean --%s?)",
+				   name, near);
+	return parser_fail(
+		p, line, err, "unknown flag: --%s (%s has %s%s)", name, instruction_name(kind),
+		known[0] ? "other flags, e.g. --" : "no flags", known[0] ? known[0] : "");
+}
+
+static int check_switch(struct parser *p, unsigned line, struct instruction_flag *f,
+			struct error *err)
+{
+	if (!f->value || str_ieq(f->value, "true"))
+		f->value = "true";
+	else if (str_ieq(f->value, "false"))
+		f->value = "false";
+	else if (!*f->value)
+		return parser_fail(p, line, err, "missing a value on flag: --%s", f->name);
+	else
+		return parser_fail(p, line, err,
+				   "expecting true or false for flag --%s, not: %s", f->name,
+				   f->value);
+	return 0;
+}
+
+/* @word is "--name" or "--name=value". */
+static int add_flag(struct parser *p, enum instruction_kind kind, unsigned line, char *word,
+		    struct flag_list *l, struct error *err)
+{
+	char *eq = strchr(word, '=');
+	const struct flag_rule *r;
+	struct instruction_flag f;
+
+	if (eq)
+		*eq = 0;
+	r = find_rule(kind, word + 2);
+	if (!r)
+		return unknown_flag(p, kind, line, word + 2, err);
+	for (size_t k = 0; k < l->n; k++)
+		if (r->type != FLAG_LIST && str_eq(l->items[k].name, r->name))
+			return parser_fail(p, line, err, "duplicate flag specified: --%s",
+					   r->name);
+	f.name = r->name;
+	f.value = eq ? arena_strdup(p->arena, eq + 1) : NULL;
+	if (r->type == FLAG_SWITCH) {
+		if (check_switch(p, line, &f, err) < 0)
+			return -ERR_INVALID;
+	} else if (!eq) {
+		return parser_fail(p, line, err, "missing a value on flag: --%s (write --%s=…)",
+				   r->name, r->name);
+	}
+	*vec_push(l) = f;
+	return 0;
+}
+
+/* Takes one word off *at with its quotes and escapes; false when it is not a flag. */
+static bool next_flag(char escape, char **at, struct buf *word)
+{
+	char *s = word_skip_space(*at);
+	char quote = 0;
+
+	*at = s;
+	buf_reset(word);
+	if (s[0] != '-' || s[1] != '-')
+		return false;
+	for (; *s && (quote || !word_space(*s)); s++) {
+		if (!quote && (*s == '\'' || *s == '"')) {
+			quote = *s;
+		} else if (quote && *s == quote) {
+			quote = 0;
+		} else if (*s == escape) {
+			if (!s[1])
+				continue;
+			buf_addch(word, *++s);
+		} else {
+			buf_addch(word, *s);
+		}
+	}
+	*at = s;
+	return true;
+}
+
+int flags_parse(struct parser *p, enum instruction_kind kind, unsigned line, char **rest,
+		struct instruction *i, struct error *err)
+{
+	AUTO(flag_list) struct flag_list l = {0};
+	AUTO(buf) struct buf word = BUF_INIT;
+	struct instruction_flag *kept;
+
+	/* STOPSIGNAL takes whatever looks like a flag away without a look. */
+	while (next_flag('\\', rest, &word)) {
+		if (str_eq(word.data, "--"))
+			break;
+		if (kind == INSTRUCTION_STOPSIGNAL)
+			continue;
+		if (add_flag(p, kind, line, word.data, &l, err) < 0)
+			return -ERR_INVALID;
+	}
+	*rest = word_skip_space(*rest);
+	kept = arena_alloc(p->arena, (l.n + 1) * sizeof(*kept));
+	if (l.n)
+		memcpy(kept, l.items, l.n * sizeof(*kept));
+	i->flags = kept;
+	i->n_flags = l.n;
+	return 0;
+}
+
+const char *instruction_flag(const struct instruction *i, const char *name)
+{
+	const char *value = NULL;
+
+	for (size_t k = 0; k < i->n_flags; k++)
+		if (str_eq(i->flags[k].name, name))
+			value = i->flags[k].value;
+	return value;
+}
+
+bool instruction_switch(const struct instruction *i, const char *name)
+{
+	return str_eq(instruction_flag(i, name), "true");
+}
+
+void instruction_flag_all(const struct instruction *i, const char *name, struct strlist *out)
+{
+	for (size_t k = 0; k < i->n_flags; k++)
+		if (str_eq(i->flags[k].name, name))
+			strlist_add(out, i->flags[k].value);
+}
