@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "network/network.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strlist.h"
+#include "network/network_address.h"
+#include "network/network_link.h"
+#include "network/network_netlink.h"
+#include "network/network_rules.h"
+
+#include "base/banned.h"
+
+#define DEFAULT_NAME	   "stave0"
+#define DEFAULT_PREFIX_LEN 16
+#define FIRST_NETWORK	   UINT32_C(0x0a590000) /* 10.89.0.0 */
+#define LAST_NETWORK	   UINT32_C(0x0aff0000)
+#define NETWORK_STEP	   UINT32_C(0x00010000)
+#define OWN_NAMESPACE	   "/proc/thread-self/ns/net"
+#define STAMP_BYTES	   128
+
+void network_default_bridge(struct network_bridge *out)
+{
+	AUTO(netlink) struct netlink n = NETLINK_INIT;
+	uint32_t address = 0;
+	unsigned prefix_len = 0;
+	int index = 0;
+
+	*out = (struct network_bridge){.name = DEFAULT_NAME,
+				       .gateway = FIRST_NETWORK | 1,
+				       .prefix_len = DEFAULT_PREFIX_LEN};
+	/* what fails here fails again, with words, where the bridge is used */
+	if (netlink_open(&n, NETLINK_ROUTE, NULL) < 0 ||
+	    link_find(&n, out->name, &index, NULL) < 0)
+		return;
+	if (index && link_address(&n, index, &address, &prefix_len, NULL) == 0 && address) {
+		out->gateway = address;
+		out->prefix_len = prefix_len;
+		return;
+	}
+	for (uint32_t net = FIRST_NETWORK; net <= LAST_NETWORK; net += NETWORK_STEP) {
+		bool taken = false;
+
+		if (link_overlaps(&n, net, out->prefix_len, &taken, NULL) < 0 || taken)
+			continue;
+		out->gateway = net | 1;
+		return;
+	}
+}
+
+static int denied(struct error *err, const char *what)
+{
+	if (errno != EPERM && errno != EACCES)
+		return error_sys(err, "%s", what);
+	error_set(err, ERR_DENIED, "%s: %s", what, strerror(errno));
+	error_hint(err, "run as root, or use --network=host");
+	return -ERR_DENIED;
+}
+
+/*
+ * A new name space without a process: this thread (name spaces belong to
+ * threads) steps into a new one, opens it and a socket there, and steps back.
+ * Cheaper than a child, and nothing to wait for.
+ */
+static int make_namespace(int *out_netns, struct netlink *inside, struct error *err)
+{
+	AUTO(fd) int home = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
+	AUTO(fd) int ns = -1;
+	int r;
+
+	if (home < 0)
+		return error_sys(err, "cannot open " OWN_NAMESPACE);
+	if (unshare(CLONE_NEWNET) < 0)
+		return denied(err, "cannot create a network name space");
+	ns = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
+	r = ns < 0 ? error_sys(err, "cannot open " OWN_NAMESPACE)
+		   : netlink_open(inside, NETLINK_ROUTE, err);
+	/* our own descriptor and our own privileges: should it fail all the same, going on
+	 * would put the whole program into the wrong network */
+	if (setns(home, CLONE_NEWNET) < 0)
+		return error_sys(err, "cannot return to the network name space");
+	if (r == 0)
+		*out_netns = take_fd(&ns);
+	return r;
+}
+
+int network_namespace_new(int *out_netns, struct error *err)
+{
+	AUTO(netlink) struct netlink inside = NETLINK_INIT;
+	AUTO(fd) int ns = -1;
+	int r = make_namespace(&ns, &inside, err);
+
+	if (r == 0)
+		r = link_loopback_up(&inside, err);
+	if (r == 0)
+		*out_netns = take_fd(&ns);
+	return r;
+}
+
+/*
+ * What the bridge's state was when it was last made sure of: name space,
+ * interface, and generation of the ruleset.  The same text later means that
+ * nobody has touched anything since.
+ */
+static int stamp_text(int index, char out[STAMP_BYTES], struct error *err)
+{
+	struct stat st = {0};
+	uint32_t generation;
+
+	if (rules_generation(&generation, err) < 0)
+		return -ERR_SYSTEM;
+	if (stat(OWN_NAMESPACE, &st) < 0)
+		return error_sys(err, "cannot look at " OWN_NAMESPACE);
+	snprintf(out, STAMP_BYTES, "netns %ju interface %d ruleset %" PRIu32 "\n",
+		 (uintmax_t)st.st_ino, index, generation);
+	return 0;
+}
+
+static bool stamp_matches(int state_dir, const char *file, int index)
+{
+	AUTO(buf) struct buf have = BUF_INIT;
+	char want[STAMP_BYTES];
+
+	return io_read_file(state_dir, file, STAMP_BYTES, &have, NULL) == 0 &&
+	       stamp_text(index, want, NULL) == 0 && str_eq(buf_str(&have), want);
+}
+
+static int check_address(struct netlink *n, const struct network_bridge *b, int index,
+			 bool *out_present, struct error *err)
+{
+	uint32_t address = 0;
+	unsigned prefix_len = 0;
+
+	if (link_address(n, index, &address, &prefix_len, err) < 0)
+		return -ERR_SYSTEM;
+	*out_present = address != 0;
+	if (address && (address != b->gateway || prefix_len != b->prefix_len)) {
+		const struct in_addr a = {htonl(address)};
+		char text[INET_ADDRSTRLEN];
+
+		inet_ntop(AF_INET, &a, text, sizeof(text));
+		error_set(err, ERR_CONFLICT, "interface %s has the address %s/%u already",
+			  b->name, text, prefix_len);
+		error_hint(err, "remove it with `ip link delete %s`", b->name);
+		return -ERR_CONFLICT;
+	}
+	return 0;
+}
+
+/* The long way: the bridge is not there, or the ruleset has changed. @lock_fd is held. */
+static int make_bridge(struct netlink *n, const struct network_bridge *b, int state_dir,
+		       const char *file, int *out_index, struct error *err)
+{
+	char stamp[STAMP_BYTES];
+	bool present = false;
+	int r;
+
+	if (link_find(n, b->name, out_index, err) < 0)
+		return -ERR_SYSTEM;
+	/* somebody else did it while we waited for the lock */
+	if (*out_index && stamp_matches(state_dir, file, *out_index))
+		return 0;
+	/* until all is done nobody may trust an older stamp */
+	if (unlinkat(state_dir, file, 0) < 0 && errno != ENOENT)
+		return error_sys(err, "cannot remove %s", file);
+	if (*out_index) {
+		r = check_address(n, b, *out_index, &present, err);
+		if (r < 0)
+			return r;
+	}
+	if (!present) {
+		r = link_make_bridge(n, b, out_index, err);
+		if (r < 0)
+			return r;
+	}
+	r = rules_load(b, err);
+	if (r == 0)
+		r = stamp_text(*out_index, stamp, err);
+	if (r == 0)
+		r = io_write_file(state_dir, file, stamp, strlen(stamp), 0600, 0, err);
+	return r;
+}
+
+static int ensure_bridge(struct netlink *n, const struct network_bridge *b, int state_dir,
+			 int address_fd, int *out_index, struct error *err)
+{
+	char file[64];
+	int r;
+
+	snprintf(file, sizeof(file), "%s.rules", b->name);
+	if (link_find(n, b->name, out_index, err) < 0)
+		return -ERR_SYSTEM;
+	r = rules_enable_forwarding(err);
+	if (r < 0 || (*out_index && stamp_matches(state_dir, file, *out_index)))
+		return r;
+	r = io_lock(address_fd, true, true, err);
+	if (r < 0)
+		return r;
+	r = make_bridge(n, b, state_dir, file, out_index, err);
+	flock(address_fd, LOCK_UN);
+	return r;
+}
+
+static int attach(const struct network_bridge *b, int state_dir, struct network_endpoint *e,
+		  struct error *err)
+{
+	AUTO(netlink) struct netlink host = NETLINK_INIT, inside = NETLINK_INIT;
+	int bridge_index, r;
+
+	if (netlink_open(&host, NETLINK_ROUTE, err) < 0 ||
+	    address_open(state_dir, b->name, &e->address_lock, err) < 0)
+		return -ERR_SYSTEM;
+	r = ensure_bridge(&host, b, state_dir, e->address_lock, &bridge_index, err);
+	if (r == 0)
+		r = address_take(e->address_lock, b, &e->address, err);
+	if (r == 0)
+		r = make_namespace(&e->netns, &inside, err);
+	if (r < 0)
+		return r;
+	e->gateway = b->gateway;
+	e->mac[0] = 0x02;
+	e->mac[1] = 0x42;
+	for (unsigned i = 0; i < 4; i++)
+		e->mac[2 + i] = (uint8_t)(e->address >> (24 - 8 * i));
+	r = link_make_veth(&host, bridge_index, e->netns, e->mac, b->mtu, err);
+	if (r == 0)
+		r = link_configure(&inside, e, b->prefix_len, err);
+	return r;
+}
+
+int network_attach(const struct network_bridge *b, int state_dir, struct network_endpoint *out,
+		   struct error *err)
+{
+	struct network_endpoint e = NETWORK_ENDPOINT_INIT;
+	int r = attach(b, state_dir, &e, err);
+
+	if (r < 0) {
+		network_endpoint_close(&e);
+		if (r == -ERR_DENIED)
+			error_hint(err, "run as root, or use --network=host");
+		return r;
+	}
+	*out = e;
+	return 0;
+}
+
+void network_endpoint_close(struct network_endpoint *e)
+{
+	close_fd(&e->netns);
+	close_fd(&e->address_lock);
+	*e = NETWORK_ENDPOINT_INIT;
+}
+
+int network_bridge_remove(const char *name, struct error *err)
+{
+	AUTO(netlink) struct netlink n = NETLINK_INIT;
+	int index, r;
+
+	if (netlink_open(&n, NETLINK_ROUTE, err) < 0 || link_find(&n, name, &index, err) < 0)
+		return -ERR_SYSTEM;
+	r = index ? link_remove(&n, index, name, err) : 0;
+	return r == 0 ? rules_remove(name, err) : r;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "network/network_rules.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/strlist.h"
+#include "network/network_link.h"
+#include "network/network_netlink.h"
+
+#include "base/banned.h"
+
+#define NFT_OUTPUT_BYTES (4u << 20)
+#define FORWARDING	 "/proc/sys/net/ipv4/ip_forward"
+
+/* The chains of other programs in which ours may need to be let through. */
+static const char *const foreign_chains[] = {"DOCKER-USER", "FORWARD"};
+
+/* Text of one chain with handles; empty when it is not there. */
+static int list_chain(const char *chain, struct buf *out, struct error *err)
+{
+	char nft[] = "nft", a[] = "-a", list[] = "list", what[] = "chain", family[] = "ip",
+	     table[] = "filter";
+	AUTO(free) char *name = mem_strdup(chain);
+	char *argv[] = {nft, a, list, what, family, table, name, NULL};
+	int status, r;
+
+	r = process_run(argv, NULL, NFT_OUTPUT_BYTES, out, NULL, &status, err);
+	if (r == 0 && status != 0)
+		buf_reset(out);
+	return r;
+}
+
+static int run_script(const char *script, struct error *err)
+{
+	char nft[] = "nft", f[] = "-f", dash[] = "-";
+	char *argv[] = {nft, f, dash, NULL};
+	AUTO(buf) struct buf out = BUF_INIT, complaint = BUF_INIT;
+	int status, r;
+
+	r = process_run(argv, script, NFT_OUTPUT_BYTES, &out, &complaint, &status, err);
+	if (r == -ERR_NOT_FOUND)
+		error_hint(err, "install the package nftables, or use --network=host");
+	if (r < 0)
+		return r;
+	if (status != 0)
+		return error_set(err, ERR_FAILED, "nft refused the rules: %s",
+				 buf_str(&complaint));
+	return 0;
+}
+
+/* One line of nft's listing at a time; the line ends at the newline. */
+static const char *next_line(const char *line)
+{
+	const char *end = strchr(line, '\n');
+
+	return end ? end + 1 : NULL;
+}
+
+static bool line_has(const char *line, const char *text)
+{
+	const char *at = strstr(line, text), *end = strchr(line, '\n');
+
+	return at && (!end || at < end);
+}
+
+/* Is the line a rule that rules_load() put into a foreign chain? */
+static bool is_ours(const char *line, const char *bridge)
+{
+	AUTO(free) char *in = mem_printf("iifname \"%s\"", bridge);
+	AUTO(free) char *out = mem_printf("oifname \"%s\"", bridge);
+
+	return (line_has(line, in) || line_has(line, out)) && line_has(line, "accept");
+}
+
+static unsigned count_ours(const struct buf *listing, const char *bridge)
+{
+	unsigned n = 0;
+
+	for (const char *line = buf_str(listing); line && *line; line = next_line(line))
+		n += is_ours(line, bridge);
+	return n;
+}
+
+/* Does the chain let everything pass, so that there is nothing to add? */
+static bool is_harmless(const struct buf *forward)
+{
+	const char *text = buf_str(forward);
+
+	return !strstr(text, "policy drop") && !strstr(text, "jump") && !strstr(text, "drop") &&
+	       !strstr(text, "reject") && !strstr(text, "goto");
+}
+
+static int add_foreign_rules(const char *bridge, struct buf *script, struct error *err)
+{
+	AUTO(buf) struct buf forward = BUF_INIT, user = BUF_INIT;
+	const struct buf *listing = &forward;
+	const char *chain = "FORWARD";
+
+	if (list_chain("FORWARD", &forward, err) < 0)
+		return -ERR_FAILED;
+	if (is_harmless(&forward))
+		return 0;
+	if (strstr(buf_str(&forward), "jump DOCKER-USER")) {
+		if (list_chain("DOCKER-USER", &user, err) < 0)
+			return -ERR_FAILED;
+		if (user.len) {
+			listing = &user;
+			chain = "DOCKER-USER";
+		}
+	}
+	if (count_ours(listing, bridge) >= 2)
+		return 0;
+	/* written as iptables-nft writes them, so that it still understands its table */
+	buf_printf(script, "insert rule ip filter %s iifname \"%s\" counter accept\n", chain,
+		   bridge);
+	buf_printf(script, "insert rule ip filter %s oifname \"%s\" counter accept\n", chain,
+		   bridge);
+	return 0;
+}
+
+static void own_table(const struct network_bridge *b, struct buf *script)
+{
+	const struct in_addr net = {htonl(b->gateway & prefix_mask(b->prefix_len))};
+	char subnet[INET_ADDRSTRLEN];
+	const char *n = b->name;
+
+	inet_ntop(AF_INET, &net, subnet, sizeof(subnet));
+	/* adding before deleting makes the deletion right in both cases; one transaction */
+	buf_printf(script, "add table ip %s\ndelete table ip %s\ntable ip %s {\n", n, n, n);
+	buf_printf(script,
+		   "chain postrouting {\n"
+		   "type nat hook postrouting priority 100; policy accept;\n"
+		   "ip saddr %s/%u oifname != \"%s\" masquerade\n"
+		   "}\n",
+		   subnet, b->prefix_len, n);
+	buf_printf(script,
+		   "chain forward {\n"
+		   "type filter hook forward priority 0; policy accept;\n"
+		   "iifname \"%s\" accept\n"
+		   "oifname \"%s\" ct state established,related accept\n"
+		   "oifname \"%s\" ct status dnat accept\n"
+		   "oifname \"%s\" drop\n"
+		   "}\n}\n",
+		   n, n, n, n);
+}
+
+int rules_load(const struct network_bridge *b, struct error *err)
+{
+	AUTO(buf) struct buf script = BUF_INIT;
+	int r;
+
+	own_table(b, &script);
+	r = add_foreign_rules(b->name, &script, err);
+	if (r == 0)
+		r = run_script(buf_str(&script), err);
+	return r < 0 ? error_wrap(err, "network %s", b->name) : 0;
+}
+
+int rules_remove(const char *name, struct error *err)
+{
+	AUTO(buf) struct buf script = BUF_INIT;
+
+	buf_printf(&script, "add table ip %s\ndelete table ip %s\n", name, name);
+	for (size_t i = 0; i < ARRAY_SIZE(foreign_chains); i++) {
+		AUTO(buf) struct buf listing = BUF_INIT;
+		const char *line;
+
+		if (list_chain(foreign_chains[i], &listing, err) < 0)
+			return -ERR_FAILED;
+		for (line = buf_str(&listing); line && *line; line = next_line(line)) {
+			const char *handle = strstr(line, "# handle ");
+
+			if (is_ours(line, name) && handle && line_has(line, "# handle "))
+				buf_printf(&script, "delete rule ip filter %s handle %.*s\n",
+					   foreign_chains[i],
+					   (int)strspn(handle + 9, "0123456789"), handle + 9);
+		}
+	}
+	return run_script(buf_str(&script), err);
+}
+
+static int note_generation(void *data, const struct nlmsghdr *h)
+{
+	const void *v = netlink_attribute(h, sizeof(struct nfgenmsg), NFTA_GEN_ID, 4);
+	uint32_t id;
+
+	if (v) {
+		memcpy(&id, v, sizeof(id));
+		*(uint32_t *)data = ntohl(id);
+	}
+	return 0;
+}
+
+int rules_generation(uint32_t *out, struct error *err)
+{
+	const struct nfgenmsg g = {.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0};
+	AUTO(netlink) struct netlink n = NETLINK_INIT;
+
+	*out = 0;
+	if (netlink_open(&n, NETLINK_NETFILTER, err) < 0)
+		return -ERR_SYSTEM;
+	netlink_begin(&n, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0, &g, sizeof(g));
+	return netlink_query(&n, "cannot ask for the state of nftables", note_generation, out,
+			     err);
+}
+
+int rules_enable_forwarding(struct error *err)
+{
+	AUTO(fd) int fd = open(FORWARDING, O_RDONLY | O_CLOEXEC);
+	char value = '0';
+
+	if (fd >= 0 && io_read_full(fd, &value, 1) == 1 && value == '1')
+		return 0;
+	close_fd(&fd);
+	fd = open(FORWARDING, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || io_write_full(fd, "1", 1) < 0) {
+		error_sys(err, "cannot switch on " FORWARDING);
+		error_hint(err, "run `sysctl -w net.ipv4.ip_forward=1` as root, or use "
+				"--network=host");
+		return -ERR_SYSTEM;
+	}
+	return 0;
+}
