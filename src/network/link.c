@@ -16,29 +16,64 @@
 #define LOOPBACK_INDEX 1 /* the first interface of every name space */
 #define NAME_ATTEMPTS  8
 
-static int note_index(void *data, const struct nlmsghdr *h)
+static int note_link(void *data, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *i = netlink_payload(h);
+	struct link *out = data;
+	const void *mtu;
+	uint32_t v;
 
-	if (h->nlmsg_type == RTM_NEWLINK && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*i)))
-		*(int *)data = i->ifi_index;
+	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)))
+		return 0;
+	out->index = i->ifi_index;
+	mtu = netlink_attribute(h, sizeof(*i), IFLA_MTU, sizeof(v));
+	if (mtu) {
+		memcpy(&v, mtu, sizeof(v));
+		out->mtu = v;
+	}
 	return 0;
 }
 
-int link_find(struct netlink *n, const char *name, int *out_index, struct error *err)
+int link_find(struct netlink *n, const char *name, struct link *out, struct error *err)
 {
 	const struct ifinfomsg i = {.ifi_family = AF_UNSPEC};
-	struct error local = ERROR_INIT;
+	AUTO(error) struct error local = ERROR_INIT;
+	int r;
 
-	*out_index = 0;
+	*out = (struct link){0};
 	netlink_begin(n, RTM_GETLINK, 0, &i, sizeof(i));
 	netlink_put_string(n, IFLA_IFNAME, name);
-	if (netlink_query(n, name, note_index, out_index, &local) < 0 && n->sys != ENODEV) {
-		error_move(err, &local);
-		return err ? -(int)err->code : -ERR_SYSTEM;
-	}
-	error_clear(&local);
+	r = netlink_query(n, name, note_link, out, &local);
+	if (r == 0 || n->sys == ENODEV)
+		return 0;
+	error_move(err, &local);
+	return r;
+}
+
+static int note_uplink(void *data, const struct nlmsghdr *h)
+{
+	const void *oif = netlink_attribute(h, sizeof(struct rtmsg), RTA_OIF, sizeof(int));
+
+	if (h->nlmsg_type == RTM_NEWROUTE && oif)
+		memcpy(data, oif, sizeof(int));
 	return 0;
+}
+
+unsigned link_uplink_mtu(struct netlink *n)
+{
+	const struct rtmsg route = {.rtm_family = AF_INET, .rtm_dst_len = 32};
+	struct ifinfomsg i = {.ifi_family = AF_UNSPEC};
+	struct link l = {0};
+
+	/* any address of the world: the kernel only looks the route up */
+	netlink_begin(n, RTM_GETROUTE, 0, &route, sizeof(route));
+	netlink_put_u32(n, RTA_DST, htonl(UINT32_C(0x08080808)));
+	if (netlink_query(n, "route", note_uplink, &i.ifi_index, NULL) < 0 || !i.ifi_index)
+		return 0;
+	netlink_begin(n, RTM_GETLINK, 0, &i, sizeof(i));
+	if (netlink_query(n, "uplink", note_link, &l, NULL) < 0)
+		return 0;
+	return l.mtu;
 }
 
 struct address_search {
@@ -96,8 +131,7 @@ static void put_address_message(struct netlink *n, int index, uint32_t address,
 	netlink_put_u32(n, IFA_BROADCAST, htonl(address | ~prefix_mask(prefix_len)));
 }
 
-int link_make_bridge(struct netlink *n, const struct network_bridge *b, int *out_index,
-		     struct error *err)
+static void put_bridge_message(struct netlink *n, const struct network_bridge *b)
 {
 	const struct ifinfomsg up = {.ifi_flags = IFF_UP, .ifi_change = IFF_UP};
 	const uint8_t mac[6] = {0x02,
@@ -112,19 +146,35 @@ int link_make_bridge(struct netlink *n, const struct network_bridge *b, int *out
 	netlink_put_string(n, IFLA_IFNAME, b->name);
 	/* without one of its own, a bridge takes and loses the addresses of its ports */
 	netlink_put(n, IFLA_ADDRESS, mac, sizeof(mac));
-	if (b->mtu)
-		netlink_put_u32(n, IFLA_MTU, b->mtu);
 	info = netlink_nest(n, IFLA_LINKINFO);
 	netlink_put_string(n, IFLA_INFO_KIND, "bridge");
 	netlink_end(n, info);
-	if (netlink_commit(n, "cannot create the bridge", err) < 0)
+}
+
+int link_make_bridge(struct netlink *n, const struct network_bridge *b, struct link *out,
+		     struct error *err)
+{
+	const unsigned mtu = b->mtu ? b->mtu : link_uplink_mtu(n);
+	struct ifinfomsg i = {.ifi_family = AF_UNSPEC};
+	int r;
+
+	put_bridge_message(n, b);
+	r = netlink_commit(n, "cannot create the bridge", err);
+	if (r == 0)
+		r = link_find(n, b->name, out, err);
+	if (r < 0)
 		return error_wrap(err, "network %s", b->name);
-	if (link_find(n, b->name, out_index, err) < 0)
-		return error_wrap(err, "network %s", b->name);
-	put_address_message(n, *out_index, b->gateway, b->prefix_len, NLM_F_REPLACE);
-	if (netlink_commit(n, "cannot set the address of the bridge", err) < 0)
-		return error_wrap(err, "network %s", b->name);
-	return 0;
+	put_address_message(n, out->index, b->gateway, b->prefix_len, NLM_F_REPLACE);
+	/* a tunnel's or a cloud's smaller packets; in a message of its own, as only then the
+	 * bridge does not follow its ports.  Loopback's 65536 is no example. */
+	if (b->mtu || (mtu && mtu < out->mtu)) {
+		i.ifi_index = out->index;
+		netlink_begin(n, RTM_NEWLINK, 0, &i, sizeof(i));
+		netlink_put_u32(n, IFLA_MTU, mtu);
+		out->mtu = mtu;
+	}
+	r = netlink_commit(n, "cannot configure the bridge", err);
+	return r < 0 ? error_wrap(err, "network %s", b->name) : 0;
 }
 
 int link_remove(struct netlink *n, int index, const char *name, struct error *err)
@@ -207,12 +257,12 @@ int link_configure(struct netlink *n, const struct network_endpoint *e, unsigned
 		.rtm_type = RTN_UNICAST,
 	};
 	size_t spec, inet6;
-	int index;
+	struct link eth0;
 
-	if (link_find(n, "eth0", &index, err) < 0)
+	if (link_find(n, "eth0", &eth0, err) < 0)
 		return -ERR_SYSTEM;
 	put_loopback_message(n);
-	up.ifi_index = index;
+	up.ifi_index = eth0.index;
 	netlink_begin(n, RTM_NEWLINK, 0, &up, sizeof(up));
 	/* the network has no IPv6: no link-local address, hence no duplicate detection */
 	spec = netlink_nest(n, IFLA_AF_SPEC);
@@ -220,10 +270,10 @@ int link_configure(struct netlink *n, const struct network_endpoint *e, unsigned
 	netlink_put_u8(n, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	netlink_end(n, inet6);
 	netlink_end(n, spec);
-	put_address_message(n, index, e->address, prefix_len, NLM_F_EXCL);
+	put_address_message(n, eth0.index, e->address, prefix_len, NLM_F_EXCL);
 	netlink_begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &route, sizeof(route));
 	netlink_put_u32(n, RTA_GATEWAY, htonl(e->gateway));
-	netlink_put_u32(n, RTA_OIF, (uint32_t)index);
+	netlink_put_u32(n, RTA_OIF, (uint32_t)eth0.index);
 	return netlink_commit(n, "cannot configure eth0", err);
 }
 

@@ -36,16 +36,15 @@ void network_default_bridge(struct network_bridge *out)
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	uint32_t address = 0;
 	unsigned prefix_len = 0;
-	int index = 0;
+	struct link l = {0};
 
 	*out = (struct network_bridge){.name = DEFAULT_NAME,
 				       .gateway = FIRST_NETWORK | 1,
 				       .prefix_len = DEFAULT_PREFIX_LEN};
 	/* what fails here fails again, with words, where the bridge is used */
-	if (netlink_open(&n, NETLINK_ROUTE, NULL) < 0 ||
-	    link_find(&n, out->name, &index, NULL) < 0)
+	if (netlink_open(&n, NETLINK_ROUTE, NULL) < 0 || link_find(&n, out->name, &l, NULL) < 0)
 		return;
-	if (index && link_address(&n, index, &address, &prefix_len, NULL) == 0 && address) {
+	if (l.index && link_address(&n, l.index, &address, &prefix_len, NULL) == 0 && address) {
 		out->gateway = address;
 		out->prefix_len = prefix_len;
 		return;
@@ -159,56 +158,56 @@ static int check_address(struct netlink *n, const struct network_bridge *b, int 
 	return 0;
 }
 
-/* The long way: the bridge is not there, or the ruleset has changed. @lock_fd is held. */
+/* The long way: the bridge is not there, or the ruleset has changed. The lock is held. */
 static int make_bridge(struct netlink *n, const struct network_bridge *b, int state_dir,
-		       const char *file, int *out_index, struct error *err)
+		       const char *file, struct link *out, struct error *err)
 {
 	char stamp[STAMP_BYTES];
 	bool present = false;
 	int r;
 
-	if (link_find(n, b->name, out_index, err) < 0)
+	if (link_find(n, b->name, out, err) < 0)
 		return -ERR_SYSTEM;
 	/* somebody else did it while we waited for the lock */
-	if (*out_index && stamp_matches(state_dir, file, *out_index))
+	if (out->index && stamp_matches(state_dir, file, out->index))
 		return 0;
 	/* until all is done nobody may trust an older stamp */
 	if (unlinkat(state_dir, file, 0) < 0 && errno != ENOENT)
 		return error_sys(err, "cannot remove %s", file);
-	if (*out_index) {
-		r = check_address(n, b, *out_index, &present, err);
+	if (out->index) {
+		r = check_address(n, b, out->index, &present, err);
 		if (r < 0)
 			return r;
 	}
 	if (!present) {
-		r = link_make_bridge(n, b, out_index, err);
+		r = link_make_bridge(n, b, out, err);
 		if (r < 0)
 			return r;
 	}
 	r = rules_load(b, err);
 	if (r == 0)
-		r = stamp_text(*out_index, stamp, err);
+		r = stamp_text(out->index, stamp, err);
 	if (r == 0)
 		r = io_write_file(state_dir, file, stamp, strlen(stamp), 0600, 0, err);
 	return r;
 }
 
 static int ensure_bridge(struct netlink *n, const struct network_bridge *b, int state_dir,
-			 int address_fd, int *out_index, struct error *err)
+			 int address_fd, struct link *out, struct error *err)
 {
 	char file[64];
 	int r;
 
 	snprintf(file, sizeof(file), "%s.rules", b->name);
-	if (link_find(n, b->name, out_index, err) < 0)
+	if (link_find(n, b->name, out, err) < 0)
 		return -ERR_SYSTEM;
 	r = rules_enable_forwarding(err);
-	if (r < 0 || (*out_index && stamp_matches(state_dir, file, *out_index)))
+	if (r < 0 || (out->index && stamp_matches(state_dir, file, out->index)))
 		return r;
 	r = io_lock(address_fd, true, true, err);
 	if (r < 0)
 		return r;
-	r = make_bridge(n, b, state_dir, file, out_index, err);
+	r = make_bridge(n, b, state_dir, file, out, err);
 	flock(address_fd, LOCK_UN);
 	return r;
 }
@@ -217,12 +216,13 @@ static int attach(const struct network_bridge *b, int state_dir, struct network_
 		  struct error *err)
 {
 	AUTO(netlink) struct netlink host = NETLINK_INIT, inside = NETLINK_INIT;
-	int bridge_index, r;
+	struct link l;
+	int r;
 
 	if (netlink_open(&host, NETLINK_ROUTE, err) < 0 ||
 	    address_open(state_dir, b->name, &e->address_lock, err) < 0)
 		return -ERR_SYSTEM;
-	r = ensure_bridge(&host, b, state_dir, e->address_lock, &bridge_index, err);
+	r = ensure_bridge(&host, b, state_dir, e->address_lock, &l, err);
 	if (r == 0)
 		r = address_take(e->address_lock, b, &e->address, err);
 	if (r == 0)
@@ -234,7 +234,7 @@ static int attach(const struct network_bridge *b, int state_dir, struct network_
 	e->mac[1] = 0x42;
 	for (unsigned i = 0; i < 4; i++)
 		e->mac[2 + i] = (uint8_t)(e->address >> (24 - 8 * i));
-	r = link_make_veth(&host, bridge_index, e->netns, e->mac, b->mtu, err);
+	r = link_make_veth(&host, l.index, e->netns, e->mac, l.mtu, err);
 	if (r == 0)
 		r = link_configure(&inside, e, b->prefix_len, err);
 	return r;
@@ -266,10 +266,11 @@ void network_endpoint_close(struct network_endpoint *e)
 int network_bridge_remove(const char *name, struct error *err)
 {
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
-	int index, r;
+	struct link l;
+	int r;
 
-	if (netlink_open(&n, NETLINK_ROUTE, err) < 0 || link_find(&n, name, &index, err) < 0)
+	if (netlink_open(&n, NETLINK_ROUTE, err) < 0 || link_find(&n, name, &l, err) < 0)
 		return -ERR_SYSTEM;
-	r = index ? link_remove(&n, index, name, err) : 0;
+	r = l.index ? link_remove(&n, l.index, name, err) : 0;
 	return r == 0 ? rules_remove(name, err) : r;
 }

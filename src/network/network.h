@@ -32,7 +32,7 @@ struct network_bridge {
 	const char *name;    /* interface, at most 15 bytes: "stave0" */
 	uint32_t gateway;    /* IPv4, host byte order */
 	unsigned prefix_len; /* 16: 10.89.0.1/16 */
-	unsigned mtu;	     /* 0: kernel's default */
+	unsigned mtu;	     /* 0: that of the interface to the world, at most 1500 */
 };
 
 struct network_endpoint {

@@ -12,13 +12,20 @@
 #include "network/network.h"
 #include "network/network_netlink.h"
 
-/* 0 when there is no such interface. */
-int link_find(struct netlink *n, const char *name, int *out_index, struct error *err);
+struct link {
+	int index; /* 0: there is no such interface */
+	unsigned mtu;
+};
+
+/* By name; an interface that is not there is no error. */
+int link_find(struct netlink *n, const char *name, struct link *out, struct error *err);
+/* The MTU of the interface that leads to the world; 0 if there is none. */
+unsigned link_uplink_mtu(struct netlink *n);
 /* The first IPv4 address of interface @index; *@out_address 0 if it has none. */
 int link_address(struct netlink *n, int index, uint32_t *out_address, unsigned *out_prefix_len,
 		 struct error *err);
 /* A bridge with its address, up; a bridge of that name may be there (made half by another). */
-int link_make_bridge(struct netlink *n, const struct network_bridge *b, int *out_index,
+int link_make_bridge(struct netlink *n, const struct network_bridge *b, struct link *out,
 		     struct error *err);
 int link_remove(struct netlink *n, int index, const char *name, struct error *err);
 /*

@@ -307,7 +307,7 @@ static void test_remove_leaves_nothing(void **state)
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(buf) struct buf out = BUF_INIT;
-	int index = -1;
+	struct link l = {.index = -1};
 
 	(void)state;
 	need_root();
@@ -316,8 +316,31 @@ static void test_remove_leaves_nothing(void **state)
 	nft("list ruleset", &out);
 	assert_int_equal(count(&out, "stvt0"), 0);
 	assert_int_equal(netlink_open(&n, 0, &err), 0);
-	assert_int_equal(link_find(&n, "stvt0", &index, &err), 0);
-	assert_int_equal(index, 0);
+	assert_int_equal(link_find(&n, "stvt0", &l, &err), 0);
+	assert_int_equal(l.index, 0);
+}
+
+static void test_mtu_is_that_of_the_bridge(void **state)
+{
+	struct network_bridge small = {
+		.name = "stvt3", .gateway = 0x0ae90201, .prefix_len = 24, .mtu = 1280};
+	AUTO(network_endpoint) struct network_endpoint e = NETWORK_ENDPOINT_INIT;
+	AUTO(netlink) struct netlink n = NETLINK_INIT;
+	AUTO(fd) int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	AUTO(error) struct error err = ERROR_INIT;
+	struct link l;
+
+	(void)state;
+	need_root();
+	assert_int_equal(network_attach(&small, state_dir, &e, &err), 0);
+	network_endpoint_close(&e);
+	small.mtu = 0; /* what is there counts */
+	assert_int_equal(network_attach(&small, state_dir, &e, &err), 0);
+	assert_int_equal(setns(e.netns, CLONE_NEWNET), 0);
+	assert_int_equal(netlink_open(&n, 0, &err), 0);
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+	assert_int_equal(link_find(&n, "eth0", &l, &err), 0);
+	assert_int_equal(l.mtu, 1280);
 }
 
 static void test_other_address_is_a_conflict(void **state)
@@ -327,12 +350,12 @@ static void test_other_address_is_a_conflict(void **state)
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	AUTO(error) struct error err = ERROR_INIT;
 	struct network_endpoint e = NETWORK_ENDPOINT_INIT;
-	int index;
+	struct link l;
 
 	(void)state;
 	need_root();
 	assert_int_equal(netlink_open(&n, 0, &err), 0);
-	assert_int_equal(link_make_bridge(&n, &other, &index, &err), 0);
+	assert_int_equal(link_make_bridge(&n, &other, &l, &err), 0);
 	other.gateway++;
 	assert_int_equal(network_attach(&other, state_dir, &e, &err), -ERR_CONFLICT);
 	assert_string_equal(err.message,
@@ -347,7 +370,7 @@ static void test_default_bridge_avoids_what_is_there(void **state)
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	AUTO(error) struct error err = ERROR_INIT;
 	struct network_bridge b;
-	int index;
+	struct link l;
 
 	(void)state;
 	need_root();
@@ -355,13 +378,13 @@ static void test_default_bridge_avoids_what_is_there(void **state)
 	assert_string_equal(b.name, "stave0");
 	assert_int_equal(b.gateway, 0x0a590001);
 	assert_int_equal(netlink_open(&n, 0, &err), 0);
-	assert_int_equal(link_make_bridge(&n, &taken, &index, &err), 0);
+	assert_int_equal(link_make_bridge(&n, &taken, &l, &err), 0);
 	network_default_bridge(&b);
 	assert_int_equal(b.gateway, 0x0a5a0001);
 	/* what is there is taken as it is */
 	b.gateway = 0x0a640001;
 	b.prefix_len = 20;
-	assert_int_equal(link_make_bridge(&n, &b, &index, &err), 0);
+	assert_int_equal(link_make_bridge(&n, &b, &l, &err), 0);
 	network_default_bridge(&b);
 	assert_int_equal(b.gateway, 0x0a640001);
 	assert_int_equal(b.prefix_len, 20);
@@ -424,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_namespace_has_loopback),
 		cmocka_unit_test(test_default_bridge_avoids_what_is_there),
 		cmocka_unit_test(test_other_address_is_a_conflict),
+		cmocka_unit_test(test_mtu_is_that_of_the_bridge),
 		cmocka_unit_test(test_two_endpoints_meet),
 		cmocka_unit_test(test_addresses_end_and_come_back),
 		cmocka_unit_test(test_killed_holder_frees),
