@@ -46,7 +46,7 @@ void chain_id_of(const struct digest *diff_ids, size_t n, struct digest *out)
 	}
 }
 
-static void write_healthcheck(struct json_writer *w, const struct healthcheck *h)
+static void write_healthcheck(struct json_writer *w, const struct image_healthcheck *h)
 {
 	if (!h->present)
 		return;
@@ -175,7 +175,7 @@ static json_t *labels_or_null(const struct map *labels)
 	return set;
 }
 
-static json_t *healthcheck_json(const struct healthcheck *h)
+static json_t *healthcheck_json(const struct image_healthcheck *h)
 {
 	const struct {
 		const char *key;
@@ -227,7 +227,7 @@ json_t *image_config_inspect(const struct image_config *cfg)
 	return j;
 }
 
-static void copy_healthcheck(const struct healthcheck *from, struct healthcheck *to)
+static void copy_healthcheck(const struct image_healthcheck *from, struct image_healthcheck *to)
 {
 	struct strlist test = STRLIST_INIT;
 

@@ -210,7 +210,7 @@ static inline void index_auto(struct index *x)
 
 /* ---- image config ------------------------------------------------------------------------ */
 
-struct healthcheck {
+struct image_healthcheck {
 	bool present;
 	struct strlist test; /* {"NONE"}, {"CMD", …}, {"CMD-SHELL", text}; empty inherits */
 	int64_t interval;    /* ns, 0: default, as all durations here */
@@ -263,7 +263,7 @@ struct image_config {
 	struct strlist on_build;
 	struct strlist shell;
 	struct map labels; /* values are owned strings; written sorted by key */
-	struct healthcheck healthcheck;
+	struct image_healthcheck healthcheck;
 	bool args_escaped;
 
 	struct digest_list diff_ids; /* at most LIMIT_LAYERS */
