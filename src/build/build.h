@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * build - from the text of a Dockerfile to an image in the store.
+ *
+ *   text ─dockerfile/→ AST ─lower→ graph ─solve→ results ─commit→ image
+ *
+ * The *graph* has one *vertex* for each thing that makes a file system: a
+ * base image, RUN, COPY or ADD, WORKDIR.  All else (ENV, CMD …) changes the
+ * image's config only and is folded while the graph is made: every word is
+ * expanded before the first vertex runs.  Only what the target needs is in
+ * the graph.
+ *
+ * A vertex has two faces: the *key*, a digest over all that its result
+ * depends on (the chain_id it starts from, the expanded instruction, the
+ * environment it can see, the content of every source), and its *execution*,
+ * which makes a layer in a child process.  A *step record* in the store maps
+ * the key to the layer's diff_id, together with the tree of inputs that the
+ * key was made of.  Vertices whose inputs are ready run at the same time.
+ *
+ * Times: directories that the build itself makes, and everything it stamps,
+ * have the time of SOURCE_DATE_EPOCH if given; without it such directories
+ * have time 0, so that a layer depends on its inputs alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/progress.h"
+#include "base/strlist.h"
+#include "runtime/runtime.h"
+#include "store/store.h"
+
+struct build_options {
+	const char *dockerfile; /* text */
+	size_t dockerfile_len;
+	const char *dockerfile_name; /* for messages */
+	int context;		     /* directory, borrowed; -1: there is none */
+	const char *context_name;    /* for messages */
+	const char *ignore;	     /* text of the ignore file, NULL: none */
+	size_t ignore_len;
+	const char *ignore_name;
+	const struct strlist *build_args; /* NAME=value */
+	const char *target;		  /* NULL: the last stage */
+	const struct strlist *names;	  /* normal references */
+	const struct strlist *labels;	  /* KEY=value */
+	bool no_cache;
+	const char *platform; /* NULL: this machine's */
+	enum runtime_network network;
+	const struct strlist *extra_hosts; /* "name:ip", may be NULL */
+	const char *runtime;		   /* NULL: embedded */
+	bool has_epoch;
+	int64_t epoch_sec; /* SOURCE_DATE_EPOCH */
+	const struct progress *progress;
+};
+
+struct build_result {
+	struct digest image;
+	struct strlist names; /* familiar */
+	unsigned cached;      /* steps that did not run */
+	unsigned executed;
+};
+
+/*
+ * Errors name file and line of the Dockerfile (err->file, err->line).  A RUN
+ * that failed is -ERR_FAILED with err->exit_code.  Steps that finished before
+ * an error stay cached.  Interrupted: -ERR_CANCELLED, nothing left running.
+ */
+int build_run(struct store *s, const struct build_options *o, struct build_result *out,
+	      struct error *err);
+void build_result_clear(struct build_result *r);
+
+enum build_dump {
+	BUILD_DUMP_AST = 1,
+	BUILD_DUMP_GRAPH,
+};
+/* The stage of the pipeline as text, for tests and for the curious. */
+int build_print(struct store *s, const struct build_options *o, enum build_dump what,
+		struct buf *out, struct error *err);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * graph - what has to be made, and what each needs.
+ *
+ * Everything is owned by struct graph and lives as long as it.  Vertices are
+ * numbered in the order in which they were lowered, so inputs come before
+ * those who need them.
+ */
+#pragma once
+
+#include "build/build.h"
+#include "dockerfile/dockerfile.h"
+#include "oci/oci.h"
+
+enum vertex_kind {
+	VERTEX_NONE = 0,
+	VERTEX_IMAGE,
+	VERTEX_RUN,
+	VERTEX_COPY, /* ADD too */
+	VERTEX_WORKDIR,
+};
+
+enum vertex_state {
+	VERTEX_WAITING = 0,
+	VERTEX_RUNNING,
+	VERTEX_DONE,
+};
+
+struct run_spec {
+	struct strlist args;
+	struct strlist env; /* ENV, then the ARGs in scope */
+	char *user;
+	char *workdir;
+	enum runtime_network network;
+};
+
+struct copy_file { /* a heredoc */
+	char *name;
+	char *data;
+	size_t len;
+};
+
+struct copy_spec {
+	bool add;
+	struct strlist sources;	 /* expanded; paths from the root of context or stage */
+	struct copy_file *files; /* heredoc sources */
+	size_t n_files;
+	char *dest;    /* absolute, a slash at the end kept */
+	bool has_from; /* @from, NULL meaning an empty stage, instead of the context */
+	struct vertex *from;
+	char *from_name; /* as written */
+	char *chown;	 /* NULL: none */
+	char *chmod;
+};
+
+void copy_spec_clear(struct copy_spec *c);
+
+struct vertex {
+	enum vertex_kind kind;
+	unsigned number;
+	struct vertex *parent; /* the file system it starts from; NULL: empty */
+	const struct instruction *instruction;
+	unsigned line;
+	char *title; /* "[builder 2/4] RUN make" */
+	char *text;  /* the instruction after expansion, for records */
+	unsigned step, steps;
+	bool no_cache;
+
+	struct digest image; /* VERTEX_IMAGE */
+	struct run_spec run;
+	struct copy_spec copy;
+	char *workdir; /* VERTEX_WORKDIR: absolute path */
+	char *user;    /* VERTEX_WORKDIR: who owns what is made */
+
+	/* Filled by solve. */
+	enum vertex_state state;
+	bool cached;
+	struct digest_list diff_ids; /* the whole chain */
+	struct digest chain_id;	     /* zero for an empty one */
+	int64_t created_ns;
+};
+
+/* One history row of an image that is being made. */
+struct made_row {
+	char *created_by;
+	struct vertex *vertex; /* NULL: config only */
+};
+
+struct stage_state {
+	const struct stage *stage;
+	bool lowered;
+	struct image_config config; /* with the base's history and no layers */
+	struct vertex *base;	    /* FROM's file system: image or last vertex of a stage */
+	struct vertex *last;
+	struct strlist args;	       /* ARGs in scope, NAME=value */
+	struct strlist unset_args;     /* ARG NAME without a value */
+	struct instruction_list extra; /* ONBUILD triggers */
+	struct made_row *rows;
+	size_t n_rows, cap_rows;
+	bool cmd_set; /* by this stage: ENTRYPOINT does not reset it then */
+	unsigned step, steps;
+};
+
+struct warning_list {
+	struct dockerfile_warning *items; /* owned strings in graph->arena */
+	size_t n, cap;
+};
+
+struct graph {
+	struct arena arena;
+	struct dockerfile *file;
+	struct store *store;
+	const struct build_options *o;
+	struct platform platform;
+	struct strlist globals;	    /* global ARGs with values */
+	struct strlist used_args;   /* names of --build-arg that an ARG asked for */
+	struct stage_state *stages; /* as many as in the file */
+	struct stage_state *target;
+	struct vertex **items;
+	size_t n, cap;
+	struct warning_list warnings;
+};
+
+int graph_new(struct store *s, const struct build_options *o, struct graph **out,
+	      struct error *err);
+void graph_free(struct graph *g);
+void graph_print(const struct graph *g, struct buf *out);
+/*
+ * The vertex of a local image, one for each image; its config (with history,
+ * without layers) is copied to @cfg unless that is NULL.
+ */
+int graph_image(struct graph *g, const char *name, struct vertex **out,
+		struct image_config *cfg, struct error *err);
+struct vertex *graph_add(struct graph *g, enum vertex_kind kind, struct vertex *parent);
+void graph_warn(struct graph *g, const char *rule, unsigned line, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static inline void graph_auto(struct graph **g)
+{
+	graph_free(*g);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "build/lower.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "image/image.h"
+
+#include "base/banned.h"
+
+static bool makes_files(enum instruction_kind kind)
+{
+	return kind == INSTRUCTION_RUN || kind == INSTRUCTION_COPY || kind == INSTRUCTION_ADD ||
+	       kind == INSTRUCTION_WORKDIR;
+}
+
+static unsigned count_steps(const struct stage_state *st)
+{
+	unsigned n = 1; /* FROM */
+
+	for (size_t i = 0; i < st->extra.n; i++)
+		n += makes_files(st->extra.items[i]->kind);
+	for (size_t i = 0; i < st->stage->instructions.n; i++)
+		n += makes_files(st->stage->instructions.items[i]->kind);
+	return n;
+}
+
+/* Triggers that the base image's author left for whoever builds on it. */
+static int take_triggers(struct graph *g, struct stage_state *st, struct error *err)
+{
+	struct strlist *list = &st->config.on_build;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct instruction *parsed;
+		struct instruction *copy;
+		int r = dockerfile_parse_instruction(list->items[i], g->file->name,
+						     g->file->escape, &g->arena, &parsed, err);
+
+		if (r < 0)
+			return error_wrap(err, "ONBUILD trigger \"%s\" of the base image",
+					  list->items[i]);
+		copy = arena_new(&g->arena, struct instruction);
+		*copy = *parsed;
+		copy->line = st->stage->line;
+		st->extra.items =
+			mem_resize(st->extra.items, st->extra.n + 1, sizeof(*st->extra.items));
+		st->extra.items[st->extra.n++] = copy;
+	}
+	strlist_clear(list);
+	return 0;
+}
+
+static void start_from_scratch(struct graph *g, struct stage_state *st)
+{
+	platform_copy(&g->platform, &st->config.platform);
+	strlist_add(&st->config.env,
+		    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+}
+
+/* FROM another stage: its config, its files and its history so far. */
+static int start_from_stage(struct graph *g, struct stage_state *st, unsigned index,
+			    struct error *err)
+{
+	struct stage_state *from = &g->stages[index];
+	int r = lower_stage(g, index, err);
+
+	if (r < 0)
+		return r;
+	image_config_copy(&from->config, &st->config);
+	st->last = from->last;
+	for (size_t i = 0; i < from->n_rows; i++)
+		imgconfig_row(st, mem_strdup(from->rows[i].created_by), from->rows[i].vertex);
+	return 0;
+}
+
+static int start_from_image(struct graph *g, struct stage_state *st, const char *name,
+			    struct error *err)
+{
+	struct vertex *v;
+	int r = graph_image(g, name, &v, &st->config, err);
+
+	if (r < 0)
+		return r;
+	st->last = v;
+	/* the count of steps is not known before the triggers are */
+	if (!v->title)
+		v->text = mem_printf("FROM %s", name);
+	return 0;
+}
+
+static int check_platform(struct graph *g, const struct stage_state *st, struct error *err)
+{
+	AUTO(platform) struct platform want = PLATFORM_INIT;
+	AUTO(buf) struct buf text = BUF_INIT;
+	int r;
+
+	if (!st->stage->platform)
+		return 0;
+	r = scope_expand_global(g, st->stage->platform, &text, err);
+	if (r < 0 || (r = platform_parse(buf_str(&text), &want, err)) < 0)
+		return r;
+	if (!platform_eq(&want, &g->platform))
+		return error_set(
+			err, ERR_UNSUPPORTED,
+			"FROM --platform=%s: only this machine's own platform can be built",
+			buf_str(&text));
+	return 0;
+}
+
+static int start_stage(struct graph *g, struct stage_state *st, struct error *err)
+{
+	AUTO(buf) struct buf base = BUF_INIT;
+	const struct stage *named;
+	int r = check_platform(g, st, err);
+
+	if (r < 0 || (r = scope_expand_global(g, st->stage->base, &base, err)) < 0)
+		return r;
+	if (!base.len) {
+		error_set(err, ERR_INVALID, "base name (%s) should not be blank",
+			  st->stage->base);
+		error_hint(err, "give its ARG a default before FROM, or pass --build-arg");
+		return -ERR_INVALID;
+	}
+	named = dockerfile_stage(g->file, buf_str(&base));
+	if (str_eq(buf_str(&base), REFERENCE_SCRATCH))
+		start_from_scratch(g, st);
+	else if (named && named->name && named->index < st->stage->index)
+		r = start_from_stage(g, st, named->index, err);
+	else
+		r = start_from_image(g, st, buf_str(&base), err);
+	st->base = st->last;
+	return r < 0 ? r : take_triggers(g, st, err);
+}
+
+int lower_instruction(struct graph *g, struct stage_state *st, const struct instruction *i,
+		      struct error *err)
+{
+	int r;
+
+	if (i->kind == INSTRUCTION_ARG)
+		r = scope_arg(g, st, i, err);
+	else if (i->kind == INSTRUCTION_RUN)
+		r = lower_run(g, st, i, err);
+	else if (i->kind == INSTRUCTION_COPY || i->kind == INSTRUCTION_ADD)
+		r = lower_copy(g, st, i, err);
+	else if (i->kind == INSTRUCTION_WORKDIR)
+		r = lower_workdir(g, st, i, err);
+	else
+		r = imgconfig_apply(g, st, i, err);
+	if (r < 0 && err && !err->line)
+		error_at(err, g->file->name, i->line, 0);
+	return r;
+}
+
+int lower_stage(struct graph *g, unsigned index, struct error *err)
+{
+	struct stage_state *st = &g->stages[index];
+	int r;
+
+	if (st->lowered)
+		return 0;
+	st->lowered = true; /* references go to earlier stages only: no cycle is possible */
+	r = start_stage(g, st, err);
+	if (r < 0) {
+		if (err && !err->line)
+			error_at(err, g->file->name, st->stage->line, 0);
+		return r;
+	}
+	st->steps = count_steps(st);
+	st->step = 1;
+	if (st->last && st->last->kind == VERTEX_IMAGE && !st->last->title)
+		st->last->title = stage_title(g, st, st->last->text);
+	for (size_t i = 0; i < st->extra.n; i++)
+		if ((r = lower_instruction(g, st, st->extra.items[i], err)) < 0)
+			return r;
+	for (size_t i = 0; i < st->stage->instructions.n; i++)
+		if ((r = lower_instruction(g, st, st->stage->instructions.items[i], err)) < 0)
+			return r;
+	return 0;
+}

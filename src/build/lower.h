@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lower - from the AST to the graph: expansion, ARG and ENV, the config, and
+ * one vertex for each instruction that changes files.
+ */
+#pragma once
+
+#include "build/graph.h"
+
+/* Lowers a stage and, through it, all that it needs; twice is once. */
+int lower_stage(struct graph *g, unsigned index, struct error *err);
+/* One instruction of a stage. */
+int lower_instruction(struct graph *g, struct stage_state *st, const struct instruction *i,
+		      struct error *err);
+
+/* ---- scope.c: variables ---- */
+
+/* Global ARGs, for FROM. */
+int scope_globals(struct graph *g, struct error *err);
+int scope_expand_global(struct graph *g, const char *word, struct buf *out, struct error *err);
+/* With the stage's ENV and ARGs. */
+int scope_expand(struct graph *g, const struct stage_state *st, const struct instruction *i,
+		 const char *word, enum expand_mode mode, struct buf *out, struct error *err);
+int scope_expand_new(struct graph *g, const struct stage_state *st, const struct instruction *i,
+		     const char *word, char **out_new, struct error *err);
+int scope_arg(struct graph *g, struct stage_state *st, const struct instruction *i,
+	      struct error *err);
+/* Environment of a RUN: ENV and the ARGs that it sees. */
+void scope_run_env(const struct graph *g, const struct stage_state *st, struct strlist *out);
+/* "K=V" of the ARGs that show in a RUN's history row. */
+void scope_history_args(const struct stage_state *st, struct strlist *out);
+
+/* ---- imgconfig.c: what instructions do to the config ---- */
+
+/* False: not an instruction that changes the config only. */
+bool imgconfig_handles(enum instruction_kind kind);
+int imgconfig_apply(struct graph *g, struct stage_state *st, const struct instruction *i,
+		    struct error *err);
+/* A history row; TAKES @created_by. */
+void imgconfig_row(struct stage_state *st, char *created_by, struct vertex *v);
+/* The stage's shell, or Docker's default. */
+void imgconfig_shell(const struct stage_state *st, struct strlist *out);
+/* Absolute: @path below the stage's WORKDIR; a slash at the end is kept. */
+char *imgconfig_path(const struct stage_state *st, const char *path);
+
+/* ---- lower_files.c: RUN, COPY, ADD, WORKDIR ---- */
+
+/* "[builder 2/4] TEXT" for the stage's current step.  New string. */
+char *stage_title(const struct graph *g, const struct stage_state *st, const char *text);
+
+int lower_run(struct graph *g, struct stage_state *st, const struct instruction *i,
+	      struct error *err);
+int lower_copy(struct graph *g, struct stage_state *st, const struct instruction *i,
+	       struct error *err);
+int lower_workdir(struct graph *g, struct stage_state *st, const struct instruction *i,
+		  struct error *err);

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "build/lower.h"
+
+#include "base/banned.h"
+
+/* Known without ARG, reach RUN, are neither in the key's text nor in the history. */
+static const char *const proxy_args[] = {
+	"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY",
+	"ftp_proxy",  "NO_PROXY",   "no_proxy",	   "ALL_PROXY",	  "all_proxy"};
+
+static bool is_proxy(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(proxy_args); i++)
+		if (str_eq(proxy_args[i], name))
+			return true;
+	return false;
+}
+
+static const char *build_arg(const struct graph *g, const char *name)
+{
+	return g->o->build_args ? strlist_env_get(g->o->build_args, name) : NULL;
+}
+
+/* Dockerfile reference, "Automatic platform ARGs in the global scope". */
+static void add_platform_args(struct graph *g)
+{
+	static const char *const sides[] = {"TARGET", "BUILD"};
+	AUTO(platform) struct platform host = PLATFORM_INIT;
+
+	platform_host(&host);
+	for (size_t i = 0; i < 2; i++) {
+		const struct platform *p = i == 0 ? &g->platform : &host;
+		AUTO(buf) struct buf text = BUF_INIT;
+
+		platform_format(p, &text);
+		strlist_printf(&g->globals, "%sPLATFORM=%s", sides[i], buf_str(&text));
+		strlist_printf(&g->globals, "%sOS=%s", sides[i], p->os);
+		strlist_printf(&g->globals, "%sARCH=%s", sides[i], p->architecture);
+		strlist_printf(&g->globals, "%sVARIANT=%s", sides[i],
+			       p->variant ? p->variant : "");
+	}
+	strlist_printf(&g->globals, "TARGETSTAGE=%s", g->o->target ? g->o->target : "default");
+}
+
+struct lookup {
+	struct graph *g;
+	const struct stage_state *st; /* NULL: global scope */
+	const struct instruction *at;
+	char *value; /* of the last answer */
+};
+
+static const char *find(void *data, const char *name, size_t len)
+{
+	struct lookup *l = data;
+	AUTO(free) char *key = mem_strndup(name, len);
+	const char *v;
+
+	if (!l->st)
+		return strlist_env_get(&l->g->globals, key);
+	/* ENV always wins over an ARG of the same name */
+	v = strlist_env_get(&l->st->config.env, key);
+	return v ? v : strlist_env_get(&l->st->args, key);
+}
+
+static void warn_unset(void *data, const char *name, size_t len)
+{
+	struct lookup *l = data;
+	AUTO(free) char *key = mem_strndup(name, len);
+
+	if (!l->st) {
+		graph_warn(l->g, "UndefinedArgInFrom", l->at ? l->at->line : 0,
+			   "FROM argument '%s' is not declared", key);
+		return;
+	}
+	if (strlist_find(&l->st->unset_args, key) < 0 && !is_proxy(key))
+		graph_warn(l->g, "UndefinedVar", l->at ? l->at->line : 0,
+			   "Usage of undefined variable '$%s'", key);
+}
+
+static int expand(struct lookup *l, const char *word, enum expand_mode mode, struct buf *out,
+		  struct error *err)
+{
+	struct expansion x = {
+		.escape = l->g->file->escape, .lookup = find, .data = l, .unset = warn_unset};
+	int r = dockerfile_expand(word, mode, &x, out, err);
+
+	if (r < 0 && l->at)
+		error_at(err, l->g->file->name, l->at->line, 0);
+	return r;
+}
+
+int scope_expand_global(struct graph *g, const char *word, struct buf *out, struct error *err)
+{
+	struct lookup l = {.g = g};
+
+	return expand(&l, word, EXPAND_WORD, out, err);
+}
+
+int scope_expand(struct graph *g, const struct stage_state *st, const struct instruction *i,
+		 const char *word, enum expand_mode mode, struct buf *out, struct error *err)
+{
+	struct lookup l = {.g = g, .st = st, .at = i};
+
+	return expand(&l, word, mode, out, err);
+}
+
+int scope_expand_new(struct graph *g, const struct stage_state *st, const struct instruction *i,
+		     const char *word, char **out_new, struct error *err)
+{
+	AUTO(buf) struct buf value = BUF_INIT;
+	int r = scope_expand(g, st, i, word, EXPAND_WORD, &value, err);
+
+	if (r == 0)
+		*out_new = buf_steal(&value);
+	return r;
+}
+
+static void note_used(struct graph *g, const char *name)
+{
+	if (strlist_find(&g->used_args, name) < 0)
+		strlist_add(&g->used_args, name);
+}
+
+int scope_globals(struct graph *g, struct error *err)
+{
+	add_platform_args(g);
+	for (size_t n = 0; n < g->file->globals.n; n++) {
+		const struct instruction *i = g->file->globals.items[n];
+
+		for (size_t p = 0; p < i->n_pairs; p++) {
+			const char *name = i->pairs[p].key, *given = build_arg(g, name);
+			AUTO(buf) struct buf value = BUF_INIT;
+			int r;
+
+			note_used(g, name);
+			if (given) {
+				strlist_env_set(&g->globals, name, given);
+				continue;
+			}
+			if (!i->pairs[p].value)
+				continue;
+			r = scope_expand_global(g, i->pairs[p].value, &value, err);
+			if (r < 0) {
+				error_at(err, g->file->name, i->line, 0);
+				return r;
+			}
+			strlist_env_set(&g->globals, name, buf_str(&value));
+		}
+	}
+	return 0;
+}
+
+static int declare(struct graph *g, struct stage_state *st, const struct instruction *i,
+		   const struct instruction_pair *pair, struct error *err)
+{
+	AUTO(free) char *name = NULL;
+	AUTO(free) char *value = NULL;
+	const char *v;
+	int r = scope_expand_new(g, st, i, pair->key, &name, err);
+
+	if (r < 0)
+		return r;
+	note_used(g, name);
+	v = build_arg(g, name);
+	if (!v && pair->value) {
+		if ((r = scope_expand_new(g, st, i, pair->value, &value, err)) < 0)
+			return r;
+		v = value;
+	}
+	if (!v)
+		v = strlist_env_get(&g->globals, name);
+	strlist_env_unset(&st->args, name);
+	if (v)
+		strlist_env_set(&st->args, name, v);
+	else
+		strlist_add(&st->unset_args, name);
+	return 0;
+}
+
+int scope_arg(struct graph *g, struct stage_state *st, const struct instruction *i,
+	      struct error *err)
+{
+	struct buf row = BUF_INIT;
+
+	buf_addstr(&row, "ARG");
+	for (size_t p = 0; p < i->n_pairs; p++) {
+		int r = declare(g, st, i, &i->pairs[p], err);
+
+		if (r < 0) {
+			buf_clear(&row);
+			return r;
+		}
+		buf_printf(&row, " %s", i->pairs[p].key);
+		const char *v = strlist_env_get(&st->args, i->pairs[p].key);
+		if (v)
+			buf_printf(&row, "=%s", v);
+	}
+	imgconfig_row(st, buf_steal(&row), NULL);
+	return 0;
+}
+
+void scope_run_env(const struct graph *g, const struct stage_state *st, struct strlist *out)
+{
+	strlist_addall(out, &st->config.env);
+	for (size_t i = 0; i < st->args.n; i++) {
+		AUTO(free)
+		char *name = mem_strndup(st->args.items[i], strcspn(st->args.items[i], "="));
+
+		if (!strlist_env_get(&st->config.env, name))
+			strlist_add(out, st->args.items[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(proxy_args); i++) {
+		const char *v = build_arg(g, proxy_args[i]);
+
+		if (v && !strlist_env_get(out, proxy_args[i]))
+			strlist_env_set(out, proxy_args[i], v);
+	}
+}
+
+void scope_history_args(const struct stage_state *st, struct strlist *out)
+{
+	for (size_t i = 0; i < st->args.n; i++) {
+		AUTO(free)
+		char *name = mem_strndup(st->args.items[i], strcspn(st->args.items[i], "="));
+
+		if (!is_proxy(name))
+			strlist_add(out, st->args.items[i]);
+	}
+	strlist_sort(out);
+}
