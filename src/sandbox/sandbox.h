@@ -28,26 +28,36 @@
 
 /* A tree that is mounted by descriptor: a context, a cache, a file made for resolv.conf. */
 struct sandbox_bind {
-	int fd;			 /* from open_tree(OPEN_TREE_CLONE) or fsmount; consumed */
+	int fd; /* from open_tree(OPEN_TREE_CLONE) or fsmount; closed in every case */
 	const char *destination; /* in the container, absolute */
 	bool readonly;
 };
 
 struct sandbox_options {
 	const struct runtime_spec *spec; /* borrowed; spec->root.path is used if root_fd < 0 */
-	int root_fd;	  /* detached mount of the root; consumed by the move. -1: none */
+	int root_fd;	  /* detached mount of the root; closed in every case. -1: none */
 	int netns_fd;	  /* joined if >= 0, whatever the spec says; borrowed */
-	const int *stdio; /* three descriptors, borrowed; NULL or with a terminal: unused */
+	const int *stdio; /* three descriptors, borrowed; unused with a terminal; NULL:
+			     /dev/null */
 	const struct sandbox_bind *binds; /* attached after spec->mounts, in order */
 	size_t nbinds;
 	int cache_dir; /* where compiled seccomp filters are kept; -1: nowhere; borrowed */
 	bool init;     /* --init: our own reaper is process 1 and forwards signals */
-	const char *runtime; /* NULL: embedded; else "crun", "runc" or a path */
-	int bundle_dir;	     /* directory for config.json and the runtime's state (other
-				runtimes only); borrowed, -1 with the embedded one */
-	const char *id;	     /* container id, names cgroup and bundle */
+	const char *runtime;  /* NULL: embedded; else "crun", "runc" or a path */
+	int bundle_dir;	      /* directory for config.json and the runtime's state (other
+				 runtimes only); borrowed, -1 with the embedded one */
+	const char *id;	      /* container id, names cgroup and bundle */
+	struct strlist *made; /* NULL, or gets the paths that had to be made in the root to
+				 mount on them: the first missing component of each */
 };
 
+/*
+ * Device rules without a limit do not make a cgroup for each container: all
+ * that have the same rules live in one group of the cgroup2 hierarchy, below
+ * our own ("stave-devices-…"), to which the rules are attached as a program.
+ * It is made by the first and stays.  Where that cannot be, the container gets
+ * no CAP_MKNOD and a root whose device nodes do not work.
+ */
 struct sandbox {
 	pid_t pid;    /* our child: the container's process 1 (or the other runtime) */
 	int pidfd;    /* owned */
@@ -59,8 +69,12 @@ struct sandbox {
  *
  * Returns once the command was executed or could not be.  A command that is
  * not there gives -ERR_NOT_FOUND with err->exit_code 127, one that may not be
- * run -ERR_DENIED with 126, all else err->exit_code 125; messages as Docker's
- * (`exec: "foo": executable file not found in $PATH`).
+ * run -ERR_DENIED with 126, one that the kernel does not execute (format,
+ * missing interpreter) -ERR_FAILED with 255, all else err->exit_code 125;
+ * messages as Docker's (`exec: "foo": executable file not found in $PATH`).
+ *
+ * The caller has one thread: the child of a clone(2) allocates memory.  Nothing
+ * of the caller's own state (directory, mask, signals) is touched.
  */
 int sandbox_start(const struct sandbox_options *o, struct sandbox *out, struct error *err);
 

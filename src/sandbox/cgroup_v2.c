@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Version 2: one group, entered with the clone (CLONE_INTO_CGROUP, Linux 5.7).
+ * Files: Documentation/admin-guide/cgroup-v2.rst of the kernel.
+ */
+#include "sandbox/sandbox_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/root.h"
+#include "base/strlist.h"
+
+#include "base/banned.h"
+
+static const struct root_made group_mode = {
+	.mode = 0755, .uid = (uid_t)-1, .gid = (gid_t)-1, .mtime_sec = -1};
+
+struct need {
+	const char *controller;
+	const char *limit; /* what people call it */
+	bool needed;
+};
+
+static int enable_one(int dir, const struct need *need, struct error *err)
+{
+	AUTO(free) char *text = mem_printf("+%s", need->controller);
+	int r = cgroup_write(dir, "cgroup.subtree_control", text, need->limit, err);
+
+	if (r < 0)
+		error_hint(err, "the controller %s is not delegated to this user or place",
+			   need->controller);
+	return r;
+}
+
+/* A controller works in a group when every group above hands it down. */
+static int enable_controllers(int hierarchy, const char *path, const struct need *needs,
+			      size_t n, struct error *err)
+{
+	const char *end = path;
+	int r = 0;
+
+	for (;;) {
+		AUTO(free) char *part = mem_strndup(path, (size_t)(end - path));
+		AUTO(fd) int dir = -1;
+
+		r = root_open(hierarchy, ROOT_BENEATH, part, O_RDONLY | O_DIRECTORY, 0, &dir,
+			      err);
+		for (size_t i = 0; r == 0 && i < n; i++)
+			if (needs[i].needed)
+				r = enable_one(dir, &needs[i], err);
+		if (r < 0)
+			return r;
+		end += *end == '/';
+		end += strcspn(end, "/");
+		if (!*end)
+			return 0;
+	}
+}
+
+/* max where version 1 had -1 */
+static int write_size(int dir, const char *name, int64_t value, const char *limit,
+		      struct error *err)
+{
+	AUTO(free) char *text = value < 0 ? mem_strdup("max") : mem_printf("%" PRId64, value);
+
+	return cgroup_write(dir, name, text, limit, err);
+}
+
+static int set_memory(int dir, const struct resources_spec *r, struct error *err)
+{
+	int e = 0;
+
+	if (r->memory_limit)
+		e = write_size(dir, "memory.max", r->memory_limit, "memory limit", err);
+	if (e == 0 && r->memory_reservation)
+		e = write_size(dir, "memory.low", r->memory_reservation, "memory reservation",
+			       err);
+	/* the specification counts memory and swap together, version 2 swap alone */
+	if (e == 0 && r->memory_swap && faccessat(dir, "memory.swap.max", F_OK, 0) == 0)
+		e = write_size(dir, "memory.swap.max",
+			       r->memory_swap < 0 ? -1 : r->memory_swap - r->memory_limit,
+			       "limit of memory and swap", err);
+	return e;
+}
+
+static int set_cpu(int dir, const struct resources_spec *r, struct error *err)
+{
+	int e = 0;
+
+	if (r->cpu_shares) {
+		/* 2 … 262144 of version 1 onto 1 … 10000 */
+		uint64_t shares = r->cpu_shares < 2 ? 2 : r->cpu_shares;
+		int64_t weight =
+			shares > 262144 ? 10000 : (int64_t)(1 + (shares - 2) * 9999 / 262142);
+
+		e = write_size(dir, "cpu.weight", weight, "CPU shares", err);
+	}
+	if (e == 0 && (r->cpu_quota || r->cpu_period)) {
+		AUTO(free)
+		char *quota = r->cpu_quota > 0 ? mem_printf("%" PRId64, r->cpu_quota)
+					       : mem_strdup("max");
+		AUTO(free)
+		char *text = mem_printf("%s %" PRIu64, quota,
+					r->cpu_period ? r->cpu_period : 100000);
+
+		e = cgroup_write(dir, "cpu.max", text, "CPU quota", err);
+	}
+	return e;
+}
+
+static int set_others(int dir, const struct resources_spec *r, struct error *err)
+{
+	int e = 0;
+
+	if (r->cpuset_cpus)
+		e = cgroup_write(dir, "cpuset.cpus", r->cpuset_cpus, "set of CPUs", err);
+	if (e == 0 && r->cpuset_mems)
+		e = cgroup_write(dir, "cpuset.mems", r->cpuset_mems, "set of memory nodes",
+				 err);
+	if (e == 0 && r->pids_limit > 0)
+		e = write_size(dir, "pids.max", r->pids_limit, "limit of processes", err);
+	if (e == 0 && r->blkio_weight) {
+		/* 10 … 1000 onto 1 … 10000 */
+		int64_t weight = 1 + ((int64_t)r->blkio_weight - 10) * 9999 / 990;
+
+		e = write_size(dir, "io.weight", weight < 1 ? 1 : weight, "block I/O weight",
+			       err);
+	}
+	return e;
+}
+
+int cgroup_v2_prepare(const struct sandbox_options *o, const char *path, struct cgroup *out,
+		      struct error *err)
+{
+	const struct resources_spec *r = &o->spec->resources;
+	const struct need needs[] = {
+		{"memory", "memory limit",
+		 r->memory_limit || r->memory_reservation || r->memory_swap},
+		{"cpu", "CPU limit", r->cpu_shares || r->cpu_quota || r->cpu_period},
+		{"cpuset", "set of CPUs", r->cpuset_cpus || r->cpuset_mems},
+		{"pids", "limit of processes", r->pids_limit > 0},
+		{"io", "block I/O weight", r->blkio_weight > 0},
+	};
+	AUTO(fd) int hierarchy = cgroup_open_unified();
+	AUTO(fd) int made = -1;
+	int e;
+
+	if (hierarchy < 0)
+		return error_set(err, ERR_UNSUPPORTED, "cannot open /sys/fs/cgroup");
+	e = root_mkdirs(hierarchy, ROOT_BENEATH, path, &group_mode, &made, NULL, err);
+	if (e < 0)
+		return error_wrap(err, "cannot make the cgroup %s", path);
+	out->v2 = openat(made, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (out->v2 < 0)
+		return error_sys(err, "cannot open the cgroup %s", path);
+	e = enable_controllers(hierarchy, path, needs, ARRAY_SIZE(needs), err);
+	if (e == 0)
+		e = set_memory(out->v2, r, err);
+	if (e == 0)
+		e = set_cpu(out->v2, r, err);
+	return e < 0 ? e : set_others(out->v2, r, err);
+}
+
+int cgroup_v2_remove(const char *path, struct error *err)
+{
+	AUTO(fd) int hierarchy = cgroup_open_unified();
+
+	return hierarchy < 0 ? 0 : cgroup_remove_dir(hierarchy, path, err);
+}
