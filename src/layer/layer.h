@@ -80,6 +80,8 @@ struct layer_entry {
 	dev_t rdev;
 	const struct layer_xattr *xattrs;
 	size_t nxattrs;
+	struct hasher
+		*content; /* a writer feeds it with the file's bytes as well; may be NULL */
 };
 
 /*
