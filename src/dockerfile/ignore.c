@@ -252,6 +252,9 @@ struct run {
 	uint32_t round;
 };
 
+/* A struct run is big and run_begin() sets what is read: do not zero it for each path. */
+#define SCRATCH __attribute__((uninitialized))
+
 /*
  * Adds @k, and what follows it as far as elements can be empty.  A DIRS that
  * is there already may be so by stay(), without its successor.
@@ -308,7 +311,8 @@ static void step_element(struct run *r, size_t k, uint32_t c)
 		match = c != '/';
 		break;
 	case ELEMENT_CLASS:
-		match = rune_class(e->class, c, &match) && match && c != '/';
+		/* "[^x]" is '/' as well: so Docker has it. */
+		match = rune_class(e->class, c, &match) && match;
 		break;
 	case ELEMENT_STAR:
 		if (c != '/')
@@ -369,7 +373,7 @@ static bool pattern_matches(const struct pattern *p, const char *path, struct ru
 /* The last match wins, so the search begins at the end. */
 static const struct pattern *find_rule(const struct ignore *ig, const char *path)
 {
-	struct run r;
+	struct run r SCRATCH;
 
 	for (size_t k = ig ? ig->n : 0; k-- > 0;)
 		if (pattern_matches(&ig->items[k], path, &r))
@@ -409,7 +413,7 @@ static bool may_match_below(const struct pattern *p, const char *dir, struct run
 
 bool ignore_may_contain(const struct ignore *ig, const char *dir)
 {
-	struct run r;
+	struct run r SCRATCH;
 
 	if (!ig || !ig->has_negated)
 		return false;

@@ -60,7 +60,7 @@ static void put_rune(struct buf *out, uint32_t c)
 	} else {
 		int n = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
 
-		buf_addch(out, (char)((0xf00u >> n & 0xff) | c >> (6 * n)));
+		buf_addch(out, (char)((0xff00u >> (n + 1) & 0xff) | c >> (6 * n)));
 		while (n-- > 0)
 			buf_addch(out, (char)(0x80 | (c >> (6 * n) & 0x3f)));
 	}
