@@ -89,7 +89,7 @@ static int ensure(struct plan *p, const char *path, bool *out_fresh, struct erro
 
 	for (char *at = copy; *at;) {
 		char *end = at + strcspn(at, "/"), c = *end;
-		struct plan_entry *e;
+		struct plan_entry *e = NULL;
 		int r;
 
 		*end = 0;

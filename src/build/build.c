@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "build/build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "build/graph.h"
+#include "build/lower.h"
+#include "build/solve.h"
+#include "image/image.h"
+
+#include "base/banned.h"
+
+#define HISTORY_COMMENT "buildkit.dockerfile.v0"
+
+static void emit(const struct build_options *o, struct progress_event e)
+{
+	progress_emit(o->progress, &e);
+}
+
+static void emit_warnings(const struct graph *g)
+{
+	const struct dockerfile *f = g->file;
+
+	for (size_t i = 0; i < f->n_warnings + g->warnings.n; i++) {
+		const struct dockerfile_warning *w =
+			i < f->n_warnings ? &f->warnings[i]
+					  : &g->warnings.items[i - f->n_warnings];
+		AUTO(free) char *text = NULL;
+
+		text = w->line ? mem_printf("%s: %s (line %u)", w->rule, w->message, w->line)
+			       : mem_printf("%s: %s", w->rule, w->message);
+		emit(g->o, (struct progress_event){.kind = PROGRESS_WARNING, .text = text});
+	}
+}
+
+static void add_history(struct image_config *cfg, const struct made_row *row, int64_t created,
+			bool has_created)
+{
+	struct history *h = image_config_add_history(cfg);
+
+	h->created = created;
+	h->has_created = has_created;
+	h->created_by = mem_strdup(row->created_by);
+	h->comment = mem_strdup(HISTORY_COMMENT);
+	h->empty_layer = !row->vertex;
+}
+
+/*
+ * The config of the target.  A row that made no layer has the time of the one
+ * before it, so a build that was all cache gives the very same image.
+ */
+static void complete_config(struct graph *g)
+{
+	struct stage_state *st = g->target;
+	struct image_config *cfg = &st->config;
+	bool has = cfg->has_created;
+	int64_t at = cfg->created;
+
+	if (g->o->has_epoch) {
+		at = g->o->epoch_sec * 1000000000;
+		has = true;
+	}
+	for (size_t i = 0; i < st->n_rows; i++) {
+		const struct vertex *v = st->rows[i].vertex;
+
+		if (v && !g->o->has_epoch) {
+			at = v->created_ns;
+			has = true;
+		}
+		add_history(cfg, &st->rows[i], at, has);
+	}
+	cfg->created = at;
+	cfg->has_created = has;
+	for (size_t i = 0; st->last && i < st->last->diff_ids.n; i++)
+		image_config_add_diff_id(cfg, &st->last->diff_ids.items[i]);
+}
+
+static void name_result(const struct build_options *o, struct build_result *out, unsigned task)
+{
+	for (size_t i = 0; o->names && i < o->names->n; i++) {
+		AUTO(reference) struct reference ref = REFERENCE_INIT;
+		AUTO(buf) struct buf familiar = BUF_INIT;
+		AUTO(free) char *text = mem_printf("naming to %s", o->names->items[i]);
+
+		if (reference_parse(o->names->items[i], &ref, NULL) == 0)
+			reference_familiar(&ref, &familiar);
+		strlist_add(&out->names, buf_str(&familiar));
+		emit(o, (struct progress_event){
+				.kind = PROGRESS_STATUS, .task = task, .text = text});
+	}
+}
+
+static int commit(struct graph *g, struct lease *lease, unsigned task, struct build_result *out,
+		  struct error *err)
+{
+	int64_t started = clock_monotonic_ns();
+	char id[DIGEST_TEXT_SIZE];
+	AUTO(free) char *text = NULL;
+	int r;
+
+	emit(g->o, (struct progress_event){
+			   .kind = PROGRESS_BEGIN, .task = task, .text = "exporting to image"});
+	complete_config(g);
+	r = image_commit(g->store, lease, &g->target->config, g->o->names, &out->image, err);
+	if (r < 0) {
+		emit(g->o, (struct progress_event){.kind = PROGRESS_FAILED,
+						   .task = task,
+						   .text = err ? err->message : NULL});
+		return r;
+	}
+	text = mem_printf("writing image %s", digest_text(&out->image, id));
+	emit(g->o,
+	     (struct progress_event){.kind = PROGRESS_STATUS, .task = task, .text = text});
+	name_result(g->o, out, task);
+	emit(g->o, (struct progress_event){.kind = PROGRESS_DONE,
+					   .task = task,
+					   .duration_ns = clock_monotonic_ns() - started,
+					   .result = id});
+	return 0;
+}
+
+int build_run(struct store *s, const struct build_options *o, struct build_result *out,
+	      struct error *err)
+{
+	AUTO(graph) struct graph *g = NULL;
+	AUTO(lease) struct lease *lease = NULL;
+	struct solve_result solved = {0};
+	int r = graph_new(s, o, &g, err);
+
+	if (r < 0)
+		return r;
+	emit_warnings(g);
+	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL, .total = g->n + 1});
+	if ((r = lease_new(s, &lease, err)) < 0 ||
+	    (r = solve_graph(g, lease, &solved, err)) < 0)
+		return r;
+	out->cached = solved.cached;
+	out->executed = solved.executed;
+	return commit(g, lease, solved.next_task + 1, out, err);
+}
+
+void build_result_clear(struct build_result *r)
+{
+	strlist_clear(&r->names);
+}
+
+int build_print(struct store *s, const struct build_options *o, enum build_dump what,
+		struct buf *out, struct error *err)
+{
+	AUTO(graph) struct graph *g = NULL;
+	struct dockerfile *file = NULL;
+	int r;
+
+	if (what == BUILD_DUMP_AST) {
+		r = dockerfile_parse(o->dockerfile, o->dockerfile_len, o->dockerfile_name,
+				     &file, err);
+		if (r == 0)
+			dockerfile_print(file, out);
+		dockerfile_free(file);
+		return r;
+	}
+	if ((r = graph_new(s, o, &g, err)) == 0)
+		graph_print(g, out);
+	return r;
+}

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "build/solve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "build/worker.h"
+#include "image/image.h"
+
+#include "base/banned.h"
+
+#define WORKERS_MAX 8 /* RUN steps mostly wait for networks and disks */
+
+/* One source of COPY: the context, or the tree of a stage or image. */
+struct source {
+	const struct vertex *of; /* NULL: the context */
+	bool empty;		 /* of a stage without files */
+	int fd;
+	struct tree *tree;
+	struct source *next;
+};
+
+struct running {
+	struct solve *s;
+	struct vertex *v;
+	struct job job;
+	struct worker *worker;
+	char dir[STORE_LAYER_DIR_SIZE];
+	struct selection sources;
+	struct tree *tree;
+	struct digest definition, key, content;
+	bool has_content;
+	struct plan_hashed *hashed; /* shared mapping */
+	size_t hashed_bytes;
+	unsigned task;
+	int64_t started_ns;
+	struct running *next;
+};
+
+struct solve {
+	struct graph *g;
+	struct store *store;
+	struct lease *lease;
+	struct loop *loop;
+	struct ignore *ignore;
+	struct tree_index *index;
+	struct source *sources;
+	struct running *running;
+	unsigned n_running;
+	struct network_endpoint endpoint;
+	bool has_endpoint;
+	struct error error; /* the first */
+	bool failed;
+	struct solve_result result;
+};
+
+/* ---- progress ---- */
+
+static void emit(struct solve *s, const struct progress_event *e)
+{
+	progress_emit(s->g->o->progress, e);
+}
+
+static unsigned begin_task(struct solve *s, const struct vertex *v)
+{
+	struct progress_event e = {.kind = PROGRESS_BEGIN,
+				   .task = ++s->result.next_task,
+				   .text = v->title ? v->title : v->text,
+				   .step = v->step,
+				   .steps = v->steps};
+
+	emit(s, &e);
+	return e.task;
+}
+
+static void end_task(struct solve *s, unsigned task, enum progress_kind kind,
+		     int64_t duration_ns, const char *text)
+{
+	struct progress_event e = {
+		.kind = kind, .task = task, .duration_ns = duration_ns, .text = text};
+
+	emit(s, &e);
+}
+
+/* ---- errors ---- */
+
+static void fail(struct solve *s, const struct vertex *v, struct error *err)
+{
+	if (s->failed) {
+		error_clear(err);
+		return;
+	}
+	s->failed = true;
+	if (v && !err->line)
+		error_at(err, s->g->file->name, v->line, 0);
+	error_move(&s->error, err);
+	for (struct running *r = s->running; r; r = r->next)
+		if (r->worker)
+			worker_cancel(r->worker);
+}
+
+/* ---- results ---- */
+
+static void finish_vertex(struct vertex *v, const struct digest *diff_id, int64_t created_ns)
+{
+	if (v->parent)
+		for (size_t i = 0; i < v->parent->diff_ids.n; i++)
+			*vec_push(&v->diff_ids) = v->parent->diff_ids.items[i];
+	if (diff_id)
+		*vec_push(&v->diff_ids) = *diff_id;
+	if (v->diff_ids.n)
+		chain_id_of(v->diff_ids.items, v->diff_ids.n, &v->chain_id);
+	v->created_ns = created_ns;
+	v->state = VERTEX_DONE;
+}
+
+static int64_t stamp(const struct solve *s)
+{
+	return s->g->o->has_epoch ? s->g->o->epoch_sec * 1000000000 : clock_now_ns();
+}
+
+/* ---- sources ---- */
+
+static int open_source(struct solve *s, const struct vertex *v, struct source *src,
+		       struct error *err)
+{
+	AUTO(snapshot_stack) struct snapshot_stack stack = {.bottom = -1};
+	int r;
+
+	src->fd = -1;
+	if (!v->copy.has_from) {
+		src->fd = fcntl(s->g->o->context, F_DUPFD_CLOEXEC, 0);
+		if (src->fd < 0)
+			return error_sys(err, "the build context");
+		return tree_open(src->fd, s->g->o->context_name, s->ignore, s->index,
+				 &src->tree, err);
+	}
+	if (v->copy.from) {
+		r = image_stack(s->store, v->copy.from->diff_ids.items,
+				v->copy.from->diff_ids.n, &stack, err);
+		if (r < 0)
+			return r;
+	}
+	if ((r = snapshot_view(&stack, &src->fd, err)) < 0)
+		return r;
+	return tree_open(src->fd, v->copy.from_name, NULL, NULL, &src->tree, err);
+}
+
+static int get_tree(struct solve *s, const struct vertex *v, struct tree **out,
+		    struct error *err)
+{
+	struct source *src = s->sources;
+	int r;
+
+	for (; src; src = src->next)
+		if (src->of == v->copy.from &&
+		    src->empty == (v->copy.has_from && !v->copy.from))
+			break;
+	if (!src) {
+		src = mem_new(struct source);
+		src->of = v->copy.from;
+		src->empty = v->copy.has_from && !v->copy.from;
+		src->next = s->sources;
+		s->sources = src;
+		if ((r = open_source(s, v, src, err)) < 0)
+			return r;
+	}
+	*out = src->tree;
+	return src->tree ? 0 : error_set(err, ERR_SYSTEM, "the source could not be opened");
+}
+
+/* ---- keys ---- */
+
+/*
+ * Finds the content digest of a COPY, if that is known or worth knowing before
+ * the copy is made: reading everything twice pays only when an earlier build
+ * did the same step.
+ */
+static int find_content(struct running *r, struct error *err)
+{
+	struct solve *s = r->s;
+	const struct copy_spec *c = &r->v->copy;
+	struct digest memo, ignored;
+	int e;
+
+	if (c->from) {
+		step_memo_key(r->v, &memo);
+		r->has_content = c->n_files == 0 && !r->v->no_cache &&
+				 store_memo_find(s->store, &memo, &r->content);
+		if (r->has_content)
+			return 0;
+	}
+	if ((e = get_tree(s, r->v, &r->tree, err)) < 0 ||
+	    (e = select_sources(r->tree, c, s->g->o->ignore_name, &r->sources, err)) < 0)
+		return e;
+	if (!selection_has_digests(&r->sources)) {
+		if (r->v->no_cache || !store_memo_find(s->store, &r->definition, &ignored))
+			return 0;
+		if ((e = selection_digest_all(r->tree, &r->sources, err)) < 0)
+			return e;
+	}
+	selection_hash(&r->sources, c->has_from, &r->content);
+	r->has_content = true;
+	return 0;
+}
+
+static int make_key(struct running *r, struct error *err)
+{
+	int e = 0;
+
+	step_definition(r->s->g, r->v, &r->definition);
+	if (r->v->kind == VERTEX_COPY && (e = find_content(r, err)) < 0)
+		return e;
+	if (r->v->kind != VERTEX_COPY)
+		step_key(&r->definition, NULL, &r->key);
+	else if (r->has_content)
+		step_key(&r->definition, &r->content, &r->key);
+	return 0;
+}
+
+/* 1: done from the cache, 0: must be executed. */
+static int try_cache(struct running *r, struct error *err)
+{
+	AUTO(store_step) struct store_step step = {0};
+	struct store_layer layer;
+	int e;
+
+	if (r->v->no_cache || (r->v->kind == VERTEX_COPY && !r->has_content))
+		return 0;
+	e = store_step_find(r->s->store, &r->key, &step, NULL);
+	if (e == -ERR_NOT_FOUND)
+		return 0;
+	if (e < 0)
+		return error_set(err, ERR_SYSTEM, "the build cache cannot be read");
+	/* a layer that a power cut damaged is dropped with its record: then run the step */
+	e = image_layer(r->s->store, &step.diff_id, &layer, NULL);
+	if (e < 0)
+		return 0;
+	r->v->cached = true;
+	finish_vertex(r->v, &step.diff_id, step.created_ns);
+	return 1;
+}
+
+/* ---- execution ---- */
+
+static void free_running(struct running *r)
+{
+	struct solve *s = r->s;
+
+	for (struct running **at = &s->running; *at; at = &(*at)->next)
+		if (*at == r) {
+			*at = r->next;
+			s->n_running--;
+			break;
+		}
+	if (r->hashed)
+		munmap(r->hashed, r->hashed_bytes);
+	selection_clear(&r->sources);
+	snapshot_stack_clear(&r->job.parent);
+	close_fd(&r->job.fs);
+	free(r);
+}
+
+/* The child computed digests of files while it copied them. */
+static void take_hashes(struct running *r)
+{
+	for (size_t i = 0; r->hashed && i < r->tree->n_files; i++) {
+		struct tree_node *n = r->tree->files[i];
+
+		if (r->hashed[i].hashed_at_ns && !n->has_digest)
+			tree_set_digest(r->tree, n, &r->hashed[i].digest,
+					r->hashed[i].hashed_at_ns);
+	}
+}
+
+static int record_memos(struct running *r, struct error *err)
+{
+	struct store *store = r->s->store;
+	struct digest memo;
+	int e;
+
+	if (r->v->kind != VERTEX_COPY)
+		return 0;
+	if ((e = store_memo_add(store, &r->definition, &r->content, err)) < 0 ||
+	    !r->v->copy.from || r->v->copy.n_files)
+		return e;
+	step_memo_key(r->v, &memo);
+	return store_memo_add(store, &memo, &r->content, err);
+}
+
+static int record_rows(struct running *r, const struct store_layer *layer, int64_t created,
+		       int64_t duration, struct error *err)
+{
+	struct store_step step = {.key = r->key,
+				  .diff_id = layer->diff_id,
+				  .created_ns = created,
+				  .duration_ns = duration,
+				  .title = r->v->text};
+	int e;
+
+	step.inputs = step_inputs(r->s->g, r->v, r->has_content ? &r->content : NULL);
+	e = store_step_add(r->s->store, &step, err);
+	free(step.inputs);
+	return e < 0 ? e : record_memos(r, err);
+}
+
+static int record(struct running *r, const struct layer_info *info, int64_t duration,
+		  struct error *err)
+{
+	struct store *store = r->s->store;
+	struct store_layer layer = {.diff_id = info->diff_id,
+				    .content_bytes = info->content_bytes,
+				    .tar_bytes = info->tar_bytes,
+				    .entries = info->entries};
+	int64_t created = stamp(r->s);
+	int e;
+
+	memcpy(layer.dir, r->dir, sizeof(layer.dir));
+	if (r->v->kind == VERTEX_COPY && !r->has_content) {
+		take_hashes(r);
+		/* files of 0 names (replaced by a later source) were not copied: read them */
+		if ((e = selection_digest_all(r->tree, &r->sources, err)) < 0)
+			return e;
+		selection_hash(&r->sources, r->v->copy.has_from, &r->content);
+		r->has_content = true;
+		step_key(&r->definition, &r->content, &r->key);
+	}
+	if ((e = store_begin(store, false, err)) < 0)
+		return e;
+	e = store_layer_commit(store, &layer, err);
+	if (e == 0)
+		e = record_rows(r, &layer, created, duration, err);
+	if (e < 0) {
+		store_abort(store);
+		return e;
+	}
+	if ((e = store_commit(store, err)) < 0)
+		return e;
+	finish_vertex(r->v, &layer.diff_id, created);
+	return 0;
+}
+
+static void advance(struct solve *s);
+
+static void on_output(void *data, int stream, const char *text, size_t len)
+{
+	struct running *r = data;
+	struct progress_event e = {.kind = PROGRESS_LOG,
+				   .task = r->task,
+				   .text = text,
+				   .len = len,
+				   .stream = stream,
+				   .duration_ns = clock_monotonic_ns() - r->started_ns};
+
+	emit(r->s, &e);
+}
+
+static void on_done(void *data, const struct layer_info *info, struct error *err)
+{
+	struct running *r = data;
+	struct solve *s = r->s;
+	int64_t duration = clock_monotonic_ns() - r->started_ns;
+	struct error why = ERROR_INIT;
+
+	error_move(&why, err);
+	if (!why.code)
+		record(r, info, duration, &why);
+	if (why.code) {
+		store_layer_discard(s->store, r->dir, NULL);
+		end_task(s, r->task, s->failed ? PROGRESS_CANCELLED : PROGRESS_FAILED, duration,
+			 why.message);
+		fail(s, r->v, &why);
+	} else {
+		s->result.executed++;
+		end_task(s, r->task, PROGRESS_DONE, duration, NULL);
+	}
+	free_running(r);
+	advance(s);
+}
+
+/* One name space and address for all RUN steps of the build, made when first needed. */
+static int get_network(struct running *r, struct error *err)
+{
+	struct solve *s = r->s;
+	struct network_bridge bridge;
+	int e;
+
+	r->job.netns = -1;
+	if (r->v->kind != VERTEX_RUN || r->v->run.network == RUNTIME_NETWORK_HOST)
+		return 0;
+	if (r->v->run.network == RUNTIME_NETWORK_NONE)
+		return 0; /* the spec asks for an empty one */
+	if (!s->has_endpoint) {
+		network_default_bridge(&bridge);
+		e = network_attach(&bridge, store_dir(s->store, STORE_CACHE), &s->endpoint,
+				   err);
+		if (e < 0)
+			return e;
+		s->has_endpoint = true;
+	}
+	r->job.netns = s->endpoint.netns;
+	r->job.endpoint = &s->endpoint;
+	return 0;
+}
+
+static int share_hashes(struct running *r, struct error *err)
+{
+	void *map;
+
+	r->hashed_bytes = r->tree->n_files * sizeof(*r->hashed);
+	if (!r->hashed_bytes)
+		return 0;
+	map = mmap(NULL, r->hashed_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		   -1, 0);
+	if (map == MAP_FAILED)
+		return error_sys(err, "no memory for %zu digests", r->tree->n_files);
+	r->hashed = map;
+	return 0;
+}
+
+/* A --from selection whose content was in the memo has not been looked at yet. */
+static int prepare_copy(struct running *r, struct error *err)
+{
+	int e;
+
+	if (!r->tree) {
+		if ((e = get_tree(r->s, r->v, &r->tree, err)) < 0 ||
+		    (e = select_sources(r->tree, &r->v->copy, r->s->g->o->ignore_name,
+					&r->sources, err)) < 0)
+			return e;
+	}
+	r->job.tree = r->tree;
+	r->job.sources = &r->sources;
+	if (!r->has_content && (e = share_hashes(r, err)) < 0)
+		return e;
+	r->job.hashed = r->hashed;
+	return 0;
+}
+
+static int execute(struct running *r, struct error *err)
+{
+	struct solve *s = r->s;
+	struct worker_events events = {.output = on_output, .done = on_done, .data = r};
+	const struct vertex *parent = r->v->parent;
+	int e;
+
+	if ((e = store_layer_new(s->store, s->lease, r->dir, err)) < 0 ||
+	    (e = store_layer_open(s->store, r->dir, &r->job.fs, err)) < 0 ||
+	    (e = image_stack(s->store, parent ? parent->diff_ids.items : NULL,
+			     parent ? parent->diff_ids.n : 0, &r->job.parent, err)) < 0 ||
+	    (e = get_network(r, err)) < 0)
+		return e;
+	r->job.layers = store_dir(s->store, STORE_LAYERS);
+	r->job.cache = store_dir(s->store, STORE_CACHE);
+	r->job.stub = store_dir(s->store, STORE_STUB);
+	r->job.dir = r->dir;
+	if (r->v->kind == VERTEX_COPY && (e = prepare_copy(r, err)) < 0)
+		return e;
+	return worker_start(s->loop, &r->job, &events, &r->worker, err);
+}
+
+static void start_image(struct solve *s, struct vertex *v)
+{
+	unsigned task = begin_task(s, v);
+
+	finish_vertex(v, NULL, v->created_ns);
+	end_task(s, task, PROGRESS_CACHED, 0, NULL);
+}
+
+static void start_vertex(struct solve *s, struct vertex *v)
+{
+	struct error err = ERROR_INIT;
+	struct running *r;
+	int e;
+
+	if (v->kind == VERTEX_IMAGE) {
+		start_image(s, v);
+		return;
+	}
+	r = mem_new(struct running);
+	*r = (struct running){.s = s, .v = v, .next = s->running};
+	r->job = (struct job){.g = s->g, .v = v, .fs = -1, .parent = {.bottom = -1}};
+	s->running = r;
+	s->n_running++;
+	r->started_ns = clock_monotonic_ns();
+	r->task = begin_task(s, v);
+	v->state = VERTEX_RUNNING;
+	e = make_key(r, &err);
+	if (e == 0)
+		e = try_cache(r, &err);
+	if (e == 1) {
+		s->result.cached++;
+		end_task(s, r->task, PROGRESS_CACHED, 0, NULL);
+		free_running(r);
+		return;
+	}
+	if (e == 0)
+		e = execute(r, &err);
+	if (e < 0) {
+		if (*r->dir)
+			store_layer_discard(s->store, r->dir, NULL);
+		end_task(s, r->task, PROGRESS_FAILED, clock_monotonic_ns() - r->started_ns,
+			 err.message);
+		fail(s, v, &err);
+		free_running(r);
+	}
+}
+
+static bool is_ready(const struct vertex *v)
+{
+	return v->state == VERTEX_WAITING && (!v->parent || v->parent->state == VERTEX_DONE) &&
+	       (!v->copy.from || v->copy.from->state == VERTEX_DONE);
+}
+
+/* Starts what can start; a vertex out of the cache makes others ready, which come later. */
+static void advance(struct solve *s)
+{
+	for (size_t i = 0; i < s->g->n && !s->failed && s->n_running < WORKERS_MAX; i++)
+		if (is_ready(s->g->items[i]))
+			start_vertex(s, s->g->items[i]);
+}
+
+static void on_signal(void *data, int signal)
+{
+	struct solve *s = data;
+	struct error err = ERROR_INIT;
+
+	error_set(&err, ERR_CANCELLED, "interrupted");
+	err.exit_code = 128 + signal;
+	fail(s, NULL, &err);
+}
+
+static int prepare(struct solve *s, struct error *err)
+{
+	const struct build_options *o = s->g->o;
+	struct stat st;
+	sigset_t set;
+	int r;
+
+	if ((r = loop_new(&s->loop, err)) < 0)
+		return r;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	loop_add_signals(s->loop, &set, on_signal, s);
+	if (o->ignore &&
+	    (r = ignore_parse(o->ignore, o->ignore_len, o->ignore_name, &s->ignore, err)) < 0)
+		return r;
+	if (o->context < 0)
+		return 0;
+	if (fstat(o->context, &st) < 0)
+		return error_sys(err, "the build context");
+	s->index = index_load(store_dir(s->store, STORE_CACHE), &st);
+	return 0;
+}
+
+static void finish(struct solve *s)
+{
+	while (s->sources) {
+		struct source *next = s->sources->next;
+
+		tree_free(s->sources->tree);
+		close_fd(&s->sources->fd);
+		free(s->sources);
+		s->sources = next;
+	}
+	if (s->index)
+		index_save(s->index, store_dir(s->store, STORE_CACHE));
+	index_free(s->index);
+	if (s->has_endpoint)
+		network_endpoint_close(&s->endpoint);
+	ignore_free(s->ignore);
+	loop_free(s->loop);
+}
+
+int solve_graph(struct graph *g, struct lease *lease, struct solve_result *out,
+		struct error *err)
+{
+	struct solve s = {.g = g,
+			  .store = g->store,
+			  .lease = lease,
+			  .endpoint = NETWORK_ENDPOINT_INIT,
+			  .result = *out};
+	int r = prepare(&s, err);
+
+	if (r == 0) {
+		advance(&s);
+		r = loop_run(s.loop, err);
+	}
+	finish(&s);
+	*out = s.result;
+	if (r == 0 && s.failed) {
+		r = -(int)s.error.code;
+		error_move(err, &s.error);
+	}
+	return r;
+}
