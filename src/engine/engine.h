@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine - the use cases, over one opened store.
+ *
+ * This is the only interface that front ends see.  It knows no terminals, no
+ * option tables and no output formats: it takes requests, returns values and
+ * errors, and tells progress as events.  The value types of images, builds
+ * and containers come with the headers included here.
+ *
+ * An engine belongs to one thread.  Requests borrow what they point to.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/strlist.h"
+#include "build/build.h"
+#include "image/image.h"
+#include "oci/oci.h"
+#include "runtime/runtime.h"
+#include "store/store.h"
+
+struct engine;
+
+/* @root NULL: STAVE_ROOT or the default place.  See store_open() for errors. */
+int engine_open(const char *root, struct engine **out, struct error *err);
+void engine_close(struct engine *e);
+
+static inline void engine_auto(struct engine **e)
+{
+	if (*e)
+		engine_close(*e);
+}
+
+/* ---- build ---- */
+
+struct engine_build {
+	const char *context;	/* a directory, or "-": a tar or a Dockerfile on @input */
+	const char *dockerfile; /* -f: a path (below the context or not), "-": @input; NULL:
+				   default */
+	int input;		/* standard input; borrowed */
+	struct strlist names;	/* -t, as written */
+	struct strlist
+		build_args;    /* NAME=value, or NAME: from our environment if it is there */
+	struct strlist labels; /* KEY=value */
+	struct strlist extra_hosts;
+	const char *target;
+	const char *platform;
+	const char *network; /* NULL: default */
+	const char *runtime;
+	bool no_cache;
+	enum build_dump dump; /* 0: build; else print that stage to @dump_out instead */
+	struct buf *dump_out;
+	const struct progress *progress;
+};
+
+/*
+ * Reads the Dockerfile and its ignore file, builds, names the image.
+ * SOURCE_DATE_EPOCH comes from --build-arg or our environment.  With an error
+ * that has a line, @out_dockerfile (may be NULL) gets the text that it is in.
+ */
+int engine_build(struct engine *e, const struct engine_build *req, struct build_result *out,
+		 struct buf *out_dockerfile, struct error *err);
+
+/* ---- images ---- */
+
+/* Newest first; one element an image, with all its names. */
+int engine_images(struct engine *e, struct store_image_list *out, struct error *err);
+int engine_image(struct engine *e, const char *text, struct image *out, struct error *err);
+int engine_tag(struct engine *e, const char *source, const char *target, struct error *err);
+int engine_rmi(struct engine *e, const char *text, bool force, struct image_removed *out,
+	       struct error *err);
+int engine_history(struct engine *e, const struct image *i, struct image_history *out,
+		   struct error *err);
+/* Docker's inspect object, new reference. */
+json_t *engine_inspect_image(struct engine *e, const struct image *i);
+
+struct engine_import {
+	const char *source; /* "-": @input; a path; an http(s) URL */
+	int input;
+	const char *name; /* NULL: none */
+	const char *message;
+	struct strlist changes; /* -c: Dockerfile instructions */
+	const char *platform;	/* NULL: this machine's */
+};
+
+int engine_import(struct engine *e, const struct engine_import *req, struct digest *out_id,
+		  struct error *err);
+
+/* ---- containers ---- */
+
+enum engine_pull {
+	ENGINE_PULL_MISSING = 0,
+	ENGINE_PULL_ALWAYS,
+	ENGINE_PULL_NEVER,
+};
+
+struct engine_run {
+	const char *image;
+	struct container_options *options; /* filled in: id, name, hostname */
+	bool remove;			   /* --rm */
+	enum engine_pull pull;
+	const char *runtime; /* NULL: embedded */
+	const char *cidfile; /* NULL: none */
+	int in, out, err;    /* ours */
+	/* told once, before anything runs: "Unable to find image …", warnings; may be NULL */
+	void (*notice)(void *data, const char *text);
+	void *data;
+};
+
+/*
+ * In the foreground, to the end.  0 and *out_exit_code is the container's; an
+ * error has err->exit_code 125, 126 or 127 as Docker's.
+ */
+int engine_run(struct engine *e, const struct engine_run *req, int *out_exit_code,
+	       struct error *err);
+
+/* All, newest first; states of dead ones are already corrected. */
+int engine_containers(struct engine *e, struct store_container_list *out, struct error *err);
+/* By name, id or its beginning.  -ERR_NOT_FOUND "No such container: x". */
+int engine_container(struct engine *e, const char *text, struct store_container *out,
+		     struct error *err);
+/* -ERR_CONFLICT for a running one, unless @force. */
+int engine_rm(struct engine *e, const char *text, bool force, struct error *err);
+/* Docker's inspect object as far as it is known, new reference. */
+json_t *engine_inspect_container(struct engine *e, const struct store_container *c);
+
+/* ---- system ---- */
+
+struct engine_info {
+	struct store_counts counts;
+	const char *root; /* borrowed from the engine */
+	char *kernel;
+	char *os;
+	char *architecture;
+	char *hostname;
+	const char *cgroup_version; /* "1", "2" */
+	uint64_t memory_bytes;
+	unsigned cpus;
+};
+
+int engine_info(struct engine *e, struct engine_info *out, struct error *err);
+void engine_info_clear(struct engine_info *i);
+
+/* Rows, bytes, digests of blobs and layers.  -ERR_CORRUPT if a problem is left. */
+int engine_check(struct engine *e, bool repair, const struct store_problem_sink *sink,
+		 struct error *err);
+/* Forgets the build cache (step records) and removes what only it used. */
+int engine_builder_prune(struct engine *e, struct store_collected *out, struct error *err);
