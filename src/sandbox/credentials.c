@@ -154,19 +154,32 @@ static int drop_bounding(uint64_t keep, struct error *err)
 	return 0;
 }
 
+static bool wants_other_groups(const struct process_config *p)
+{
+	for (size_t i = 0; i < p->additional_gids.n; i++)
+		if (p->additional_gids.items[i] != p->gid)
+			return true;
+	return false;
+}
+
 static int set_ids(const struct child *c, struct error *err)
 {
 	const struct process_config *p = &c->spec->process;
 
-	/* never keep our own: CVE-2022-36109 */
+	/* never keep our own (CVE-2022-36109); but a user who mapped no more than himself has
+	 * given up setgroups(), and keeps what he cannot drop */
 	if (setgroups(p->additional_gids.n, p->additional_gids.items) < 0 &&
-	    !(c->user_ns && errno == EPERM && !p->additional_gids.n))
+	    (errno != EPERM || wants_other_groups(p)))
 		return error_sys(err, "cannot set the additional groups");
 	if (setresgid(p->gid, p->gid, p->gid) < 0)
-		return error_sys(err, "cannot become group %u", (unsigned)p->gid);
-	if (setresuid(p->uid, p->uid, p->uid) < 0)
-		return error_sys(err, "cannot become user %u", (unsigned)p->uid);
-	return 0;
+		error_sys(err, "cannot become group %u", (unsigned)p->gid);
+	else if (setresuid(p->uid, p->uid, p->uid) < 0)
+		error_sys(err, "cannot become user %u", (unsigned)p->uid);
+	else
+		return 0;
+	if (err->sys == EINVAL)
+		error_hint(err, "this id is not mapped: see /etc/subuid and /etc/subgid");
+	return -ERR_SYSTEM;
 }
 
 /*

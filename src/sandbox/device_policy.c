@@ -89,8 +89,8 @@ static int access_mask(const struct device_rule *r)
 	return mask ? mask : BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE | BPF_DEVCG_ACC_MKNOD;
 }
 
-/* r2: type, r3: access, r4: major, r5: minor. */
-static void emit_rule(struct program *p, const struct device_rule *r)
+/* r2: type, r3: access, r4: major, r5: minor.  False if it matches everything. */
+static bool emit_rule(struct program *p, const struct device_rule *r)
 {
 	size_t misses[5], n = 0;
 	int mask = access_mask(r);
@@ -113,6 +113,7 @@ static void emit_rule(struct program *p, const struct device_rule *r)
 	leave(p, r->allow);
 	for (size_t i = 0; i < n; i++)
 		p->items[misses[i]].off = (short)(p->n - misses[i] - 1);
+	return n > 0;
 }
 
 static void make_program(const struct device_rule_list *rules, struct program *p)
@@ -124,9 +125,10 @@ static void make_program(const struct device_rule_list *rules, struct program *p
 	alu(p, BPF_AND, R2, 0xffff);
 	load_field(p, R4, offsetof(struct bpf_cgroup_dev_ctx, major));
 	load_field(p, R5, offsetof(struct bpf_cgroup_dev_ctx, minor));
-	/* the last rule that matches decides */
+	/* the last rule that matches decides; the kernel refuses code that is never reached */
 	for (size_t i = rules->n; i-- > 0;)
-		emit_rule(p, &rules->items[i]);
+		if (!emit_rule(p, &rules->items[i]))
+			return;
 	leave(p, 0);
 }
 
@@ -197,7 +199,8 @@ static int open_own_group(void)
 	line = strstr(buf_str(&text), "0::/");
 	if (!line || (line != text.data && line[-1] != '\n'))
 		return -1;
-	path = mem_strndup(line + 4, strcspn(line + 4, "\n"));
+	line += strlen("0::/");
+	path = mem_strndup(line, strcspn(line, "\n"));
 	if (root_open(hierarchy, ROOT_BENEATH, path, O_RDONLY | O_DIRECTORY, 0, &fd, NULL) < 0)
 		return -1;
 	return fd;
@@ -286,15 +289,28 @@ static int add_v1_group(const struct device_rule_list *rules, struct cgroup *out
 	return 0;
 }
 
+/* Elsewhere nobody can make a device node, and none on a mount made there works. */
+static bool in_initial_user_namespace(void)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	AUTO(fd) int proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (proc < 0 || io_read_file(proc, "uid_map", 1u << 16, &text, NULL) < 0)
+		return true;
+	return strstr(buf_str(&text), "4294967295") != NULL;
+}
+
 void device_policy_prepare(const struct device_rule_list *rules, struct cgroup *out)
 {
+	bool enforced;
+
 	if (device_policy_is_open(rules))
 		return;
 	if (out->v2 >= 0) {
-		out->devices_open = device_policy_attach(out->v2, rules) < 0;
-		return;
+		enforced = device_policy_attach(out->v2, rules) == 0;
+	} else {
+		out->v2 = open_shared_group(rules);
+		enforced = out->v2 >= 0 || add_v1_group(rules, out) == 0;
 	}
-	out->v2 = open_shared_group(rules);
-	if (out->v2 < 0)
-		out->devices_open = add_v1_group(rules, out) < 0;
+	out->devices_open = !enforced && in_initial_user_namespace();
 }

@@ -17,15 +17,6 @@
 
 /* ---- sources of binds -------------------------------------------------------------------- */
 
-/* sysfs shows a network name space, and only who owns that may mount it: bind ours instead. */
-static bool needs_host_sysfs(const struct child *c, const struct mount_spec *m)
-{
-	const struct namespace_spec *net = &c->spec->namespaces[NAMESPACE_NETWORK];
-
-	return str_eq(m->type, "sysfs") &&
-	       ((c->user_ns && (c->o->netns_fd >= 0 || !net->present || net->path)));
-}
-
 static int open_source(const struct mount_spec *m, const struct mount_options *how, int *out,
 		       struct error *err)
 {
@@ -64,19 +55,12 @@ int child_open_sources(struct child *c, struct error *err)
 	c->sources = mem_resize(NULL, l->n + 1, sizeof(int));
 	for (size_t i = 0; i < l->n; i++) {
 		AUTO(mount_options) struct mount_options how;
-		const struct mount_spec host_sys = {.destination = l->items[i].destination,
-						    .source = (char[]){"/sys"}};
 
 		c->sources[i] = -1;
 		mount_options_parse(&l->items[i], &how);
-		if (how.bind) {
-			r = open_source(&l->items[i], &how, &c->sources[i], err);
-		} else if (needs_host_sysfs(c, &l->items[i])) {
-			how.recursive = true;
-			r = open_source(&host_sys, &how, &c->sources[i], err);
-		} else {
+		if (!how.bind)
 			continue;
-		}
+		r = open_source(&l->items[i], &how, &c->sources[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -244,18 +228,31 @@ int child_new_fs(const char *type, const char *source, const struct strlist *dat
 }
 
 /* Group 5 ("tty") may not be in the map of a user name space; then root's will do. */
-static int new_devpts(const struct child *c, const struct mount_spec *m,
-		      struct mount_options *how, int *out, struct error *err)
+static int new_devpts(const struct mount_spec *m, struct mount_options *how, int *out,
+		      struct error *err)
 {
 	int r = child_new_fs("devpts", m->source, &how->data, how->set, out, err);
 
-	if (r == 0 || !c->user_ns)
+	if (r == 0 || err->sys != EINVAL)
 		return r;
 	for (size_t i = how->data.n; i-- > 0;)
 		if (str_starts(how->data.items[i], "gid="))
 			strlist_remove(&how->data, i);
-	error_clear(err);
 	return child_new_fs("devpts", m->source, &how->data, how->set, out, err);
+}
+
+/* sysfs shows a network name space, and only who owns that may mount it: else bind ours. */
+static int new_sysfs(const struct mount_spec *m, struct mount_options *how, int *out,
+		     struct error *err)
+{
+	char host[] = "/sys";
+	const struct mount_spec ours = {.destination = m->destination, .source = host};
+	int r = child_new_fs("sysfs", m->source, &how->data, how->set, out, err);
+
+	if (r == 0 || err->sys != EPERM)
+		return r;
+	how->recursive = true;
+	return open_source(&ours, how, out, err);
 }
 
 static bool says_mode(const struct mount_options *how)
@@ -285,13 +282,15 @@ static int attach_tmpfs(struct child *c, int fd, const struct mount_spec *m,
 static int mount_fs(struct child *c, const struct mount_spec *m, struct mount_options *how,
 		    struct error *err)
 {
-	bool is_proc = str_eq(m->type, "proc"), is_pts = str_eq(m->type, "devpts");
+	bool is_pts = str_eq(m->type, "devpts"), is_sys = str_eq(m->type, "sysfs");
 	AUTO(free) char *clean = root_clean_path(m->destination);
 	AUTO(fd) int fd = -1;
 	int r;
 
 	if (is_pts)
-		r = new_devpts(c, m, how, &fd, err);
+		r = new_devpts(m, how, &fd, err);
+	else if (is_sys)
+		r = new_sysfs(m, how, &fd, err);
 	else
 		r = child_new_fs(m->type, m->source, &how->data, how->set, &fd, err);
 	if (r < 0)
@@ -300,8 +299,7 @@ static int mount_fs(struct child *c, const struct mount_spec *m, struct mount_op
 	if (str_eq(m->type, "tmpfs"))
 		r = attach_tmpfs(c, fd, m, how, err);
 	else
-		r = child_attach(c, fd, m->destination, is_proc || str_eq(m->type, "sysfs"),
-				 err);
+		r = child_attach(c, fd, m->destination, is_sys || str_eq(m->type, "proc"), err);
 	if (r < 0)
 		return r;
 	if (is_pts && str_eq(clean, "dev/pts"))
