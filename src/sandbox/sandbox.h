@@ -16,7 +16,9 @@
  * Lifetime: the container's first process dies with the thread that started
  * it (PR_SET_PDEATHSIG) and takes its pid name space along; its mounts live
  * in its own mount name space; so kill -9 of us leaves nothing, but for a
- * cgroup, which the caller has noted in a lease before.
+ * cgroup, which the caller has noted in a lease before.  (A command that is
+ * executed setuid, or resets its own death signal, outlives kill -9 of us;
+ * another runtime's container does not, it is in a pid name space below ours.)
  */
 #pragma once
 

@@ -94,20 +94,20 @@ static void give_to_user(int fd, uid_t uid)
 int child_set_stdio(struct child *c, struct error *err)
 {
 	const struct process_config *p = &c->spec->process;
-	int moved[3];
+	int given[3] = {c->slave, c->slave, c->slave}, moved[3];
+	int null = -1;
 
+	if (c->slave < 0 && !c->o->stdio)
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3; i++) {
-		if (c->slave >= 0)
-			moved[i] = c->slave;
-		else if (c->o->stdio)
-			moved[i] = fcntl(c->o->stdio[i], F_DUPFD_CLOEXEC, 3);
-		else
-			moved[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (c->slave < 0)
+			given[i] = c->o->stdio ? c->o->stdio[i] : null;
+		/* out of the way of 0 to 2, which may be among those given */
+		moved[i] = fcntl(given[i], F_DUPFD_CLOEXEC, 3);
 		if (moved[i] < 0)
 			return error_sys(err, "cannot set up the standard streams");
 	}
 	for (int i = 0; i < 3; i++) {
-		/* dup2() onto itself would keep close-on-exec */
 		if (dup3(moved[i], i, 0) < 0)
 			return error_sys(err, "cannot set up the standard streams");
 		give_to_user(i, p->uid);
