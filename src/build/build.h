@@ -72,6 +72,13 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 	      struct error *err);
 void build_result_clear(struct build_result *r);
 
+/*
+ * `import -c` and `commit -c`: applies instructions that change the config
+ * only (CMD, ENV, LABEL …) to @cfg.  Others are -ERR_INVALID.
+ */
+int build_changes(struct store *s, const struct strlist *changes, struct image_config *cfg,
+		  struct error *err);
+
 enum build_dump {
 	BUILD_DUMP_AST = 1,
 	BUILD_DUMP_GRAPH,

@@ -186,7 +186,7 @@ int graph_new(struct store *s, const struct build_options *o, struct graph **out
 	return 0;
 }
 
-static void free_stage(struct stage_state *st)
+void stage_state_clear(struct stage_state *st)
 {
 	image_config_clear(&st->config);
 	strlist_clear(&st->args);
@@ -217,7 +217,7 @@ void graph_free(struct graph *g)
 	if (!g)
 		return;
 	for (size_t i = 0; g->stages && i < g->file->n_stages; i++)
-		free_stage(&g->stages[i]);
+		stage_state_clear(&g->stages[i]);
 	free(g->stages);
 	for (size_t i = 0; i < g->n; i++)
 		free_vertex(g->items[i]);

@@ -101,6 +101,8 @@ struct stage_state {
 	unsigned step, steps;
 };
 
+void stage_state_clear(struct stage_state *st);
+
 struct warning_list {
 	struct dockerfile_warning *items; /* owned strings in graph->arena */
 	size_t n, cap;

@@ -94,9 +94,17 @@ static int undo_blob(struct store *s, const char *hex, struct error *err)
 
 static int undo_container(struct store *s, const char *id, struct error *err)
 {
-	int r = db_exec(s, err, "DELETE FROM container WHERE id = ? AND auto_remove", "t", id);
+	int r = db_exec(s, err,
+			"UPDATE container SET state = 'exited', exit_code = 137 WHERE id = ?"
+			" AND state <> 'exited'",
+			"t", id);
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
 
+	if (r == 0)
+		r = db_exec(
+			s, err,
+			"DELETE FROM container WHERE id = ? AND (auto_remove OR started = 0)",
+			"t", id);
 	if (r < 0 || (r = db_prepare(s, &stmt, err, "SELECT 1 FROM container WHERE id = ?", "t",
 				     id)) < 0)
 		return r;

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/parse.h"
+#include "engine/engine_private.h"
+
+#include "base/banned.h"
+
+static int normal_names(const struct strlist *names, struct strlist *out, struct error *err)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		AUTO(reference) struct reference ref = REFERENCE_INIT;
+		struct buf normal = BUF_INIT;
+		int r = reference_parse(names->items[i], &ref, err);
+
+		if (r < 0)
+			return error_wrap(err, "invalid tag \"%s\"", names->items[i]);
+		if (ref.has_digest)
+			return error_set(err, ERR_INVALID,
+					 "invalid tag \"%s\": a tag has no digest",
+					 names->items[i]);
+		reference_normal(&ref, &normal);
+		if (strlist_find(out, buf_str(&normal)) < 0)
+			strlist_take(out, buf_steal(&normal));
+		else
+			buf_clear(&normal);
+	}
+	return 0;
+}
+
+/* NAME alone takes its value from our environment, and means nothing without one. */
+static void resolve_args(const struct strlist *args, struct strlist *out)
+{
+	for (size_t i = 0; i < args->n; i++) {
+		const char *value;
+
+		if (strchr(args->items[i], '=')) {
+			strlist_add(out, args->items[i]);
+			continue;
+		}
+		value = getenv(args->items[i]);
+		if (value)
+			strlist_printf(out, "%s=%s", args->items[i], value);
+	}
+}
+
+static int find_epoch(const struct strlist *args, struct build_options *o, struct error *err)
+{
+	const char *text = strlist_env_get(args, "SOURCE_DATE_EPOCH");
+
+	if (!text)
+		text = getenv("SOURCE_DATE_EPOCH");
+	if (str_empty(text))
+		return 0;
+	o->has_epoch = parse_i64(text, &o->epoch_sec) && o->epoch_sec >= 0 &&
+		       o->epoch_sec < INT64_MAX / 1000000000;
+	if (!o->has_epoch)
+		return error_set(err, ERR_INVALID,
+				 "SOURCE_DATE_EPOCH=%s is not a number of seconds since 1970",
+				 text);
+	return 0;
+}
+
+static int run(struct engine *e, const struct engine_build *req, struct build_options *o,
+	       struct build_result *out, struct error *err)
+{
+	AUTO(strlist) struct strlist names = STRLIST_INIT;
+	AUTO(strlist) struct strlist args = STRLIST_INIT;
+	int r = normal_names(&req->names, &names, err);
+
+	resolve_args(&req->build_args, &args);
+	if (r < 0 || (r = find_epoch(&args, o, err)) < 0)
+		return r;
+	if (req->network && (r = runtime_network_parse(req->network, &o->network, err)) < 0)
+		return r;
+	o->build_args = &args;
+	o->names = &names;
+	o->labels = &req->labels;
+	o->extra_hosts = &req->extra_hosts;
+	o->target = req->target;
+	o->platform = req->platform;
+	o->runtime = req->runtime;
+	o->no_cache = req->no_cache;
+	o->progress = req->progress;
+	if (req->dump)
+		return build_print(e->store, o, req->dump, req->dump_out, err);
+	return build_run(e->store, o, out, err);
+}
+
+int engine_build(struct engine *e, const struct engine_build *req, struct build_result *out,
+		 struct buf *out_dockerfile, struct error *err)
+{
+	struct engine_context context;
+	struct build_options o = {0};
+	int r = engine_context_open(e, req, &context, err);
+
+	if (r < 0)
+		return r;
+	o.dockerfile = buf_str(&context.dockerfile);
+	o.dockerfile_len = context.dockerfile.len;
+	o.dockerfile_name = context.dockerfile_name;
+	o.context = context.dir;
+	o.context_name = "the build context";
+	if (context.ignore_name) {
+		o.ignore = buf_str(&context.ignore);
+		o.ignore_len = context.ignore.len;
+		o.ignore_name = context.ignore_name;
+	}
+	r = run(e, req, &o, out, err);
+	if (r < 0 && out_dockerfile)
+		buf_add(out_dockerfile, context.dockerfile.data, context.dockerfile.len);
+	engine_context_close(e, &context);
+	return r;
+}

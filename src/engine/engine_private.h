@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine_private - what the use cases share. */
+#pragma once
+
+#include "engine/engine.h"
+
+struct engine {
+	struct store *store;
+};
+
+/* The context and the Dockerfile of one build, opened. */
+struct engine_context {
+	int dir; /* -1: none */
+	char *name;
+	struct buf dockerfile;
+	char *dockerfile_name;
+	struct buf ignore;
+	char *ignore_name;   /* NULL: none */
+	char *scratch;	     /* directory below cache/ that a tar context was unpacked to */
+	struct lease *lease; /* of @scratch */
+};
+
+int engine_context_open(struct engine *e, const struct engine_build *req,
+			struct engine_context *out, struct error *err);
+void engine_context_close(struct engine *e, struct engine_context *c);
+
+/* "gallant_lovelace"-like. */
+void engine_random_name(struct buf *out);
