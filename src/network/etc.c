@@ -204,6 +204,12 @@ static void put_extra(const struct network_endpoint *e, const char *extra, struc
 	buf_printf(out, "\t%.*s\n", (int)(sep - extra), extra);
 }
 
+void network_hosts_extra(const struct network_endpoint *e, char *const *extra, struct buf *out)
+{
+	for (; extra && *extra; extra++)
+		put_extra(e, *extra, out);
+}
+
 void network_hosts(const struct network_endpoint *e, const char *hostname, char *const *extra,
 		   struct buf *out)
 {
@@ -213,8 +219,7 @@ void network_hosts(const struct network_endpoint *e, const char *hostname, char 
 			"ff00::\tip6-mcastprefix\n"
 			"ff02::1\tip6-allnodes\n"
 			"ff02::2\tip6-allrouters\n");
-	for (; extra && *extra; extra++)
-		put_extra(e, *extra, out);
+	network_hosts_extra(e, extra, out);
 	if (e && e->address) {
 		put_address(out, e->address);
 		buf_printf(out, "\t%s\n", hostname);

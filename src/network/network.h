@@ -93,6 +93,9 @@ int network_resolv_conf(bool host, const struct network_dns *dns, struct buf *ou
 void network_hosts(const struct network_endpoint *e, const char *hostname, char *const *extra,
 		   struct buf *out);
 
+/* The lines of @extra alone, for behind a host's own file. */
+void network_hosts_extra(const struct network_endpoint *e, char *const *extra, struct buf *out);
+
 static inline void network_endpoint_auto(struct network_endpoint *e)
 {
 	network_endpoint_close(e);

@@ -226,10 +226,14 @@ const int *runtime_stdio_child(const struct runtime_stdio *s);
  * With -i -t our terminal is raw meanwhile and is given back on every way
  * out.  SIGWINCH sets the size of the pty.  HUP, INT, QUIT, TERM, USR1, USR2
  * and the like go to the container's first process; the third INT or TERM kills it.
- * Waits for it with sandbox_wait(): @sb is used up.
+ * Waits for it with sandbox_wait(): @sb is used up.  -ERR_SYSTEM when output could
+ * not be written (a full disk); the exit code is set all the same.
  */
 int runtime_stdio_run(struct runtime_stdio *s, struct sandbox *sb,
 		      const struct sandbox_options *so, int *out_exit_code, struct error *err);
+
+/* The size of our terminal into the spec, so that the first program sees it already. */
+void runtime_stdio_console(const struct runtime_stdio *s, struct process_config *p);
 
 /* NULL is fine. */
 void runtime_stdio_free(struct runtime_stdio *s);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The three files of /etc that belong to a container, not to its image. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/runtime.h"
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+#ifndef OPEN_TREE_CLOEXEC
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#endif
+
+#define LOOPBACK UINT32_C(0x7f000001)
+
+/* "web.example.org web": the whole name, and the part before the first dot. */
+static void put_names(const struct container_options *o, const char *hostname, struct buf *out)
+{
+	const size_t len = strcspn(hostname, ".");
+
+	buf_addstr(out, hostname);
+	if (!str_empty(o->domainname))
+		buf_printf(out, ".%s", o->domainname);
+	if (hostname[len] || !str_empty(o->domainname))
+		buf_printf(out, " %.*s", (int)len, hostname);
+}
+
+static int make_hosts(const struct container_options *o, const struct network_endpoint *e,
+		      const char *hostname, struct buf *out, struct error *err)
+{
+	const struct network_endpoint host = {.gateway = LOOPBACK};
+	AUTO(buf) struct buf names = BUF_INIT;
+	int r;
+
+	if (o->network != RUNTIME_NETWORK_HOST) {
+		put_names(o, hostname, &names);
+		network_hosts(e, buf_str(&names), o->extra_hosts.items, out);
+		return 0;
+	}
+	r = io_read_file(AT_FDCWD, "/etc/hosts", LIMIT_PASSWD_BYTES, out, err);
+	if (r < 0 && r != -ERR_NOT_FOUND)
+		return r;
+	error_clear(err);
+	if (out->len && out->data[out->len - 1] != '\n')
+		buf_addch(out, '\n');
+	network_hosts_extra(&host, o->extra_hosts.items, out);
+	return 0;
+}
+
+static int open_bind(int dir, const char *name, struct error *err)
+{
+	int fd = (int)syscall(SYS_open_tree, dir, name,
+			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == EPERM)
+		return error_set(err, ERR_DENIED, "cannot mount %s: %s", name, strerror(errno));
+	return error_sys(err, "cannot mount %s", name);
+}
+
+static bool is_taken(const struct container_options *o, const char *destination)
+{
+	for (size_t i = 0; i < o->mounts.n; i++)
+		if (str_eq(o->mounts.items[i].destination, destination))
+			return true;
+	return false;
+}
+
+static int add_bind(int dir, const struct container_options *o, const char *destination,
+		    const struct buf *text, struct sandbox_bind *binds, size_t *n,
+		    struct error *err)
+{
+	const char *name = strrchr(destination, '/') + 1;
+	int fd;
+
+	if (is_taken(o, destination))
+		return 0;
+	if (io_write_file(dir, name, buf_str(text), text->len, 0644, 0, err) < 0)
+		return -ERR_SYSTEM;
+	/* whatever our umask: every user of the container reads it */
+	if (fchmodat(dir, name, 0644, 0) < 0)
+		return error_sys(err, "cannot set the mode of %s", name);
+	fd = open_bind(dir, name, err);
+	if (fd < 0)
+		return fd;
+	binds[(*n)++] = (struct sandbox_bind){
+		.fd = fd, .destination = destination, .readonly = o->read_only};
+	return 0;
+}
+
+int runtime_etc_binds(int dir, const struct container_options *o,
+		      const struct network_endpoint *e, struct sandbox_bind *binds,
+		      size_t *out_n, struct error *err)
+{
+	const struct network_dns dns = {o->dns.items, o->dns_search.items,
+					o->dns_options.items};
+	AUTO(buf) struct buf resolv = BUF_INIT, hosts = BUF_INIT, hostname = BUF_INIT;
+	size_t n = 0;
+	int r;
+
+	runtime_hostname(o, &hostname);
+	r = network_resolv_conf(o->network == RUNTIME_NETWORK_HOST, &dns, &resolv, err);
+	if (r == 0)
+		r = make_hosts(o, e, buf_str(&hostname), &hosts, err);
+	buf_addch(&hostname, '\n');
+	if (r == 0)
+		r = add_bind(dir, o, "/etc/resolv.conf", &resolv, binds, &n, err);
+	if (r == 0)
+		r = add_bind(dir, o, "/etc/hostname", &hostname, binds, &n, err);
+	if (r == 0)
+		r = add_bind(dir, o, "/etc/hosts", &hosts, binds, &n, err);
+	while (r < 0 && n)
+		close(binds[--n].fd);
+	*out_n = n;
+	return r;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The small languages inside of options: -v, --ulimit, --network. */
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "runtime/runtime.h"
+
+#include "base/mem.h"
+#include "base/parse.h"
+#include "base/root.h"
+
+#include "base/banned.h"
+
+static const char *const ulimit_names[] = {
+	"core",	  "cpu",   "data", "fsize",  "locks",  "memlock",    "msgqueue", "nice",
+	"nofile", "nproc", "rss",  "rtprio", "rttime", "sigpending", "stack",
+};
+
+static const char *const volume_modes[] = {
+	"rw",	  "ro",	     "z",	 "Z",	   "shared",	 "rshared", "slave",
+	"rslave", "private", "rprivate", "nocopy", "consistent", "cached",  "delegated",
+};
+
+static bool is_one_of(const char *word, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(word, list[i]))
+			return true;
+	return false;
+}
+
+static void mount_clear(struct container_mount *m)
+{
+	free(m->source);
+	free(m->destination);
+	strlist_clear(&m->options);
+}
+
+void container_options_clear(struct container_options *o)
+{
+	char **const strings[] = {&o->id,	   &o->name,	   &o->workdir,	    &o->user,
+				  &o->hostname,	   &o->domainname, &o->stop_signal, &o->seccomp,
+				  &o->cpuset_cpus, &o->cpuset_mems};
+	struct strlist *const lists[] = {&o->args,	 &o->entrypoint,  &o->env,
+					 &o->cap_add,	 &o->cap_drop,	  &o->group_add,
+					 &o->tmpfs,	 &o->extra_hosts, &o->dns,
+					 &o->dns_search, &o->dns_options};
+
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+		free(*strings[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		strlist_clear(lists[i]);
+	for (size_t i = 0; i < o->mounts.n; i++)
+		mount_clear(&o->mounts.items[i]);
+	for (size_t i = 0; i < o->ulimits.n; i++)
+		free(o->ulimits.items[i].type);
+	free(o->mounts.items);
+	free(o->ulimits.items);
+	map_clear(&o->labels);
+	map_clear(&o->sysctl);
+	*o = CONTAINER_OPTIONS_INIT;
+}
+
+static char *absolute(const char *path)
+{
+	AUTO(free) char *clean = root_clean_path(path);
+
+	return mem_printf("/%s", clean);
+}
+
+/* "./data" and ".." are the user's current directory, as the docker command has it. */
+static int resolve_source(const char *text, struct container_mount *m, struct error *err)
+{
+	if (text[0] == '/') {
+		m->source = absolute(text);
+		return 0;
+	}
+	if (text[0] == '.') {
+		AUTO(free) char *here = getcwd(NULL, 0);
+		AUTO(free) char *joined = NULL;
+
+		if (!here)
+			return error_sys(err, "cannot tell the current directory");
+		joined = mem_printf("%s/%s", here, text);
+		m->source = absolute(joined);
+		return 0;
+	}
+	for (const char *c = text; *c; c++) {
+		if (isalnum((unsigned char)*c) || (c != text && strchr("_.-", *c)))
+			continue;
+		return error_set(err, ERR_INVALID,
+				 "create %s: \"%s\" includes invalid characters for a local "
+				 "volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
+				 "If you intended to pass a host directory, use absolute path",
+				 text, text);
+	}
+	m->source = mem_strdup(text);
+	m->is_volume = true;
+	return 0;
+}
+
+static int parse_modes(const char *text, struct container_mount *m, struct error *err)
+{
+	AUTO(strlist) struct strlist words = STRLIST_INIT;
+
+	strlist_split(&words, text, ',');
+	for (size_t i = 0; i < words.n; i++) {
+		const char *w = words.items[i];
+
+		if (!is_one_of(w, volume_modes, ARRAY_SIZE(volume_modes)))
+			return error_set(err, ERR_INVALID, "invalid mode: %s", text);
+		if (str_eq(w, "ro"))
+			m->readonly = true;
+		else if (str_ends(w, "shared") || str_ends(w, "slave") ||
+			 str_ends(w, "private"))
+			strlist_add(&m->options, w);
+	}
+	return 0;
+}
+
+static int split_volume(const char *text, struct strlist *parts, struct error *err)
+{
+	if (!text[0])
+		return error_set(err, ERR_INVALID, "invalid empty volume spec");
+	strlist_split(parts, text, ':');
+	for (size_t i = 0; i < parts->n; i++)
+		if (!parts->items[i][0])
+			return error_set(err, ERR_INVALID,
+					 "invalid spec: %s: empty section between colons",
+					 text);
+	if (parts->n > 3)
+		return error_set(err, ERR_INVALID, "invalid spec: %s: too many colons", text);
+	return 0;
+}
+
+int container_options_add_volume(struct container_options *o, const char *text,
+				 struct error *err)
+{
+	AUTO(strlist) struct strlist parts = STRLIST_INIT;
+	struct container_mount m = {0};
+	int r = split_volume(text, &parts, err);
+
+	if (r < 0)
+		return r;
+	m.destination = absolute(parts.items[parts.n == 1 ? 0 : 1]);
+	if (parts.n == 1)
+		m.is_volume = true;
+	else
+		r = resolve_source(parts.items[0], &m, err);
+	if (r == 0 && str_eq(m.destination, "/"))
+		r = error_set(
+			err, ERR_INVALID,
+			"invalid volume specification: '%s': invalid mount config for type "
+			"\"%s\": invalid specification: destination can't be '/'",
+			text, m.is_volume ? "volume" : "bind");
+	if (r == 0 && parts.n == 3)
+		r = parse_modes(parts.items[2], &m, err);
+	if (r < 0) {
+		mount_clear(&m);
+		return r;
+	}
+	*vec_push(&o->mounts) = m;
+	return 0;
+}
+
+static bool parse_limit(const char *text, uint64_t *out)
+{
+	if (str_eq(text, "-1")) {
+		*out = UINT64_MAX; /* RLIM_INFINITY */
+		return true;
+	}
+	return parse_u64(text, INT64_MAX, out);
+}
+
+int container_options_add_ulimit(struct container_options *o, const char *text,
+				 struct error *err)
+{
+	AUTO(strlist) struct strlist values = STRLIST_INIT;
+	const char *eq = strchr(text, '=');
+	AUTO(free) char *name = NULL;
+	AUTO(free) char *upper = NULL;
+	struct rlimit_spec *limit;
+	uint64_t soft, hard;
+
+	if (!eq)
+		return error_set(err, ERR_INVALID, "invalid ulimit argument: %s", text);
+	name = mem_strndup(text, (size_t)(eq - text));
+	if (!is_one_of(name, ulimit_names, ARRAY_SIZE(ulimit_names)))
+		return error_set(err, ERR_INVALID, "invalid ulimit type: %s", name);
+	strlist_split(&values, eq + 1, ':');
+	if (values.n > 2)
+		return error_set(
+			err, ERR_INVALID,
+			"too many limit value arguments - %s, can only have up to two, "
+			"`soft[:hard]`",
+			eq + 1);
+	if (!parse_limit(values.items[0], &soft) ||
+	    !parse_limit(values.items[values.n - 1], &hard))
+		return error_set(err, ERR_INVALID, "invalid ulimit argument: %s", text);
+	if (soft > hard)
+		return error_set(err, ERR_INVALID,
+				 "ulimit soft limit must be less than or equal to hard limit: "
+				 "%s > %s",
+				 values.items[0], values.items[1]);
+	upper = str_upper(name);
+	limit = vec_push(&o->ulimits);
+	*limit = (struct rlimit_spec){
+		.type = mem_printf("RLIMIT_%s", upper), .hard = hard, .soft = soft};
+	return 0;
+}
+
+int runtime_network_parse(const char *text, enum runtime_network *out, struct error *err)
+{
+	if (!text[0] || str_eq(text, "default") || str_eq(text, "bridge")) {
+		*out = RUNTIME_NETWORK_DEFAULT;
+	} else if (str_eq(text, "none")) {
+		*out = RUNTIME_NETWORK_NONE;
+	} else if (str_eq(text, "host")) {
+		*out = RUNTIME_NETWORK_HOST;
+	} else {
+		error_set(err, ERR_NOT_FOUND, "network %s not found", text);
+		error_hint(err, "networks are default, none and host");
+		return -ERR_NOT_FOUND;
+	}
+	return 0;
+}
