@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -149,6 +150,32 @@ static int undo_lease(struct store *s, int fd, store_undo_fn undo, void *data,
 	return 0;
 }
 
+#define UNDO_TRIES 50
+#define UNDO_WAIT  (10 * 1000 * 1000) /* ns */
+
+/*
+ * The processes of a command that was killed just now may still be on their
+ * way out and hold a directory.  What cannot be undone even so stays in its
+ * lease for the next command: no reason to refuse this one.
+ */
+static int undo_patiently(struct store *s, int fd, store_undo_fn undo, void *data)
+{
+	int r = -ERR_SYSTEM;
+
+	for (int tries = 0; r < 0 && tries < UNDO_TRIES; tries++) {
+		AUTO(error) struct error why = ERROR_INIT;
+		struct timespec wait = {.tv_nsec = UNDO_WAIT};
+
+		if (tries)
+			nanosleep(&wait, NULL);
+		if (lseek(fd, 0, SEEK_SET) == 0)
+			r = undo_lease(s, fd, undo, data, &why);
+		if (r < 0)
+			log_debug("store", "cannot undo yet: %s", why.message);
+	}
+	return r;
+}
+
 int store_reap(struct store *s, store_undo_fn undo, void *data, struct error *err)
 {
 	AUTO(dir_list) struct dir_list list = {0};
@@ -160,8 +187,7 @@ int store_reap(struct store *s, store_undo_fn undo, void *data, struct error *er
 
 		if (fd < 0 || io_lock(fd, true, false, NULL) < 0)
 			continue; /* its owner ended just now, or lives */
-		r = undo_lease(s, fd, undo, data, err);
-		if (r == 0)
+		if (undo_patiently(s, fd, undo, data) == 0)
 			unlinkat(dir, list.items[i].name, 0);
 	}
 	return r;
