@@ -1,0 +1,147 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The house rules that a reader of includes can check, as TAP:
+#   ranks      a directory includes lower ranks only, by their one public header
+#   headers    own header first, base/banned.h last
+#   licence    an SPDX line at the top of each file
+#   paths      calls that resolve or change a path, in the files listed below only
+# Usage: tests/ranks.sh [SOURCE-DIRECTORY]
+# shellcheck disable=SC2086 # names of ours have no blanks
+set -u
+LC_ALL=C
+export LC_ALL
+cd "${1:-$(dirname "$0")/..}" || exit 1
+
+# Rank and directory, as in docs/architecture.md.
+ranks='
+0 base
+1 oci
+1 dockerfile
+2 store
+2 snapshot
+2 layer
+2 registry
+2 network
+2 sandbox
+2 fetch
+3 image
+3 runtime
+4 build
+5 engine
+6 compose
+7 cli
+'
+
+# Who may call open(2) and its family on a name, and why.  An entry that ends
+# in a slash is a directory.  A new line here needs a reason as good as these:
+# the name is one component under a descriptor of ours, or the user's own path,
+# or it lies below /proc, /sys or /dev.
+paths='
+src/base/                root.c resolves, io.c and process.c open single components and /proc
+src/store/               names below the store that the store itself made
+src/snapshot/            single components of layers/ and the mount calls
+src/layer/               an opened parent and one component; nothing is followed
+src/network/             /proc/sys, /etc/resolv.conf, the address file in a directory of ours
+src/sandbox/             host sources of binds, /proc, cgroups; the root only through root.h
+src/runtime/stdio.c      /dev/null
+src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
+src/runtime/etc.c        single components in a directory that we made
+src/build/tree.c         stat of one component below an opened directory, no link followed
+src/build/step_run.c     /dev/null; layers/DIR of ours; one component at a time
+src/build/worker.c       layers/DIR, a name that the store made
+src/engine/              paths that the user wrote on the command line
+src/cli/                 paths that the user wrote on the command line
+'
+
+tap_n=0
+tap() { # name, text of the problems
+	tap_n=$((tap_n + 1))
+	if [ -z "$2" ]; then
+		echo "ok $tap_n - $1"
+	else
+		echo "not ok $tap_n - $1"
+		printf '%s\n' "$2" | sed 's/^/# /'
+		failed=1
+	fi
+}
+failed=0
+
+sources=$(find src -name '*.[ch]' | sort)
+[ -n "$sources" ] || { echo "Bail out! no sources below $PWD/src"; exit 1; }
+echo 1..6
+
+tap 'every directory has a rank' "$(
+	{ printf '%s\n' "$ranks"; echo; ls -d src/*/; } | awk '
+	NF == 2 { rank[$2] = 1 }
+	NF == 1 { sub(/^src\//, ""); sub(/\/$/, ""); if (!($0 in rank)) print $0 ": not in the table" }'
+)"
+
+tap 'includes look down, through public headers' "$(
+	printf '%s\n' "$ranks" | awk '
+	FILENAME == "-" { if (NF) rank[$2] = $1; next }
+	/^#include "/ {
+		split(FILENAME, at, "/"); own = at[2]
+		split($2, q, "\""); header = q[2]
+		n = split(header, part, "/"); dir = part[1]
+		where = FILENAME ":" FNR ": "
+		if (n != 2) { print where header " is not DIRECTORY/HEADER.h"; next }
+		if (dir == own) next
+		if (!(dir in rank)) { print where header ": no such directory"; next }
+		if (rank[dir] >= rank[own])
+			print where own " (rank " rank[own] ") includes " header " (rank " rank[dir] ")"
+		if (dir != "base" && header != dir "/" dir ".h")
+			print where header " is private to " dir "/"
+		# front ends see the use cases only
+		if (rank[own] > rank["engine"] && dir != "base" && dir != "engine" && dir != "compose")
+			print where own " may include base, engine" (own == "cli" ? ", compose" : "") " only"
+	}' - $sources
+)"
+
+tap 'each .c file includes its own header first' "$(
+	for c in $sources; do
+		case $c in *.c) ;; *) continue ;; esac
+		dir=$(basename "$(dirname "$c")") name=$(basename "$c" .c)
+		first=$(sed -n 's/^#include //p;' "$c" | head -n 1)
+		# X/X.c may begin with X_private.h, which includes X.h
+		for own in "$dir/$name.h" "$dir/${dir}_$name.h"; do
+			[ -f "src/$own" ] || continue
+			[ "$first" = "\"$own\"" ] || [ "$first" = "\"$dir/${dir}_private.h\"" ] ||
+				echo "$c: first include is $first, not \"$own\""
+		done
+	done
+)"
+
+tap 'each .c file ends its includes with base/banned.h' "$(
+	for c in $sources; do
+		case $c in *.c) ;; *) continue ;; esac
+		last=$(sed -n 's/^#include //p' "$c" | tail -n 1)
+		[ "$last" = '"base/banned.h"' ] || echo "$c: last include is $last"
+	done
+)"
+
+tap 'SPDX line at the top of each file' "$(
+	find src tests -name '*.[ch]' | sort | while read -r f; do
+		[ "$(head -n 1 "$f")" = '/* SPDX-License-Identifier: Apache-2.0 */' ] || echo "$f"
+	done
+)"
+
+tap 'paths are resolved where they may be' "$(
+	printf '%s\n' "$paths" | awk '
+	FILENAME == "-" { if (NF) allowed[$1] = 1; next }
+	FNR == 1 {
+		dir = FILENAME; sub(/[^\/]*$/, "", dir)
+		skip = (FILENAME in allowed) || (dir in allowed)
+	}
+	skip || FILENAME !~ /\.c$/ || /^[ \t]*(\/?\*|\/\/)/ { next }
+	{
+		line = $0; gsub(/"([^"\\]|\\.)*"/, "\"\"", line)
+		if (match(line, /(^|[^A-Za-z0-9_>.])(open|openat|openat2|creat|fopen|opendir|mkdir|mkdirat|mknod|mknodat|chmod|fchmodat|chown|lchown|fchownat|chdir|fchdir|chroot|realpath|rename|renameat|renameat2|link|linkat|symlink|symlinkat|unlink|unlinkat|rmdir|remove|stat|lstat|fstatat|statx|access|faccessat|readlink|readlinkat|truncate|utimensat|utimes|umask|mount|umount|umount2|getxattr|lgetxattr|setxattr|lsetxattr|listxattr|llistxattr|removexattr|lremovexattr)\(/))
+			print FILENAME ":" FNR ": " substr(line, RSTART, RLENGTH) ")"
+	}' - $sources
+)"
+
+# an entry that nothing needs any more is an open door
+printf '%s\n' "$paths" | while read -r entry _; do
+	[ -z "$entry" ] || [ -e "$entry" ] || echo "# $entry is in the list of paths and not in the tree"
+done
+exit $failed
