@@ -1,0 +1,2 @@
+import os
+print("Hello " + str(os.getenv("NAME", "World")))
