@@ -248,7 +248,7 @@ int network_attach(const struct network_bridge *b, int state_dir, struct network
 
 	if (r < 0) {
 		network_endpoint_close(&e);
-		if (r == -ERR_DENIED)
+		if (r == -ERR_DENIED && !(err && err->hint))
 			error_hint(err, "run as root, or use --network=host");
 		return r;
 	}

@@ -25,6 +25,16 @@
 /* The chains of other programs in which ours may need to be let through. */
 static const char *const foreign_chains[] = {"DOCKER-USER", "FORWARD"};
 
+static int run_nft(char *const *argv, const char *input, struct buf *out, struct buf *complaint,
+		   int *status, struct error *err)
+{
+	int r = process_run(argv, input, NFT_OUTPUT_BYTES, out, complaint, status, err);
+
+	if (r == -ERR_NOT_FOUND)
+		error_hint(err, "install the package nftables, or use --network=host");
+	return r;
+}
+
 /* Text of one chain with handles; empty when it is not there. */
 static int list_chain(const char *chain, struct buf *out, struct error *err)
 {
@@ -34,7 +44,7 @@ static int list_chain(const char *chain, struct buf *out, struct error *err)
 	char *argv[] = {nft, a, list, what, family, table, name, NULL};
 	int status, r;
 
-	r = process_run(argv, NULL, NFT_OUTPUT_BYTES, out, NULL, &status, err);
+	r = run_nft(argv, NULL, out, NULL, &status, err);
 	if (r == 0 && status != 0)
 		buf_reset(out);
 	return r;
@@ -47,15 +57,13 @@ static int run_script(const char *script, struct error *err)
 	AUTO(buf) struct buf out = BUF_INIT, complaint = BUF_INIT;
 	int status, r;
 
-	r = process_run(argv, script, NFT_OUTPUT_BYTES, &out, &complaint, &status, err);
-	if (r == -ERR_NOT_FOUND)
-		error_hint(err, "install the package nftables, or use --network=host");
-	if (r < 0)
+	r = run_nft(argv, script, &out, &complaint, &status, err);
+	if (r < 0 || status == 0)
 		return r;
-	if (status != 0)
-		return error_set(err, ERR_FAILED, "nft refused the rules: %s",
-				 buf_str(&complaint));
-	return 0;
+	/* nft has no exit code for it, and with LANG=C.UTF-8 these are its words */
+	if (strstr(buf_str(&complaint), strerror(EPERM)))
+		return error_set(err, ERR_DENIED, "cannot load the rules: %s", strerror(EPERM));
+	return error_set(err, ERR_FAILED, "nft refused the rules: %s", buf_str(&complaint));
 }
 
 /* One line of nft's listing at a time; the line ends at the newline. */
@@ -105,14 +113,14 @@ static int add_foreign_rules(const char *bridge, struct buf *script, struct erro
 	AUTO(buf) struct buf forward = BUF_INIT, user = BUF_INIT;
 	const struct buf *listing = &forward;
 	const char *chain = "FORWARD";
+	int r = list_chain(chain, &forward, err);
 
-	if (list_chain("FORWARD", &forward, err) < 0)
-		return -ERR_FAILED;
-	if (is_harmless(&forward))
-		return 0;
+	if (r < 0 || is_harmless(&forward))
+		return r;
 	if (strstr(buf_str(&forward), "jump DOCKER-USER")) {
-		if (list_chain("DOCKER-USER", &user, err) < 0)
-			return -ERR_FAILED;
+		r = list_chain("DOCKER-USER", &user, err);
+		if (r < 0)
+			return r;
 		if (user.len) {
 			listing = &user;
 			chain = "DOCKER-USER";
@@ -174,9 +182,10 @@ int rules_remove(const char *name, struct error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(foreign_chains); i++) {
 		AUTO(buf) struct buf listing = BUF_INIT;
 		const char *line;
+		int r = list_chain(foreign_chains[i], &listing, err);
 
-		if (list_chain(foreign_chains[i], &listing, err) < 0)
-			return -ERR_FAILED;
+		if (r < 0)
+			return r;
 		for (line = buf_str(&listing); line && *line; line = next_line(line)) {
 			const char *handle = strstr(line, "# handle ");
 
@@ -224,10 +233,14 @@ int rules_enable_forwarding(struct error *err)
 	close_fd(&fd);
 	fd = open(FORWARDING, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || io_write_full(fd, "1", 1) < 0) {
+		const bool denied = errno == EACCES || errno == EPERM || errno == EROFS;
+
 		error_sys(err, "cannot switch on " FORWARDING);
 		error_hint(err, "run `sysctl -w net.ipv4.ip_forward=1` as root, or use "
 				"--network=host");
-		return -ERR_SYSTEM;
+		if (err && denied)
+			err->code = ERR_DENIED;
+		return denied ? -ERR_DENIED : -ERR_SYSTEM;
 	}
 	return 0;
 }
