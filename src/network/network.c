@@ -30,6 +30,7 @@
 #define NETWORK_STEP	   UINT32_C(0x00010000)
 #define OWN_NAMESPACE	   "/proc/thread-self/ns/net"
 #define STAMP_BYTES	   128
+#define STATE_DIR	   "/run/stave"
 
 void network_default_bridge(struct network_bridge *out)
 {
@@ -212,6 +213,34 @@ static int ensure_bridge(struct netlink *n, const struct network_bridge *b, int 
 	return r;
 }
 
+/* A directory that a reboot empties, as it does away with the bridge. */
+static int open_state_dir(int *out, struct error *err)
+{
+	const char *runtime_dir = secure_getenv("XDG_RUNTIME_DIR");
+	AUTO(free) char *own = runtime_dir ? mem_printf("%s/stave", runtime_dir) : NULL;
+	const char *const places[] = {STATE_DIR, own};
+
+	int reason = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places) && places[i]; i++) {
+		int fd;
+
+		/* root's is /run/stave; in a user name space that one may be there, but not
+		 * ours */
+		if (mkdir(places[i], 0700) < 0 && errno != EEXIST)
+			reason = errno;
+		fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0 && faccessat(fd, ".", W_OK, AT_EACCESS) == 0) {
+			*out = fd;
+			return 0;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	errno = reason ? reason : EACCES;
+	return denied(err, "cannot write " STATE_DIR);
+}
+
 static int attach(const struct network_bridge *b, int state_dir, struct network_endpoint *e,
 		  struct error *err)
 {
@@ -244,8 +273,13 @@ int network_attach(const struct network_bridge *b, int state_dir, struct network
 		   struct error *err)
 {
 	struct network_endpoint e = NETWORK_ENDPOINT_INIT;
-	int r = attach(b, state_dir, &e, err);
+	AUTO(fd) int own = -1;
+	int r = 0;
 
+	if (state_dir < 0)
+		r = open_state_dir(&own, err);
+	if (r == 0)
+		r = attach(b, state_dir < 0 ? own : state_dir, &e, err);
 	if (r < 0) {
 		network_endpoint_close(&e);
 		if (r == -ERR_DENIED && !(err && err->hint))

@@ -56,7 +56,8 @@ int network_namespace_new(int *out_netns, struct error *err);
 
 /*
  * Makes sure that bridge, forwarding and rules exist (cheap when they do),
- * takes a free address (@state_dir holds the address file), makes the veth
+ * takes a free address (@state_dir holds the address file; -1 is the machine's own,
+ * /run/stave, which all stores must share as they share the bridge), makes the veth
  * pair, moves one end into a new name space, sets address, route and
  * loopback there.  Also works beside a Docker whose FORWARD policy is DROP.
  * -ERR_DENIED when the process may not.
