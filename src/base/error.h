@@ -55,7 +55,10 @@ int error_set(struct error *err, enum error_code code, const char *fmt, ...)
 /* As error_set(ERR_SYSTEM) with ": strerror(errno)" appended; keeps errno in .sys. */
 int error_sys(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "text: " in front of the message; returns -err->code (-ERR_SYSTEM if err is NULL). */
+/*
+ * Puts "text: " in front of the message; returns -err->code (-ERR_SYSTEM if err is NULL:
+ * where somebody may look at the code only, return your own).
+ */
 int error_wrap(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Sets the hint, replacing an earlier one. */

@@ -76,6 +76,7 @@ int io_read_file(int dirfd, const char *name, size_t limit, struct buf *out, str
 {
 	AUTO(fd) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
+	int r;
 
 	if (fd < 0 && errno == ENOENT)
 		return error_set(err, ERR_NOT_FOUND, "%s: no such file", name);
@@ -85,9 +86,9 @@ int io_read_file(int dirfd, const char *name, size_t limit, struct buf *out, str
 		return error_sys(err, "cannot look at %s", name);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_INVALID, "%s: not a regular file", name);
-	if (io_read_all(fd, limit, out, err) < 0)
-		return error_wrap(err, "%s", name);
-	return 0;
+	if ((r = io_read_all(fd, limit, out, err)) < 0)
+		error_wrap(err, "%s", name);
+	return r;
 }
 
 static int write_temporary(int fd, const void *data, size_t len, unsigned flags,

@@ -215,7 +215,9 @@ int process_run(char *const *argv, const char *input, size_t limit, struct buf *
 	}
 	close(out_pipe[0]);
 	close(err_pipe[0]);
-	return r < 0 ? error_wrap(err, "%s", argv[0]) : 0;
+	if (r < 0)
+		error_wrap(err, "%s", argv[0]);
+	return r;
 }
 
 int process_helper_path(const char *name, struct buf *out, struct error *err)

@@ -316,9 +316,9 @@ int root_read_file(int tree, enum root_scope scope, const char *path, size_t lim
 		return error_sys(err, "cannot look at %s", path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_INVALID, "%s: not a regular file", path);
-	if (io_read_all(fd, limit, out, err) < 0)
-		return error_wrap(err, "%s", path);
-	return 0;
+	if ((r = io_read_all(fd, limit, out, err)) < 0)
+		error_wrap(err, "%s", path);
+	return r;
 }
 
 int root_read_link(int dirfd, const char *name, struct buf *out, struct error *err)

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/root.h"
 #include "engine/engine_private.h"
@@ -209,7 +210,7 @@ static int attach_network(struct starting *s, struct error *err)
 	if (s->o->network != RUNTIME_NETWORK_DEFAULT)
 		return 0;
 	network_default_bridge(&bridge);
-	return network_attach(&bridge, store_dir(s->e->store, STORE_CACHE), &s->endpoint, err);
+	return network_attach(&bridge, -1, &s->endpoint, err);
 }
 
 static int write_cidfile(const struct starting *s, struct error *err)
@@ -253,6 +254,7 @@ static int execute(struct starting *s, int *root, int *out_code, struct error *e
 	if ((r = sandbox_start(&so, &sb, err)) < 0)
 		return r;
 	s->row.started_ns = clock_now_ns();
+	log_debug("engine", "started %.12s", s->row.id);
 	if ((r = set_state(s, "running", err)) < 0)
 		return r;
 	return runtime_stdio_run(s->stdio, &sb, &so, out_code, err);
@@ -274,6 +276,7 @@ static int run(struct starting *s, int *out_code, struct error *err)
 	    (r = mount_root(s, &root, err)) < 0 || (r = make_spec(s, root, err)) < 0 ||
 	    (r = attach_network(s, err)) < 0)
 		return r;
+	log_debug("engine", "prepared %.12s", s->row.id);
 	return execute(s, &root, out_code, err);
 }
 
@@ -323,6 +326,7 @@ int engine_run(struct engine *e, const struct engine_run *req, int *out_exit_cod
 	AUTO(error) struct error late = ERROR_INIT;
 	int code = EXIT_ENGINE, r = run(&s, &code, err), after;
 
+	log_debug("engine", "ended %.12s", s.row.id ? s.row.id : "");
 	after = settle(&s, r, code, &late);
 	if (r == 0 && after < 0) {
 		r = after;

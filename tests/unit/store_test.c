@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store: rows and bytes, leases of the dead, collection, check. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/root.h"
+#include "store/store.h"
+
+struct fixture {
+	char path[64];
+	struct store *s;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = mem_new(struct fixture);
+
+	snprintf(f->path, sizeof(f->path), "/tmp/stave-store-XXXXXX");
+	if (!mkdtemp(f->path) || store_open(f->path, NULL, NULL, &f->s, NULL) < 0)
+		return -1;
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	store_close(f->s);
+	root_remove(AT_FDCWD, f->path, NULL);
+	free(f);
+	return 0;
+}
+
+static void reopen(struct fixture *f)
+{
+	store_close(f->s);
+	f->s = NULL;
+	assert_int_equal(store_open(f->path, NULL, NULL, &f->s, NULL), 0);
+}
+
+/* A layer with one file, whose name makes its digest. */
+static void add_layer(struct fixture *f, struct lease *l, const char *name,
+		      struct store_layer *out)
+{
+	AUTO(fd) int fd = -1;
+
+	*out = (struct store_layer){.content_bytes = 4, .tar_bytes = 2048, .entries = 1};
+	digest_of(name, strlen(name), &out->diff_id);
+	assert_int_equal(store_layer_new(f->s, l, out->dir, NULL), 0);
+	assert_int_equal(store_layer_open(f->s, out->dir, &fd, NULL), 0);
+	assert_int_equal(io_write_file(fd, name, "data", 4, 0644, 0, NULL), 0);
+	assert_int_equal(store_layer_commit(f->s, out, NULL), 0);
+}
+
+static void add_image(struct fixture *f, struct lease *l, const char *text,
+		      const struct store_layer *layer, const char *name, struct digest *out)
+{
+	AUTO(free) char *manifest = mem_printf("manifest of %s", text);
+	struct store_image row = {.size = 4};
+	struct digest id = layer->diff_id;
+	struct digest_list ids = {.items = &id, .n = 1};
+
+	assert_int_equal(store_blob_write(f->s, l, text, strlen(text), &row.id, NULL), 0);
+	assert_int_equal(
+		store_blob_write(f->s, l, manifest, strlen(manifest), &row.manifest, NULL), 0);
+	assert_int_equal(store_image_add(f->s, &row, &ids, NULL), 0);
+	assert_int_equal(store_image_add(f->s, &row, &ids, NULL), 0);
+	if (name)
+		assert_int_equal(store_name_set(f->s, name, &row.id, NULL, NULL), 0);
+	*out = row.id;
+}
+
+struct problems {
+	unsigned n, fixed;
+};
+
+static void on_problem(void *data, const char *text, bool fixed)
+{
+	struct problems *p = data;
+
+	(void)text;
+	p->n++;
+	p->fixed += fixed;
+}
+
+static struct problems check(struct fixture *f, bool repair)
+{
+	struct problems p = {0};
+	struct store_problem_sink sink = {.problem = on_problem, .data = &p};
+
+	assert_int_equal(store_check(f->s, repair, &sink, NULL), 0);
+	return p;
+}
+
+static unsigned count_entries(struct fixture *f, enum store_place place)
+{
+	AUTO(dir_list) struct dir_list list = {0};
+
+	assert_int_equal(dir_list_read(store_dir(f->s, place), &list, NULL), 0);
+	return (unsigned)list.n;
+}
+
+static void test_images_and_names(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(store_image_list) struct store_image_list list = {0};
+	struct digest_list found = {0};
+	AUTO(lease) struct lease *l = NULL;
+	struct store_layer layer;
+	struct digest a, b, id;
+	char hex[DIGEST_HEX_SIZE];
+	bool changed;
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	add_layer(f, l, "one", &layer);
+	add_image(f, l, "config a", &layer, "docker.io/library/x:1", &a);
+	add_image(f, l, "config b", &layer, NULL, &b);
+	assert_int_equal(store_name_find(f->s, "docker.io/library/x:1", &id, NULL), 0);
+	assert_true(digest_eq(&id, &a));
+	assert_int_equal(store_name_set(f->s, "docker.io/library/x:1", &b, &changed, NULL), 0);
+	assert_true(changed);
+	assert_int_equal(store_name_set(f->s, "docker.io/library/x:1", &b, &changed, NULL), 0);
+	assert_false(changed);
+	assert_int_equal(store_image_list(f->s, &list, NULL), 0);
+	assert_int_equal(list.n, 2);
+	digest_hex(&a, hex);
+	hex[7] = 0;
+	assert_int_equal(store_image_prefix(f->s, hex, 2, &found, NULL), 0);
+	assert_int_equal(found.n, 1);
+	free(found.items);
+	lease_end(take_ptr(l));
+	reopen(f);
+	assert_int_equal(store_name_find(f->s, "docker.io/library/x:1", &id, NULL), 0);
+	assert_int_equal(check(f, false).n, 0);
+}
+
+static void test_blob_is_verified(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(buf) struct buf out = BUF_INIT;
+	struct digest d;
+	char hex[DIGEST_HEX_SIZE];
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	assert_int_equal(store_blob_write(f->s, l, "hello", 5, &d, NULL), 0);
+	assert_int_equal(store_blob_read(f->s, &d, 10, &out, NULL), 0);
+	assert_int_equal(store_blob_read(f->s, &d, 4, &out, NULL), -ERR_LIMIT);
+	buf_reset(&out);
+	assert_int_equal(io_write_file(store_dir(f->s, STORE_BLOBS), digest_hex(&d, hex),
+				       "hellO", 5, 0600, 0, NULL),
+			 0);
+	buf_reset(&out);
+	assert_int_equal(store_blob_read(f->s, &d, 10, &out, NULL), -ERR_CORRUPT);
+}
+
+static void test_same_layer_twice(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	struct store_layer a, b;
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	add_layer(f, l, "one", &a);
+	add_layer(f, l, "one", &b);
+	assert_string_equal(a.dir, b.dir);
+	assert_int_equal(count_entries(f, STORE_LAYERS), 1);
+}
+
+/* Whatever a killed command left is gone after the next one has opened the store. */
+static void test_dead_lease_is_undone(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+	int status;
+
+	store_close(f->s);
+	f->s = NULL;
+	pid = fork();
+	if (pid == 0) {
+		struct store *s = NULL;
+		struct lease *l = NULL;
+		struct digest d;
+		char dir[STORE_LAYER_DIR_SIZE];
+
+		if (store_open(f->path, NULL, NULL, &s, NULL) < 0 ||
+		    lease_new(s, &l, NULL) < 0 || store_layer_new(s, l, dir, NULL) < 0 ||
+		    store_blob_write(s, l, "orphan", 6, &d, NULL) < 0)
+			_exit(1);
+		raise(SIGKILL);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(store_open(f->path, NULL, NULL, &f->s, NULL), 0);
+	assert_int_equal(count_entries(f, STORE_LAYERS), 0);
+	assert_int_equal(count_entries(f, STORE_BLOBS), 0);
+	assert_int_equal(count_entries(f, STORE_LEASES), 0);
+	assert_int_equal(check(f, false).n, 0);
+}
+
+/* A living command's lease is nobody else's business. */
+static void test_living_lease_stays(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(store) struct store *other = NULL;
+	char dir[STORE_LAYER_DIR_SIZE];
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	assert_int_equal(store_layer_new(f->s, l, dir, NULL), 0);
+	assert_int_equal(store_open(f->path, NULL, NULL, &other, NULL), 0);
+	assert_int_equal(count_entries(f, STORE_LAYERS), 1);
+}
+
+static void test_collect(void **state)
+{
+	struct fixture *f = *state;
+	struct store_collected c;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(store) struct store *other = NULL;
+	struct store_layer keep, drop, step_layer;
+	struct store_step step = {.created_ns = 1};
+	struct digest kept, gone;
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	add_layer(f, l, "keep", &keep);
+	add_layer(f, l, "drop", &drop);
+	add_layer(f, l, "step", &step_layer);
+	add_image(f, l, "kept", &keep, NULL, &kept);
+	add_image(f, l, "gone", &drop, NULL, &gone);
+	digest_of("key", 3, &step.key);
+	step.diff_id = step_layer.diff_id;
+	assert_int_equal(store_step_add(f->s, &step, NULL), 0);
+	lease_end(take_ptr(l));
+	assert_int_equal(store_image_remove(f->s, &gone, NULL), 0);
+
+	/* another command is at work: nothing happens */
+	assert_int_equal(store_open(f->path, NULL, NULL, &other, NULL), 0);
+	assert_int_equal(store_collect(f->s, &c, NULL), 0);
+	assert_int_equal(c.layers, 0);
+	store_collected_clear(&c);
+	store_close(take_ptr(other));
+
+	assert_int_equal(store_collect(f->s, &c, NULL), 0);
+	assert_int_equal(c.layers, 1);
+	assert_int_equal(c.blobs, 2);
+	store_collected_clear(&c);
+	assert_int_equal(count_entries(f, STORE_LAYERS), 2);
+	assert_int_equal(store_forget_steps(f->s, NULL), 0);
+	assert_int_equal(store_collect(f->s, &c, NULL), 0);
+	assert_int_equal(c.layers, 1);
+	store_collected_clear(&c);
+	assert_int_equal(check(f, false).n, 0);
+}
+
+static void test_check_finds_and_mends(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	struct store_layer a, b;
+	struct digest ia, ib;
+	struct problems p;
+	char hex[DIGEST_HEX_SIZE];
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	add_layer(f, l, "a", &a);
+	add_layer(f, l, "b", &b);
+	add_image(f, l, "image a", &a, NULL, &ia);
+	add_image(f, l, "image b", &b, NULL, &ib);
+	lease_end(take_ptr(l));
+	unlinkat(store_dir(f->s, STORE_BLOBS), digest_hex(&ia, hex), 0);
+	root_remove(store_dir(f->s, STORE_LAYERS), b.dir, NULL);
+	mkdirat(store_dir(f->s, STORE_LAYERS), "stranger", 0700);
+	p = check(f, false);
+	assert_int_equal(p.n, 3);
+	assert_int_equal(p.fixed, 0);
+	p = check(f, true);
+	assert_true(p.n >= 3);
+	assert_int_equal(p.fixed, p.n);
+	assert_int_equal(check(f, false).n, 0);
+}
+
+static void test_sync_and_drop(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	struct store_layer layer, found;
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	add_layer(f, l, "x", &layer);
+	assert_int_equal(store_layer_find(f->s, &layer.diff_id, &found, NULL), 0);
+	assert_false(found.doubtful);
+	assert_int_equal(store_layers_sync(f->s, NULL), 0);
+	assert_int_equal(store_layer_find(f->s, &layer.diff_id, &found, NULL), 0);
+	assert_false(found.doubtful);
+	assert_int_equal(store_layer_drop(f->s, &layer.diff_id, NULL), 0);
+	assert_int_equal(store_layer_find(f->s, &layer.diff_id, &found, NULL), -ERR_NOT_FOUND);
+}
+
+static void test_container_names(void **state)
+{
+	struct fixture *f = *state;
+	char id[] = "aaaa", id2[] = "bbbb", name[] = "web", image[] = "x",
+	     created[] = "created";
+	struct store_container c = {
+		.id = id, .name = name, .image_name = image, .state = created};
+	AUTO(store_container_list) struct store_container_list list = {0};
+
+	assert_int_equal(store_container_add(f->s, &c, NULL), 0);
+	c.id = id2;
+	assert_int_equal(store_container_add(f->s, &c, NULL), -ERR_EXISTS);
+	assert_int_equal(store_container_list(f->s, &list, NULL), 0);
+	assert_int_equal(list.n, 1);
+	assert_int_equal(store_container_remove(f->s, id, NULL), 0);
+	assert_int_equal(store_container_add(f->s, &c, NULL), 0);
+}
+
+static void test_newer_store_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(error) struct error err = ERROR_INIT;
+	struct store *again = NULL;
+	static const unsigned char version[4] = {0, 0, 0, 99};
+	AUTO(free) char *fresh = mem_printf("%s/newer", f->path);
+	AUTO(free) char *fresh_db = mem_printf("%s/newer/stave.db", f->path);
+	AUTO(fd) int fd = -1;
+
+	/* a database file that has nothing but a version of its own */
+	assert_int_equal(store_open(fresh, NULL, NULL, &again, NULL), 0);
+	store_close(again);
+	AUTO(free) char *fresh_wal = mem_printf("%s-wal", fresh_db);
+	unlink(fresh_wal);
+	fd = open(fresh_db, O_WRONLY);
+	assert_true(fd >= 0);
+	/* sqlite.org/fileformat: the user version is at offset 60, big-endian */
+	assert_int_equal(pwrite(fd, version, 4, 60), 4);
+	assert_int_equal(store_open(fresh, NULL, NULL, &again, &err), -ERR_UNSUPPORTED);
+	assert_non_null(err.hint);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_images_and_names),	  TEST(test_blob_is_verified),
+		TEST(test_same_layer_twice),	  TEST(test_dead_lease_is_undone),
+		TEST(test_living_lease_stays),	  TEST(test_collect),
+		TEST(test_check_finds_and_mends), TEST(test_sync_and_drop),
+		TEST(test_container_names),	  TEST(test_newer_store_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
