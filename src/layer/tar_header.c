@@ -202,9 +202,9 @@ void tar_header_add(struct buf *out, const struct layer_entry *e)
 	if (type == '5')
 		buf_addch(&path, '/');
 	put_path(&pax, &h, buf_str(&path), path.len);
-	if (e->link && strlen(e->link) <= sizeof(h.link))
-		memcpy(h.link, e->link, strlen(e->link));
-	else if (e->link)
+	if (e->link)
+		memcpy(h.link, e->link, strnlen(e->link, sizeof(h.link)));
+	if (e->link && strlen(e->link) > sizeof(h.link))
 		put_record(&pax, "linkpath", e->link, strlen(e->link));
 	/* the mode of a link means nothing and differs between file systems */
 	put_octal(h.mode, sizeof(h.mode), type == '2' ? 0777 : e->mode & 07777);

@@ -3,7 +3,6 @@
 #include "layer/layer_unpack.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,8 +72,12 @@ int main(int argc, char **argv)
 	int r;
 
 	process_close_from(UNPACK_STATUS_FD + 1);
-	setlocale(LC_ALL, "C.UTF-8"); /* names stay the bytes that they are */
 	umask(0);
+	/*
+	 * No setlocale(3): in the C locale libarchive finds that the names of pax
+	 * records cannot be converted and hands on their bytes; in a UTF-8 one
+	 * it would normalise them.
+	 */
 	if (argc == 4)
 		r = unpack(argv, &status, &err);
 	else if (argc == 2 && str_eq(argv[1], "probe"))

@@ -41,6 +41,12 @@ static void reader_auto(struct reader *r)
 		archive_read_free(r->bytes);
 }
 
+/* A "retry" is a damaged header that a lenient reader would skip. */
+static bool is_failure(int got)
+{
+	return got == ARCHIVE_RETRY || got < ARCHIVE_WARN;
+}
+
 static const char *reason(struct archive *a)
 {
 	const char *text = archive_error_string(a);
@@ -67,7 +73,7 @@ static int open_bytes(struct reader *r, int input, struct error *err)
 				 reason(r->bytes));
 	got = archive_read_next_header(r->bytes, &whole);
 	r->empty = got == ARCHIVE_EOF;
-	if (!r->empty && got < ARCHIVE_WARN)
+	if (!r->empty && is_failure(got))
 		return error_set(err, ERR_CORRUPT, "cannot read the archive: %s",
 				 reason(r->bytes));
 	return 0;
@@ -83,7 +89,7 @@ static la_ssize_t next_bytes(struct archive *a, void *data, const void **out)
 
 	if (got == ARCHIVE_EOF)
 		return 0;
-	if (got < ARCHIVE_WARN) {
+	if (is_failure(got)) {
 		archive_set_error(a, EIO, "%s", reason(r->bytes));
 		r->broken = true;
 		return -1;
@@ -93,6 +99,24 @@ static la_ssize_t next_bytes(struct archive *a, void *data, const void **out)
 	return (la_ssize_t)len;
 }
 
+/* The second reader has said no, to the whole or to the next entry. */
+static int tar_error(struct reader *r, struct error *err)
+{
+	/* its words for "no format knows this"; the code is the one of all damage */
+	if (str_eq(reason(r->tar), "Unrecognized archive format")) {
+		error_set(err, ERR_INVALID, "not a tar archive");
+		error_hint(err,
+			   "a tar file, plain or compressed with gzip, bzip2, xz or zstd, is "
+			   "what can be unpacked");
+		return -ERR_INVALID;
+	}
+	if (r->entries == 0 && r->broken)
+		return error_set(err, ERR_CORRUPT, "cannot read the archive: %s",
+				 reason(r->tar));
+	return error_set(err, ERR_CORRUPT, "archive entry %llu: %s",
+			 (unsigned long long)r->entries + 1, reason(r->tar));
+}
+
 static int open_tar(struct reader *r, struct error *err)
 {
 	r->tar = archive_read_new();
@@ -100,8 +124,7 @@ static int open_tar(struct reader *r, struct error *err)
 		return error_set(err, ERR_SYSTEM, "no memory for the archive reader");
 	archive_read_support_format_tar(r->tar);
 	if (archive_read_open(r->tar, r, NULL, next_bytes, NULL) < ARCHIVE_WARN)
-		return error_set(err, ERR_CORRUPT, "cannot read the archive: %s",
-				 reason(r->tar));
+		return tar_error(r, err);
 	return 0;
 }
 
@@ -269,7 +292,7 @@ static int entry_bytes(void *data, const void **out, size_t *out_len, int64_t *o
 	*out_offset = offset;
 	if (got == ARCHIVE_EOF)
 		return 1;
-	if (got < ARCHIVE_WARN)
+	if (is_failure(got))
 		return error_set(err, ERR_CORRUPT, "%s", reason(r->tar));
 	return 0;
 }
@@ -299,19 +322,6 @@ static int take_entry(struct reader *r, struct unpack_tree *t, const char *name,
 	return unpack_tree_add(t, &e, &source, err);
 }
 
-static int header_error(struct reader *r, struct error *err)
-{
-	if (archive_format(r->tar) == 0 && !r->broken) {
-		error_set(err, ERR_INVALID, "not a tar archive");
-		error_hint(err,
-			   "a tar file, plain or compressed with gzip, bzip2, xz or zstd, is "
-			   "what can be unpacked");
-		return -ERR_INVALID;
-	}
-	return error_set(err, ERR_CORRUPT, "archive entry %llu: %s",
-			 (unsigned long long)r->entries + 1, reason(r->tar));
-}
-
 static int take_next(struct reader *r, struct unpack_tree *t, struct error *err)
 {
 	struct archive_entry *from;
@@ -320,8 +330,8 @@ static int take_next(struct reader *r, struct unpack_tree *t, struct error *err)
 
 	if (got == ARCHIVE_EOF)
 		return 1;
-	if (got < ARCHIVE_WARN)
-		return header_error(r, err);
+	if (is_failure(got))
+		return tar_error(r, err);
 	if (++r->entries > LIMIT_TAR_ENTRIES)
 		return error_set(err, ERR_LIMIT, "the archive has more than %u entries",
 				 LIMIT_TAR_ENTRIES);

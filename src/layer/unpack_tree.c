@@ -460,17 +460,17 @@ static int add_special(struct unpack_tree *t, const struct unpack_entry *e, stru
 	if (S_ISCHR(e->mode) && e->rdev == 0)
 		return error_set(err, ERR_INVALID,
 				 "the device 0:0 would mean the removal of a file");
-	if (make_special(parent, name, e) < 0) {
-		/* user name spaces make no devices; images run without those of their tar */
-		if (device && errno == EPERM)
-			return 0;
-		if (errno != EEXIST)
-			return create_error(err);
+	r = make_special(parent, name, e);
+	if (r < 0 && errno == EEXIST) {
 		if ((r = make_way(t, parent, name, err)) < 0)
 			return r;
-		if (make_special(parent, name, e) < 0)
-			return create_error(err);
+		r = make_special(parent, name, e);
 	}
+	/* user name spaces make no devices; images run without those of their tar */
+	if (r < 0 && device && errno == EPERM)
+		return 0;
+	if (r < 0)
+		return create_error(err);
 	return finish_special(t, parent, name, e, err);
 }
 
