@@ -15,9 +15,15 @@ static bool makes_files(enum instruction_kind kind)
 	       kind == INSTRUCTION_WORKDIR;
 }
 
+static bool starts_from_image(const struct stage_state *st)
+{
+	return st->base && st->base->kind == VERTEX_IMAGE && !st->n_rows;
+}
+
 static unsigned count_steps(const struct stage_state *st)
 {
-	unsigned n = 1; /* FROM */
+	/* FROM an image is a step, FROM scratch or a stage is none */
+	unsigned n = starts_from_image(st);
 
 	for (size_t i = 0; i < st->extra.n; i++)
 		n += makes_files(st->extra.items[i]->kind);
@@ -168,8 +174,8 @@ int lower_stage(struct graph *g, unsigned index, struct error *err)
 		return r;
 	}
 	st->steps = count_steps(st);
-	st->step = 1;
-	if (st->last && st->last->kind == VERTEX_IMAGE && !st->last->title)
+	st->step = starts_from_image(st);
+	if (st->step && !st->last->title)
 		st->last->title = stage_title(g, st, st->last->text);
 	for (size_t i = 0; i < st->extra.n; i++)
 		if ((r = lower_instruction(g, st, st->extra.items[i], err)) < 0)

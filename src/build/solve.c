@@ -402,8 +402,7 @@ static int get_network(struct running *r, struct error *err)
 		return 0; /* the spec asks for an empty one */
 	if (!s->has_endpoint) {
 		network_default_bridge(&bridge);
-		e = network_attach(&bridge, store_dir(s->store, STORE_CACHE), &s->endpoint,
-				   err);
+		e = network_attach(&bridge, -1, &s->endpoint, err);
 		if (e < 0)
 			return e;
 		s->has_endpoint = true;

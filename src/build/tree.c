@@ -245,8 +245,12 @@ int tree_find(struct tree *t, const char *path, struct tree_node **out,
 		if ((r = tree_load(t, at, err)) < 0)
 			return r;
 		next = child(at, name, len);
-		if (!next)
+		if (!next) {
+			/* a hidden directory without exceptions was not even read */
+			if (at->hidden && out_hidden)
+				*out_hidden = at;
 			return 0;
+		}
 		if (S_ISLNK(next->mode)) {
 			AUTO(buf) struct buf spliced = BUF_INIT;
 
