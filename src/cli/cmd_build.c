@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli_command.h"
+#include "cli/cli_error.h"
+#include "cli/cli_progress.h"
+#include "cli/cli_source.h"
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/parse.h"
+
+#include "base/banned.h"
+
+#define EXIT_INTERRUPTED 130
+
+struct build_options_cli {
+	struct strlist hosts, args, labels, names;
+	char *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
+		*provenance, *sbom;
+	bool no_cache, pull, quiet, load, remove, force_remove;
+};
+
+#define BUILD(letter, name, kind, field, help, ...) \
+	OPTION(letter, name, kind, build_options_cli, field, help, ##__VA_ARGS__)
+
+static const struct option_def options[] = {
+	BUILD(0, "add-host", STRINGS, hosts,
+	      "Add a custom host-to-IP mapping (format: \"host:ip\")"),
+	BUILD(0, "build-arg", LIST, args, "Set build-time variables", .type = "stringArray"),
+	BUILD(0, "dump", STRING, dump, "Print a stage of the build instead: ast, graph",
+	      .hidden = true),
+	BUILD('f', "file", STRING, file,
+	      "Name of the Dockerfile (default: \"PATH/Dockerfile\")"),
+	BUILD(0, "force-rm", BOOL, force_remove, "Always remove intermediate containers",
+	      .hidden = true),
+	BUILD(0, "iidfile", STRING, iidfile, "Write the image ID to a file"),
+	BUILD(0, "label", LIST, labels, "Set metadata for an image", .type = "stringArray"),
+	BUILD(0, "load", BOOL, load, "Keep the image in the store, as is always done",
+	      .hidden = true),
+	BUILD(0, "network", STRING, network,
+	      "Set the networking mode for the \"RUN\" instructions during build",
+	      .fallback = "default"),
+	BUILD(0, "no-cache", BOOL, no_cache, "Do not use cache when building the image"),
+	BUILD(0, "platform", STRING, platform, "Set target platform for build"),
+	BUILD(0, "progress", STRING, progress,
+	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\"). Use "
+	      "plain "
+	      "to show container output (default \"auto\")"),
+	BUILD(0, "provenance", STRING, provenance, "Only \"false\" is possible", .hidden = true,
+	      .no_value = "true"),
+	BUILD(0, "pull", BOOL, pull, "Always attempt to pull all referenced images"),
+	BUILD('q', "quiet", BOOL, quiet,
+	      "Suppress the build output and print image ID on success"),
+	BUILD(0, "rm", BOOL, remove, "Remove intermediate containers, as is always done",
+	      .hidden = true),
+	BUILD(0, "runtime", STRING, runtime,
+	      "OCI runtime to use for \"RUN\" (default: the built-in one)"),
+	BUILD(0, "sbom", STRING, sbom, "Only \"false\" is possible", .hidden = true,
+	      .no_value = "true"),
+	BUILD('t', "tag", LIST, names, "Name and optionally a tag (format: \"name:tag\")",
+	      .type = "stringArray"),
+	BUILD(0, "target", STRING, target, "Set the target build stage to build"),
+};
+
+/* ---- the command line ---- */
+
+static int check_names(const struct strlist *names, struct error *err)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		AUTO(reference) struct reference ref = REFERENCE_INIT;
+		AUTO(error) struct error why = ERROR_INIT;
+		bool upper;
+
+		if (reference_parse(names->items[i], &ref, &why) == 0 && !ref.has_digest)
+			continue;
+		upper = why.message && str_ends(why.message, "must be lowercase");
+		return error_set(err, ERR_INVALID, "invalid tag \"%s\": %s", names->items[i],
+				 upper	       ? "repository name must be lowercase"
+				 : why.message ? why.message
+					       : "refusing to create a tag with a digest "
+						 "reference");
+	}
+	return 0;
+}
+
+static int check_pairs(const struct strlist *pairs, bool need_value, struct error *err)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		const char *text = pairs->items[i];
+
+		if (*text == '=' || !*text)
+			return error_set(err, ERR_INVALID,
+					 "invalid key-value pair \"%s\": empty key", text);
+		if (need_value && !strchr(text, '='))
+			return error_set(err, ERR_INVALID,
+					 "invalid key-value pair \"%s\": no \"=\"", text);
+	}
+	return 0;
+}
+
+static int check_attestation(const char *name, const char *value, struct error *err)
+{
+	bool wanted = true;
+
+	if (!value || (parse_bool(value, &wanted) && !wanted))
+		return 0;
+	return error_set(err, ERR_UNSUPPORTED, "attestations (--%s) are not supported yet",
+			 name);
+}
+
+static int take_hosts(const struct strlist *from, struct strlist *to, struct error *err)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const char *text = from->items[i], *split = strpbrk(text, "=:");
+
+		if (!split || split == text || !split[1])
+			return error_set(err, ERR_INVALID, "invalid host %s", text);
+		strlist_printf(to, "%.*s:%s", (int)(split - text), text, split + 1);
+	}
+	return 0;
+}
+
+static int parse_dump(const char *text, enum build_dump *out, struct error *err)
+{
+	if (!text)
+		return 0;
+	if (str_eq(text, "ast"))
+		*out = BUILD_DUMP_AST;
+	else if (str_eq(text, "graph"))
+		*out = BUILD_DUMP_GRAPH;
+	else
+		return error_set(err, ERR_INVALID, "--dump takes ast or graph, not %s", text);
+	return 0;
+}
+
+static int make_request(const struct build_options_cli *o, struct engine_build *req,
+			struct error *err)
+{
+	int r;
+
+	if ((r = check_names(&o->names, err)) < 0 ||
+	    (r = check_pairs(&o->args, false, err)) < 0 ||
+	    (r = check_pairs(&o->labels, false, err)) < 0 ||
+	    (r = check_attestation("provenance", o->provenance, err)) < 0 ||
+	    (r = check_attestation("sbom", o->sbom, err)) < 0 ||
+	    (r = parse_dump(o->dump, &req->dump, err)) < 0)
+		return r;
+	if (str_eq(req->context, "-") && str_eq(o->file, "-"))
+		return error_set(err, ERR_INVALID,
+				 "invalid argument: can't use stdin for both build context and "
+				 "dockerfile");
+	req->names = o->names;
+	req->build_args = o->args;
+	req->labels = o->labels;
+	req->dockerfile = str_empty(o->file) ? NULL : o->file;
+	req->target = str_empty(o->target) ? NULL : o->target;
+	req->platform = str_empty(o->platform) ? NULL : o->platform;
+	req->network = str_eq(o->network, "default") ? NULL : o->network;
+	req->runtime = o->runtime;
+	req->no_cache = o->no_cache;
+	return take_hosts(&o->hosts, &req->extra_hosts, err);
+}
+
+/* ---- the end of a build ---- */
+
+/* What is wrong before there is anything to solve has no "failed to solve". */
+static bool is_about_request(const struct error *err)
+{
+	static const char *const begins[] = {"invalid tag", "invalid argument", "invalid host",
+					     "unable to prepare context"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
+		if (str_starts(err->message ? err->message : "", begins[i]))
+			return true;
+	return false;
+}
+
+static int report(const struct cli_invocation *inv, const struct error *err,
+		  const struct buf *dockerfile)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	FILE *to = inv->program->err;
+
+	fflush(inv->program->out);
+	if (err->code == ERR_CANCELLED) {
+		fprintf(to, "ERROR: interrupted\n");
+		return err->exit_code ? err->exit_code : EXIT_INTERRUPTED;
+	}
+	if (err->line && dockerfile->len)
+		cli_source_excerpt(err->file ? err->file : "Dockerfile", buf_str(dockerfile),
+				   dockerfile->len, err->line, &text);
+	else if (err->line)
+		buf_printf(&text, "%s:%u\n", err->file ? err->file : "Dockerfile", err->line);
+	buf_printf(&text, "ERROR: failed to build: %s%s\n",
+		   is_about_request(err) ? "" : "failed to solve: ",
+		   err->message ? err->message : "unknown error");
+	if (!str_empty(err->hint))
+		buf_printf(&text, "hint: %s\n", err->hint);
+	fwrite(buf_str(&text), 1, text.len, to);
+	fflush(to);
+	return CLI_EXIT_ERROR;
+}
+
+static int write_id(const char *path, const char *id, struct error *err)
+{
+	AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0 || io_write_full(fd, id, strlen(id)) < 0)
+		return error_sys(err, "cannot write the image ID to %s", path);
+	return 0;
+}
+
+static int finish(const struct cli_invocation *inv, const struct build_result *result,
+		  bool quiet, struct error *err)
+{
+	const struct build_options_cli *o = inv->options;
+	char id[DIGEST_TEXT_SIZE];
+
+	digest_text(&result->image, id);
+	if (quiet)
+		fprintf(inv->program->out, "%s\n", id);
+	return o->iidfile ? write_id(o->iidfile, id, err) : 0;
+}
+
+static int build(const struct cli_invocation *inv, struct engine_build *req,
+		 struct cli_progress *p, bool quiet)
+{
+	const struct build_options_cli *o = inv->options;
+	AUTO(engine) struct engine *e = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+	AUTO(buf) struct buf dockerfile = BUF_INIT;
+	AUTO(buf) struct buf dump = BUF_INIT;
+	struct build_result result = {0};
+	int r, status = 0;
+
+	if (!cli_open_engine(inv, &e))
+		return CLI_EXIT_ERROR;
+	/* a file of an earlier build must not pass for this one's */
+	if (o->iidfile && !req->dump)
+		unlink(o->iidfile);
+	req->progress = cli_progress_sink(p);
+	req->dump_out = &dump;
+	r = engine_build(e, req, &result, &dockerfile, &err);
+	cli_progress_finish(p);
+	if (r == 0 && req->dump)
+		cli_print(inv, &dump);
+	else if (r == 0)
+		r = finish(inv, &result, quiet, &err);
+	if (r < 0)
+		status = report(inv, &err, &dockerfile);
+	build_result_clear(&result);
+	return status;
+}
+
+static int run(struct cli_invocation *inv)
+{
+	const struct build_options_cli *o = inv->options;
+	AUTO(cli_progress) struct cli_progress *p = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+	struct cli_progress_options how = {.fd = STDERR_FILENO, .verb = "Building"};
+	struct engine_build req = {.context = inv->argv[0], .input = STDIN_FILENO};
+	bool quiet;
+	int status;
+
+	if (cli_progress_parse(o->progress, &how.mode, &err) < 0) {
+		cli_error_print(inv->program->err, "ERROR", &err);
+		return CLI_EXIT_ERROR;
+	}
+	quiet = o->quiet || how.mode == CLI_PROGRESS_QUIET;
+	if (quiet)
+		how.mode = CLI_PROGRESS_QUIET;
+	if (make_request(o, &req, &err) < 0 || cli_progress_new(&how, &p, &err) < 0)
+		status = report(inv, &err, &BUF_INIT);
+	else
+		status = build(inv, &req, p, quiet);
+	strlist_clear(&req.extra_hosts);
+	return status;
+}
+
+const struct command cmd_build = {
+	.path = "image build",
+	.aliases = "build, builder build, buildx build, buildx b",
+	.summary = "Build an image from a Dockerfile",
+	.usage = "[OPTIONS] PATH | URL | -",
+	COMMAND_OPTIONS(options, build_options_cli),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+};

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inspect, image inspect, container inspect: one document for each name. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli_command.h"
+#include "cli/cli_template.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+/* The Docker command leaves with this when a template cannot be read. */
+#define EXIT_TEMPLATE 64
+
+enum inspect_type {
+	INSPECT_ANY = 0,
+	INSPECT_CONTAINER,
+	INSPECT_IMAGE,
+};
+
+struct inspect_options {
+	char *format;
+	bool size;
+	char *type;
+};
+
+static const struct option_def options_any[] = {
+	OPTION('f', "format", STRING, inspect_options, format, cli_help_format),
+	OPTION('s', "size", BOOL, inspect_options, size,
+	       "Display total file sizes if the type is container"),
+	OPTION(0, "type", STRING, inspect_options, type,
+	       "Only inspect objects of the given type"),
+};
+static const struct option_def options_container[] = {
+	OPTION('f', "format", STRING, inspect_options, format, cli_help_format),
+	OPTION('s', "size", BOOL, inspect_options, size, "Display total file sizes"),
+};
+static const struct option_def options_image[] = {
+	OPTION('f', "format", STRING, inspect_options, format, cli_help_format),
+};
+
+static int find_container(struct engine *e, const char *name, json_t **out, struct error *err)
+{
+	struct store_container c = {0};
+	int r = engine_container(e, name, &c, err);
+
+	if (r == 0)
+		*out = engine_inspect_container(e, &c);
+	store_container_clear(&c);
+	return r;
+}
+
+static int find_image(struct engine *e, const char *name, json_t **out, struct error *err)
+{
+	AUTO(image) struct image i = {.config = IMAGE_CONFIG_INIT};
+	int r = engine_image(e, name, &i, err);
+
+	if (r == 0)
+		*out = engine_inspect_image(e, &i);
+	return r;
+}
+
+static int find(struct engine *e, enum inspect_type type, const char *name, json_t **out,
+		struct error *err)
+{
+	int r;
+
+	if (type == INSPECT_CONTAINER)
+		return find_container(e, name, out, err);
+	if (type == INSPECT_IMAGE)
+		return find_image(e, name, out, err);
+	r = find_container(e, name, out, err);
+	if (r != -ERR_NOT_FOUND)
+		return r;
+	error_clear(err);
+	r = find_image(e, name, out, err);
+	if (r == -ERR_NOT_FOUND || r == -ERR_INVALID) {
+		error_clear(err);
+		r = error_set(err, ERR_NOT_FOUND, "No such object: %s", name);
+	}
+	return r;
+}
+
+/* An object's text goes out even if a later one fails, as does a line begun by a template. */
+static int print_one(const struct cli_invocation *inv, const struct cli_template *t,
+		     const json_t *object, struct error *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	int r = cli_template_execute(t, object, NULL, &text, err);
+
+	buf_addch(&text, '\n');
+	cli_print(inv, &text);
+	return r;
+}
+
+static void print_array(const struct cli_invocation *inv, const json_t *array)
+{
+	const struct inspect_options *o = inv->options;
+	AUTO(buf) struct buf text = BUF_INIT;
+
+	if (str_eq(o->format, "json") || !json_array_size(array))
+		json_text(array, &text);
+	else
+		json_pretty(array, &text);
+	buf_addch(&text, '\n');
+	cli_print(inv, &text);
+}
+
+/* "Error: No such object: x" is the command's own finding; the rest is the engine's. */
+static void print_error(const struct cli_invocation *inv, enum inspect_type type,
+			const struct error *err)
+{
+	if (type == INSPECT_ANY && err->code == ERR_NOT_FOUND) {
+		fflush(inv->program->out);
+		fprintf(inv->program->err, "Error: %s\n", err->message);
+	} else {
+		cli_fail(inv, err);
+	}
+}
+
+static int inspect(struct cli_invocation *inv, enum inspect_type type,
+		   const struct cli_template *t)
+{
+	AUTO(engine) struct engine *e = NULL;
+	AUTO(json) json_t *found = json_array();
+	struct error *errors = mem_zalloc((size_t)inv->argc * sizeof(*errors));
+	int status = 0;
+
+	if (!cli_open_engine(inv, &e)) {
+		free(errors);
+		return CLI_EXIT_ERROR;
+	}
+	for (int i = 0; i < inv->argc; i++) {
+		AUTO(json) json_t *object = NULL;
+
+		if (find(e, type, inv->argv[i], &object, &errors[i]) < 0)
+			continue;
+		if (!t) {
+			json_array_append(found, object);
+		} else if (print_one(inv, t, object, &errors[i]) < 0) {
+			fflush(inv->program->out);
+			fprintf(inv->program->err, "%s\n", errors[i].message);
+			error_clear(&errors[i]);
+			status = CLI_EXIT_ERROR;
+			break;
+		}
+	}
+	if (!t)
+		print_array(inv, found);
+	for (int i = 0; i < inv->argc; i++) {
+		if (errors[i].code) {
+			print_error(inv, type, &errors[i]);
+			status = CLI_EXIT_ERROR;
+		}
+		error_clear(&errors[i]);
+	}
+	free(errors);
+	return status;
+}
+
+static int run_type(struct cli_invocation *inv, enum inspect_type type)
+{
+	const struct inspect_options *o = inv->options;
+	AUTO(cli_template) struct cli_template *t = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+	AUTO(free) char *plain = NULL;
+
+	if (str_empty(o->format) || str_eq(o->format, "json"))
+		return inspect(inv, type, NULL);
+	plain = cli_template_unescape(o->format);
+	if (cli_template_parse(plain, &t, &err) < 0) {
+		fprintf(inv->program->err, "%s\n", err.message);
+		return EXIT_TEMPLATE;
+	}
+	return inspect(inv, type, t);
+}
+
+static int run_any(struct cli_invocation *inv)
+{
+	const struct inspect_options *o = inv->options;
+
+	if (str_empty(o->type))
+		return run_type(inv, INSPECT_ANY);
+	if (str_eq(o->type, "container"))
+		return run_type(inv, INSPECT_CONTAINER);
+	if (str_eq(o->type, "image"))
+		return run_type(inv, INSPECT_IMAGE);
+	fprintf(inv->program->err,
+		"%s: unknown type: \"%s\": must be one of \"container\", \"image\"\n",
+		inv->program->name, o->type);
+	return CLI_EXIT_ERROR;
+}
+
+static int run_container(struct cli_invocation *inv)
+{
+	return run_type(inv, INSPECT_CONTAINER);
+}
+
+static int run_image(struct cli_invocation *inv)
+{
+	return run_type(inv, INSPECT_IMAGE);
+}
+
+const struct command cmd_inspect = {
+	.path = "inspect",
+	.summary = "Return low-level information on containers and images",
+	.usage = "[OPTIONS] NAME|ID [NAME|ID...]",
+	COMMAND_OPTIONS(options_any, inspect_options),
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.run = run_any,
+};
+
+const struct command cmd_container_inspect = {
+	.path = "container inspect",
+	.summary = "Display detailed information on one or more containers",
+	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+	COMMAND_OPTIONS(options_container, inspect_options),
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.run = run_container,
+};
+
+const struct command cmd_image_inspect = {
+	.path = "image inspect",
+	.summary = "Display detailed information on one or more images",
+	.usage = "[OPTIONS] IMAGE [IMAGE...]",
+	COMMAND_OPTIONS(options_image, inspect_options),
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.run = run_image,
+};

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli_command.h"
+#include "cli/cli_table.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+#define COMMAND_WIDTH 20
+
+struct ps_options {
+	bool all;
+	struct strlist filters;
+	char *format;
+	int64_t last;
+	bool latest;
+	bool no_trunc;
+	bool quiet;
+};
+
+static const struct option_def options[] = {
+	OPTION('a', "all", BOOL, ps_options, all,
+	       "Show all containers (default shows just running)"),
+	OPTION('f', "filter", LIST, ps_options, filters,
+	       "Filter output based on conditions provided: id, name, status, ancestor, label, "
+	       "exited",
+	       .type = "filter"),
+	OPTION(0, "format", STRING, ps_options, format, cli_help_list_format),
+	OPTION('n', "last", INT, ps_options, last,
+	       "Show n last created containers (includes all states)", .fallback = "-1"),
+	OPTION('l', "latest", BOOL, ps_options, latest,
+	       "Show the latest created container (includes all states)"),
+	OPTION(0, "no-trunc", BOOL, ps_options, no_trunc, "Don't truncate output"),
+	OPTION('q', "quiet", BOOL, ps_options, quiet, "Only display container IDs"),
+};
+
+static const struct cli_column columns[] = {
+	{"ID", "CONTAINER ID"},
+	{"Image", "IMAGE"},
+	{"Command", "COMMAND"},
+	{"CreatedAt", "CREATED AT"},
+	{"RunningFor", "CREATED"},
+	{"Ports", "PORTS"},
+	{"State", "STATE"},
+	{"Status", "STATUS"},
+	{"Size", "SIZE"},
+	{"Names", "NAMES"},
+	{"Labels", "LABELS"},
+	{"Mounts", "MOUNTS"},
+	{"LocalVolumes", "LOCAL VOLUMES"},
+	{"Networks", "NETWORKS"},
+};
+
+static const struct cli_table_def table = {
+	.type = "*formatter.ContainerContext",
+	.fallback = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t"
+		    "{{.Ports}}\t{{.Names}}",
+	.quiet = "{{.ID}}",
+	.columns = columns,
+	.ncolumns = ARRAY_SIZE(columns),
+};
+
+/* The words of the command as one could type them: those with blanks in quotes. */
+static char *command_of(const json_t *document, bool no_trunc)
+{
+	const char *path = json_string_value(json_object_get(document, "Path"));
+	const json_t *args = json_object_get(document, "Args");
+	AUTO(buf) struct buf words = BUF_INIT;
+	AUTO(free) char *cut = NULL;
+	struct buf out = BUF_INIT;
+
+	buf_addstr(&words, path ? path : "");
+	for (size_t i = 0; i < json_array_size(args); i++) {
+		const char *word = json_string_value(json_array_get(args, i));
+		const char *quote = word && (strchr(word, ' ') || !*word) ? "'" : "";
+
+		buf_printf(&words, " %s%s%s", quote, word ? word : "", quote);
+	}
+	cut = cli_truncate(buf_str(&words), COMMAND_WIDTH);
+	json_quote(no_trunc ? buf_str(&words) : cut, false, &out);
+	return buf_steal(&out);
+}
+
+static const json_t *labels_of(const json_t *document)
+{
+	return json_object_get(json_object_get(document, "Config"), "Labels");
+}
+
+static char *labels_text(const json_t *document)
+{
+	AUTO(strlist) struct strlist list = STRLIST_INIT;
+	const json_t *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)(uintptr_t)labels_of(document), key, value)
+		strlist_printf(&list, "%s=%s", key, json_string_value(value));
+	strlist_sort(&list);
+	return strlist_join(&list, ",");
+}
+
+static char *status_of(const struct store_container *c, int64_t now)
+{
+	AUTO(buf) struct buf span = BUF_INIT;
+
+	if (str_eq(c->state, "running")) {
+		clock_format_span(now - c->started_ns, &span);
+		return mem_printf("Up %s", buf_str(&span));
+	}
+	if (str_eq(c->state, "exited")) {
+		clock_format_span(now - c->finished_ns, &span);
+		return mem_printf("Exited (%lld) %s ago", (long long)c->exit_code,
+				  buf_str(&span));
+	}
+	return mem_strdup("Created");
+}
+
+static json_t *make_row(const struct store_container *c, const json_t *document, bool no_trunc)
+{
+	int64_t now = clock_now_ns();
+	AUTO(free) char *id = no_trunc ? mem_strdup(c->id) : cli_short_id(c->id);
+	AUTO(free) char *command = command_of(document, no_trunc);
+	AUTO(free) char *status = status_of(c, now);
+	AUTO(free) char *since = cli_time_ago(c->created_ns, now);
+	AUTO(free) char *at = cli_time_text(c->created_ns);
+	AUTO(free) char *labels = labels_text(document);
+	json_t *row = json_object();
+
+	cli_row_string(row, "Command", command);
+	cli_row_string(row, "CreatedAt", at);
+	cli_row_string(row, "ID", id);
+	cli_row_string(row, "Image", c->image_name);
+	cli_row_string(row, "Labels", labels);
+	cli_row_string(row, "LocalVolumes", "0");
+	cli_row_string(row, "Mounts", "");
+	cli_row_string(row, "Names", c->name);
+	cli_row_string(row, "Networks", "");
+	cli_row_string(row, "Ports", "");
+	cli_row_string(row, "RunningFor", since);
+	cli_row_string(row, "Size", "0B");
+	cli_row_string(row, "State", c->state);
+	cli_row_string(row, "Status", status);
+	return row;
+}
+
+/* ---- --filter: values of one key are alternatives, keys are all met ---------------------- */
+
+static bool has_label(const json_t *document, const char *wanted)
+{
+	size_t len = strcspn(wanted, "=");
+	AUTO(free) char *key = mem_strndup(wanted, len);
+	const json_t *value = json_object_get(labels_of(document), key);
+
+	return value && (!wanted[len] || str_eq(json_string_value(value), wanted + len + 1));
+}
+
+static bool filter_matches(const struct store_container *c, const json_t *document,
+			   const char *key, const char *value)
+{
+	AUTO(free) char *code = mem_printf("%lld", (long long)c->exit_code);
+
+	if (str_eq(key, "id"))
+		return str_starts(c->id, value);
+	if (str_eq(key, "name"))
+		return strstr(c->name, *value == '/' ? value + 1 : value);
+	if (str_eq(key, "status"))
+		return str_eq(c->state, value);
+	if (str_eq(key, "label"))
+		return has_label(document, value);
+	if (str_eq(key, "exited"))
+		return str_eq(c->state, "exited") && str_eq(code, value);
+	return str_eq(c->image_name, value); /* ancestor */
+}
+
+static int check_filters(const struct strlist *filters, struct error *err)
+{
+	static const char *const known[] = {"id",    "name",   "status",
+					    "label", "exited", "ancestor"};
+
+	for (size_t i = 0; i < filters->n; i++) {
+		AUTO(free) char *key = NULL;
+		const char *value;
+		bool found = false;
+		int r = cli_parse_filter(filters->items[i], &key, &value, err);
+
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < ARRAY_SIZE(known); k++)
+			found |= str_eq(key, known[k]);
+		if (!found)
+			return error_set(err, ERR_INVALID, "invalid filter '%s'", key);
+	}
+	return 0;
+}
+
+static bool is_wanted(const struct store_container *c, const json_t *document,
+		      const struct strlist *filters)
+{
+	for (size_t i = 0; i < filters->n; i++) {
+		AUTO(free) char *key = NULL;
+		const char *value;
+		bool met = false;
+
+		cli_parse_filter(filters->items[i], &key, &value, NULL);
+		for (size_t k = 0; k < filters->n; k++) {
+			AUTO(free) char *other = NULL;
+
+			cli_parse_filter(filters->items[k], &other, &value, NULL);
+			/* labels are not alternatives */
+			if (str_eq(key, other) && (!str_eq(key, "label") || k == i))
+				met |= filter_matches(c, document, key, value);
+		}
+		if (!met)
+			return false;
+	}
+	return true;
+}
+
+/* A filter by state shows those that do not run, too. */
+static bool shows_all(const struct ps_options *o)
+{
+	for (size_t i = 0; i < o->filters.n; i++)
+		if (str_starts(o->filters.items[i], "status=") ||
+		    str_starts(o->filters.items[i], "exited="))
+			return true;
+	return o->all || o->latest || o->last > 0;
+}
+
+static int fill(struct engine *e, struct cli_table *t, const struct ps_options *o,
+		struct error *err)
+{
+	AUTO(store_container_list) struct store_container_list list = {0};
+	int64_t left = o->latest ? 1 : o->last > 0 ? o->last : INT64_MAX;
+	int r = engine_containers(e, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n && left > 0; i++) {
+		const struct store_container *c = &list.items[i];
+		AUTO(json) json_t *document = NULL;
+
+		if (!shows_all(o) && !str_eq(c->state, "running"))
+			continue;
+		document = engine_inspect_container(e, c);
+		if (!is_wanted(c, document, &o->filters))
+			continue;
+		r = cli_table_add(t, make_row(c, document, o->no_trunc), err);
+		left--;
+	}
+	return r;
+}
+
+static int run(struct cli_invocation *inv)
+{
+	const struct ps_options *o = inv->options;
+	AUTO(engine) struct engine *e = NULL;
+	AUTO(cli_table) struct cli_table *t = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+	AUTO(buf) struct buf text = BUF_INIT;
+
+	if (check_filters(&o->filters, &err) < 0 ||
+	    cli_table_new(&table, o->format, o->quiet, &t, &err) < 0)
+		return cli_fail(inv, &err);
+	if (!cli_open_engine(inv, &e))
+		return CLI_EXIT_ERROR;
+	if (fill(e, t, o, &err) < 0)
+		return cli_fail(inv, &err);
+	cli_table_text(t, &text);
+	cli_print(inv, &text);
+	return 0;
+}
+
+const struct command cmd_ps = {
+	.path = "container ls",
+	.aliases = "container list, container ps, ps",
+	.summary = "List containers",
+	.usage = "[OPTIONS]",
+	COMMAND_OPTIONS(options, ps_options),
+	.max_args = 0,
+	.run = run,
+};

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmd_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+struct run_options {
+	bool remove, interactive, tty, detach, read_only, init, privileged, quiet;
+	struct strlist env, env_files, volumes, tmpfs, cap_add, cap_drop, hosts, dns,
+		dns_search, dns_options, ulimits, sysctls, security, groups, labels, publish;
+	char *workdir, *user, *entrypoint, *name, *hostname, *domainname, *network, *pull,
+		*stop_signal, *cidfile, *platform, *runtime, *cpuset_cpus, *cpuset_mems;
+	int64_t memory, memory_swap, memory_reservation, shm_size, cpus, cpu_quota, cpu_period,
+		cpu_shares, pids_limit, oom_score_adj;
+};
+
+#define RUN(letter, name, kind, field, help, ...) \
+	OPTION(letter, name, kind, run_options, field, help, ##__VA_ARGS__)
+
+static const struct option_def options[] = {
+	RUN(0, "add-host", LIST, hosts, "Add a custom host-to-IP mapping (host:ip)"),
+	RUN(0, "cap-add", LIST, cap_add, "Add Linux capabilities"),
+	RUN(0, "cap-drop", LIST, cap_drop, "Drop Linux capabilities"),
+	RUN(0, "cidfile", STRING, cidfile, "Write the container ID to the file"),
+	RUN(0, "cpu-period", INT, cpu_period,
+	    "Limit CPU CFS (Completely Fair Scheduler) period"),
+	RUN(0, "cpu-quota", INT, cpu_quota, "Limit CPU CFS (Completely Fair Scheduler) quota"),
+	RUN('c', "cpu-shares", INT, cpu_shares, "CPU shares (relative weight)"),
+	RUN(0, "cpus", DECIMAL, cpus, "Number of CPUs"),
+	RUN(0, "cpuset-cpus", STRING, cpuset_cpus,
+	    "CPUs in which to allow execution (0-3, 0,1)"),
+	RUN(0, "cpuset-mems", STRING, cpuset_mems,
+	    "MEMs in which to allow execution (0-3, 0,1)"),
+	RUN('d', "detach", BOOL, detach, "Run container in background (not supported yet)",
+	    .hidden = true),
+	RUN(0, "dns", LIST, dns, "Set custom DNS servers"),
+	RUN(0, "dns-option", LIST, dns_options, "Set DNS options"),
+	RUN(0, "dns-search", LIST, dns_search, "Set custom DNS search domains"),
+	RUN(0, "domainname", STRING, domainname, "Container NIS domain name"),
+	RUN(0, "entrypoint", STRING, entrypoint,
+	    "Overwrite the default ENTRYPOINT of the image"),
+	RUN('e', "env", LIST, env, "Set environment variables"),
+	RUN(0, "env-file", LIST, env_files, "Read in a file of environment variables"),
+	RUN(0, "group-add", LIST, groups, "Add additional groups to join"),
+	RUN('h', "hostname", STRING, hostname, "Container host name"),
+	RUN(0, "init", BOOL, init,
+	    "Run an init inside the container that forwards signals and reaps processes"),
+	RUN('i', "interactive", BOOL, interactive, "Keep STDIN open even if not attached"),
+	RUN('l', "label", LIST, labels, "Set meta data on a container"),
+	RUN('m', "memory", BYTES, memory, "Memory limit"),
+	RUN(0, "memory-reservation", BYTES, memory_reservation, "Memory soft limit"),
+	RUN(0, "memory-swap", BYTES, memory_swap,
+	    "Swap limit equal to memory plus swap: '-1' to enable unlimited swap"),
+	RUN(0, "name", STRING, name, "Assign a name to the container"),
+	RUN(0, "net", STRING, network, "Connect a container to a network", .hidden = true),
+	RUN(0, "network", STRING, network,
+	    "Connect a container to a network: default, none, host", .type = "network"),
+	RUN(0, "oom-score-adj", INT, oom_score_adj,
+	    "Tune host's OOM preferences (-1000 to 1000)"),
+	RUN(0, "pids-limit", INT, pids_limit,
+	    "Tune container pids limit (set -1 for unlimited)"),
+	RUN(0, "platform", STRING, platform, "Platform of the image: this machine's"),
+	RUN(0, "privileged", BOOL, privileged, "Give extended privileges to this container"),
+	RUN('p', "publish", LIST, publish,
+	    "Publish a container's port(s) to the host (not supported yet)", .hidden = true),
+	RUN(0, "pull", STRING, pull,
+	    "Pull image before running (\"always\", \"missing\", \"never\")",
+	    .fallback = "missing"),
+	RUN('q', "quiet", BOOL, quiet, "Suppress the pull output"),
+	RUN(0, "read-only", BOOL, read_only,
+	    "Mount the container's root filesystem as read only"),
+	RUN(0, "rm", BOOL, remove, "Automatically remove the container when it exits"),
+	RUN(0, "runtime", STRING, runtime,
+	    "OCI runtime to use for this container (default: the built-in one)"),
+	RUN(0, "security-opt", LIST, security, "Security Options"),
+	RUN(0, "shm-size", BYTES, shm_size, "Size of /dev/shm"),
+	RUN(0, "stop-signal", STRING, stop_signal, "Signal to stop the container"),
+	RUN(0, "sysctl", LIST, sysctls, "Sysctl options", .type = "map"),
+	RUN(0, "tmpfs", LIST, tmpfs, "Mount a tmpfs directory"),
+	RUN('t', "tty", BOOL, tty, "Allocate a pseudo-TTY"),
+	RUN(0, "ulimit", LIST, ulimits, "Ulimit options", .type = "ulimit"),
+	RUN('u', "user", STRING, user, "Username or UID (format: <name|uid>[:<group|gid>])"),
+	RUN('v', "volume", LIST, volumes, "Bind mount a volume"),
+	RUN('w', "workdir", STRING, workdir, "Working directory inside the container"),
+};
+
+typedef int (*add_fn)(struct container_options *o, const char *text, struct error *err);
+
+static int add_label(struct container_options *o, const char *text, struct error *err)
+{
+	return run_add_label(text, &o->labels, err);
+}
+
+static int add_security(struct container_options *o, const char *text, struct error *err)
+{
+	return run_add_security(text, o, err);
+}
+
+static int add_env_file(struct container_options *o, const char *text, struct error *err)
+{
+	return run_read_env_file(text, &o->env, err);
+}
+
+static int add_env(struct container_options *o, const char *text, struct error *err)
+{
+	return run_add_env(text, &o->env, err);
+}
+
+static int add_sysctl(struct container_options *o, const char *text, struct error *err)
+{
+	size_t len = strcspn(text, "=");
+	AUTO(free) char *key = mem_strndup(text, len);
+
+	if (!len || !text[len])
+		return error_set(
+			err, ERR_INVALID,
+			"invalid argument \"%s\" for \"--sysctl\" flag: sysctl '%s' is "
+			"not allowed",
+			text, text);
+	map_set(&o->sysctl, key, mem_strdup(text + len + 1));
+	return 0;
+}
+
+static int add_host(struct container_options *o, const char *text, struct error *err)
+{
+	const char *split = strpbrk(text, "=:");
+
+	if (!split || split == text || !split[1])
+		return error_set(err, ERR_INVALID,
+				 "invalid argument \"%s\" for \"--add-host\" flag: bad format "
+				 "for add-host: \"%s\"",
+				 text, text);
+	strlist_printf(&o->extra_hosts, "%.*s:%s", (int)(split - text), text, split + 1);
+	return 0;
+}
+
+static int add_all(struct container_options *to, const struct strlist *list, add_fn add,
+		   struct error *err)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		int r = add(to, list->items[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int set_lists(const struct run_options *o, struct container_options *to,
+		     struct error *err)
+{
+	int r;
+
+	strlist_addall(&to->cap_add, &o->cap_add);
+	strlist_addall(&to->cap_drop, &o->cap_drop);
+	strlist_addall(&to->group_add, &o->groups);
+	strlist_addall(&to->tmpfs, &o->tmpfs);
+	strlist_addall(&to->dns, &o->dns);
+	strlist_addall(&to->dns_search, &o->dns_search);
+	strlist_addall(&to->dns_options, &o->dns_options);
+	/* -e wins over the files, so it comes behind them */
+	if ((r = add_all(to, &o->env_files, add_env_file, err)) < 0 ||
+	    (r = add_all(to, &o->env, add_env, err)) < 0 ||
+	    (r = add_all(to, &o->labels, add_label, err)) < 0 ||
+	    (r = add_all(to, &o->hosts, add_host, err)) < 0 ||
+	    (r = add_all(to, &o->volumes, container_options_add_volume, err)) < 0 ||
+	    (r = add_all(to, &o->ulimits, container_options_add_ulimit, err)) < 0 ||
+	    (r = add_all(to, &o->sysctls, add_sysctl, err)) < 0)
+		return r;
+	return add_all(to, &o->security, add_security, err);
+}
+
+static char *copy(const char *s)
+{
+	return s ? mem_strdup(s) : NULL;
+}
+
+/* "-w ''" and the like mean: not given. */
+static char *copy_set(const char *s)
+{
+	return str_empty(s) ? NULL : mem_strdup(s);
+}
+
+static void set_plain(const struct run_options *o, struct container_options *to)
+{
+	to->workdir = copy_set(o->workdir);
+	to->user = copy_set(o->user);
+	to->name = copy_set(o->name);
+	to->hostname = copy_set(o->hostname);
+	to->domainname = copy_set(o->domainname);
+	to->stop_signal = copy_set(o->stop_signal);
+	to->cpuset_cpus = copy_set(o->cpuset_cpus);
+	to->cpuset_mems = copy_set(o->cpuset_mems);
+	to->tty = o->tty;
+	to->interactive = o->interactive;
+	to->init = o->init;
+	to->privileged = o->privileged;
+	to->read_only = o->read_only;
+	to->has_entrypoint = o->entrypoint != NULL;
+	if (o->entrypoint)
+		strlist_take(&to->entrypoint, copy(o->entrypoint));
+}
+
+static int set_limits(const struct run_options *o, struct container_options *to,
+		      struct error *err)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} positive[] = {
+		{"memory", o->memory},	       {"memory-reservation", o->memory_reservation},
+		{"shm-size", o->shm_size},     {"cpus", o->cpus},
+		{"cpu-shares", o->cpu_shares}, {"cpu-period", o->cpu_period}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(positive); i++)
+		if (positive[i].value < 0)
+			return error_set(err, ERR_INVALID, "--%s must not be negative",
+					 positive[i].name);
+	if (o->oom_score_adj < -1000 || o->oom_score_adj > 1000)
+		return error_set(err, ERR_INVALID,
+				 "Invalid value %lld, range for oom score adj is [-1000, 1000]",
+				 (long long)o->oom_score_adj);
+	to->memory = (uint64_t)o->memory;
+	to->memory_reservation = (uint64_t)o->memory_reservation;
+	to->memory_swap = o->memory_swap;
+	to->shm_size = (uint64_t)o->shm_size;
+	to->nano_cpus = o->cpus;
+	to->cpu_shares = (uint64_t)o->cpu_shares;
+	to->cpu_quota = o->cpu_quota;
+	to->cpu_period = (uint64_t)o->cpu_period;
+	to->pids_limit = o->pids_limit;
+	to->oom_score_adj = (int)o->oom_score_adj;
+	return 0;
+}
+
+static int parse_pull(const char *text, enum engine_pull *out, struct error *err)
+{
+	if (str_eq(text, "always"))
+		*out = ENGINE_PULL_ALWAYS;
+	else if (str_eq(text, "never"))
+		*out = ENGINE_PULL_NEVER;
+	else if (str_empty(text) || str_eq(text, "missing"))
+		*out = ENGINE_PULL_MISSING;
+	else
+		return error_set(err, ERR_INVALID,
+				 "invalid pull option: '%s': must be one of \"always\", "
+				 "\"missing\" or \"never\"",
+				 text);
+	return 0;
+}
+
+static int check_platform(const char *text, struct error *err)
+{
+	AUTO(platform) struct platform want = PLATFORM_INIT;
+	AUTO(platform) struct platform host = PLATFORM_INIT;
+	int r;
+
+	if (str_empty(text))
+		return 0;
+	platform_host(&host);
+	if ((r = platform_parse(text, &want, err)) < 0)
+		return r;
+	if (platform_match(&host, &want))
+		return 0;
+	return error_set(err, ERR_UNSUPPORTED, "platform %s cannot run on this machine (%s/%s)",
+			 text, host.os, host.architecture);
+}
+
+/* What a user of Docker may well try, and what there is instead. */
+static int check_supported(const struct run_options *o, struct error *err)
+{
+	if (o->detach) {
+		error_set(err, ERR_UNSUPPORTED,
+			  "detached containers (-d) are not supported yet");
+		error_hint(err, "without -d the container runs in the foreground");
+		return -ERR_UNSUPPORTED;
+	}
+	if (o->publish.n) {
+		error_set(err, ERR_UNSUPPORTED, "publishing ports is not supported yet");
+		error_hint(err, "with --network host the container has this machine's ports");
+		return -ERR_UNSUPPORTED;
+	}
+	return 0;
+}
+
+static int make_request(const struct cli_invocation *inv, struct container_options *to,
+			struct engine_run *req, struct error *err)
+{
+	const struct run_options *o = inv->options;
+	int r;
+
+	set_plain(o, to);
+	for (int i = 1; i < inv->argc; i++)
+		strlist_add(&to->args, inv->argv[i]);
+	if ((r = check_supported(o, err)) < 0 ||
+	    (r = parse_pull(o->pull, &req->pull, err)) < 0 ||
+	    (r = check_platform(o->platform, err)) < 0 || (r = set_lists(o, to, err)) < 0 ||
+	    (r = set_limits(o, to, err)) < 0)
+		return r;
+	if (o->network && (r = runtime_network_parse(o->network, &to->network, err)) < 0)
+		return r;
+	return 0;
+}
+
+static void on_notice(void *data, const char *text)
+{
+	fprintf(data, "%s\n", text);
+	fflush(data);
+}
+
+static int run(struct cli_invocation *inv)
+{
+	const struct run_options *o = inv->options;
+	AUTO(container_options) struct container_options to = CONTAINER_OPTIONS_INIT;
+	AUTO(engine) struct engine *e = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+	int code = 0;
+	struct engine_run req = {.image = inv->argv[0],
+				 .options = &to,
+				 .remove = o->remove,
+				 .runtime = o->runtime,
+				 .cidfile = o->cidfile,
+				 .in = STDIN_FILENO,
+				 .out = STDOUT_FILENO,
+				 .err = STDERR_FILENO,
+				 .notice = o->quiet ? NULL : on_notice,
+				 .data = inv->program->err};
+
+	if (make_request(inv, &to, &req, &err) < 0)
+		return cli_fail_run(inv, &err);
+	if (o->tty && o->interactive && !isatty(STDIN_FILENO)) {
+		fprintf(inv->program->err, "the input device is not a TTY\n");
+		return CLI_EXIT_ERROR;
+	}
+	if (!cli_open_engine(inv, &e))
+		return CLI_EXIT_USAGE;
+	if (engine_run(e, &req, &code, &err) < 0)
+		return cli_fail_run(inv, &err);
+	return code;
+}
+
+const struct command cmd_run = {
+	.path = "container run",
+	.aliases = "run",
+	.summary = "Create and run a new container from an image",
+	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+	COMMAND_OPTIONS(options, run_options),
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.flags = COMMAND_STOP,
+	.run = run,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one list of commands, and the groups that only hold others. */
+#include "cli/cli_command.h"
+
+#include "base/banned.h"
+
+const struct command cmd_builder = {
+	.path = "builder", .summary = "Manage builds", .flags = COMMAND_GROUP};
+const struct command cmd_buildx = {
+	.path = "buildx", .summary = "Manage builds", .flags = COMMAND_GROUP | COMMAND_HIDDEN};
+const struct command cmd_container = {
+	.path = "container", .summary = "Manage containers", .flags = COMMAND_GROUP};
+const struct command cmd_image = {
+	.path = "image", .summary = "Manage images", .flags = COMMAND_GROUP};
+const struct command cmd_system = {
+	.path = "system", .summary = "Manage stave", .flags = COMMAND_GROUP};
+
+static const struct command *const all[] = {
+	&cmd_build,	   &cmd_builder,   &cmd_builder_prune,
+	&cmd_buildx,	   &cmd_container, &cmd_container_inspect,
+	&cmd_history,	   &cmd_image,	   &cmd_image_inspect,
+	&cmd_images,	   &cmd_import,	   &cmd_info,
+	&cmd_inspect,	   &cmd_ps,	   &cmd_rm,
+	&cmd_rmi,	   &cmd_run,	   &cmd_system,
+	&cmd_system_check, &cmd_tag,	   &cmd_version,
+};
+
+const struct command *const *cli_commands(size_t *out_n)
+{
+	*out_n = ARRAY_SIZE(all);
+	return all;
+}
