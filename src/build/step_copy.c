@@ -115,7 +115,7 @@ static int unpack_archives(struct job *j, const struct selection *archives,
 	int mount = -1, r;
 
 	j->parent.bottom = j->parent.dirs.n ? -1 : j->stub;
-	r = snapshot_mount(&j->parent, upper, work, &mount, err);
+	r = snapshot_mount(&j->parent, upper, work, SNAPSHOT_VOLATILE, &mount, err);
 	for (size_t i = 0; r == 0 && i < archives->n; i++)
 		r = unpack_one(j, mount, &archives->items[i], err);
 	close_fd(&mount);

@@ -69,12 +69,42 @@ static int make_spec(int root, const struct container_options *o, struct runtime
 	return 0;
 }
 
-static int execute(struct job *j, int root, int etc, int *out_code, struct error *err)
+/* layers/DIR/etc, which goes before the layer is committed. */
+static int open_etc(const struct job *j, int *out, struct error *err)
+{
+	AUTO(free) char *etc = mem_printf("%s/etc", j->dir);
+
+	if (mkdirat(j->layers, etc, 0700) < 0)
+		return error_sys(err, "cannot create layers/%s", etc);
+	*out = openat(j->layers, etc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *out < 0 ? error_sys(err, "layers/%s", etc) : 0;
+}
+
+/*
+ * resolv.conf and the like, in memory.  until 6.15: a file of a detached mount
+ * cannot be bound; then, and for another runtime's bundle, in a directory.
+ */
+static int etc_binds(const struct job *j, const struct container_options *o,
+		     struct sandbox_bind *binds, size_t *out_n, int *out_dir, struct error *err)
+{
+	AUTO(fd) int scratch = -1;
+	int r;
+
+	if (!j->g->o->runtime && snapshot_scratch(&scratch, NULL) == 0 &&
+	    runtime_etc_binds(scratch, o, j->endpoint, binds, out_n, NULL) == 0)
+		return 0;
+	if ((r = open_etc(j, out_dir, err)) < 0)
+		return r;
+	return runtime_etc_binds(*out_dir, o, j->endpoint, binds, out_n, err);
+}
+
+static int execute(struct job *j, int root, int *out_code, struct error *err)
 {
 	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
 	AUTO(runtime_spec) struct runtime_spec spec = RUNTIME_SPEC_INIT;
 	struct sandbox_bind binds[RUNTIME_ETC_BINDS];
 	AUTO(fd) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	AUTO(fd) int etc = -1;
 	int stdio[3] = {null, j->out, j->err}, r;
 	struct sandbox_options so = {.spec = &spec,
 				     .root_fd = root,
@@ -88,13 +118,12 @@ static int execute(struct job *j, int root, int etc, int *out_code, struct error
 
 	make_options(j, &o);
 	if ((r = make_spec(root, &o, &spec, err)) < 0 ||
-	    (r = runtime_etc_binds(etc, &o, j->endpoint, binds, &so.nbinds, err)) < 0) {
+	    (r = etc_binds(j, &o, binds, &so.nbinds, &etc, err)) < 0) {
 		close(root);
 		return r;
 	}
 	so.id = o.id;
-	if (so.runtime)
-		so.bundle_dir = etc;
+	so.bundle_dir = etc;
 	if ((r = sandbox_start(&so, &sb, err)) < 0)
 		return r;
 	container_pid = sb.pid;
@@ -143,30 +172,23 @@ static int failed(const struct job *j, int code, struct error *err)
 	return -ERR_FAILED;
 }
 
-static int prepare(struct job *j, int *out_root, int *out_etc, struct error *err)
+static int mount_root(struct job *j, int *out_root, struct error *err)
 {
 	AUTO(free) char *upper = mem_printf("%s/fs", j->dir);
 	AUTO(free) char *work = mem_printf("%s/work", j->dir);
-	AUTO(free) char *etc = mem_printf("%s/etc", j->dir);
 
-	if (mkdirat(j->layers, etc, 0700) < 0)
-		return error_sys(err, "cannot create layers/%s", etc);
-	*out_etc = openat(j->layers, etc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*out_etc < 0)
-		return error_sys(err, "layers/%s", etc);
 	j->parent.bottom = j->stub;
-	return snapshot_mount(&j->parent, upper, work, out_root, err);
+	return snapshot_mount(&j->parent, upper, work, SNAPSHOT_VOLATILE, out_root, err);
 }
 
 int step_run(struct job *j, struct layer_info *out, struct error *err)
 {
 	int root = -1, code = 0, r;
-	AUTO(fd) int etc = -1;
 
 	catch_terminate();
-	r = prepare(j, &root, &etc, err);
+	r = mount_root(j, &root, err);
 	if (r == 0)
-		r = execute(j, root, etc, &code, err);
+		r = execute(j, root, &code, err);
 	if (r < 0)
 		return r;
 	if (code)

@@ -71,6 +71,14 @@ bool cli_confirm(const struct cli_invocation *inv, const char *question);
 extern const char cli_help_list_format[];
 extern const char cli_help_format[];
 
+/* An IPv4 or IPv6 address. */
+bool cli_is_address(const char *text);
+/*
+ * --add-host NAME:IP or NAME=IP (an IPv6 address may be in brackets; "host-gateway" for this
+ * machine): appends "NAME:IP".  -ERR_INVALID with Docker's words.
+ */
+int cli_add_host(const char *text, struct strlist *out, struct error *err);
+
 /* --filter KEY=VALUE: lower-case key (owned), value borrowed from @text; Docker's message. */
 int cli_parse_filter(const char *text, char **out_key, const char **out_value,
 		     struct error *err);

@@ -116,11 +116,10 @@ static int check_attestation(const char *name, const char *value, struct error *
 static int take_hosts(const struct strlist *from, struct strlist *to, struct error *err)
 {
 	for (size_t i = 0; i < from->n; i++) {
-		const char *text = from->items[i], *split = strpbrk(text, "=:");
+		int r = cli_add_host(from->items[i], to, err);
 
-		if (!split || split == text || !split[1])
-			return error_set(err, ERR_INVALID, "invalid host %s", text);
-		strlist_printf(to, "%.*s:%s", (int)(split - text), text, split + 1);
+		if (r < 0)
+			return error_wrap(err, "invalid host %s", from->items[i]);
 	}
 	return 0;
 }
@@ -172,6 +171,7 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 static bool is_about_request(const struct error *err)
 {
 	static const char *const begins[] = {"invalid tag", "invalid argument", "invalid host",
+					     "invalid key-value pair",
 					     "unable to prepare context"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(begins); i++)

@@ -128,14 +128,20 @@ static int add_sysctl(struct container_options *o, const char *text, struct erro
 
 static int add_host(struct container_options *o, const char *text, struct error *err)
 {
-	const char *split = strpbrk(text, "=:");
+	int r = cli_add_host(text, &o->extra_hosts, err);
 
-	if (!split || split == text || !split[1])
+	return r < 0 ? error_wrap(err, "invalid argument \"%s\" for \"--add-host\" flag", text)
+		     : 0;
+}
+
+static int add_dns(struct container_options *o, const char *text, struct error *err)
+{
+	if (!cli_is_address(text))
 		return error_set(err, ERR_INVALID,
-				 "invalid argument \"%s\" for \"--add-host\" flag: bad format "
-				 "for add-host: \"%s\"",
+				 "invalid argument \"%s\" for \"--dns\" flag: IP address is "
+				 "not correctly formatted: %s",
 				 text, text);
-	strlist_printf(&o->extra_hosts, "%.*s:%s", (int)(split - text), text, split + 1);
+	strlist_add(&o->dns, text);
 	return 0;
 }
 
@@ -160,7 +166,6 @@ static int set_lists(const struct run_options *o, struct container_options *to,
 	strlist_addall(&to->cap_drop, &o->cap_drop);
 	strlist_addall(&to->group_add, &o->groups);
 	strlist_addall(&to->tmpfs, &o->tmpfs);
-	strlist_addall(&to->dns, &o->dns);
 	strlist_addall(&to->dns_search, &o->dns_search);
 	strlist_addall(&to->dns_options, &o->dns_options);
 	/* -e wins over the files, so it comes behind them */
@@ -168,6 +173,7 @@ static int set_lists(const struct run_options *o, struct container_options *to,
 	    (r = add_all(to, &o->env, add_env, err)) < 0 ||
 	    (r = add_all(to, &o->labels, add_label, err)) < 0 ||
 	    (r = add_all(to, &o->hosts, add_host, err)) < 0 ||
+	    (r = add_all(to, &o->dns, add_dns, err)) < 0 ||
 	    (r = add_all(to, &o->volumes, container_options_add_volume, err)) < 0 ||
 	    (r = add_all(to, &o->ulimits, container_options_add_ulimit, err)) < 0 ||
 	    (r = add_all(to, &o->sysctls, add_sysctl, err)) < 0)
@@ -288,6 +294,22 @@ static int check_supported(const struct run_options *o, struct error *err)
 	return 0;
 }
 
+/* Docker's [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
+static int check_name(const char *name, struct error *err)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	if (str_empty(name))
+		return 0;
+	if (name[1] && !strchr("_.-", name[0]) && strspn(name, letters) == strlen(name))
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
+			 "allowed",
+			 name);
+}
+
 static int make_request(const struct cli_invocation *inv, struct container_options *to,
 			struct engine_run *req, struct error *err)
 {
@@ -297,7 +319,7 @@ static int make_request(const struct cli_invocation *inv, struct container_optio
 	set_plain(o, to);
 	for (int i = 1; i < inv->argc; i++)
 		strlist_add(&to->args, inv->argv[i]);
-	if ((r = check_supported(o, err)) < 0 ||
+	if ((r = check_supported(o, err)) < 0 || (r = check_name(o->name, err)) < 0 ||
 	    (r = parse_pull(o->pull, &req->pull, err)) < 0 ||
 	    (r = check_platform(o->platform, err)) < 0 || (r = set_lists(o, to, err)) < 0 ||
 	    (r = set_limits(o, to, err)) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli_command.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,33 @@ bool cli_confirm(const struct cli_invocation *inv, const char *question)
 		return false;
 	line[strcspn(line, "\r\n")] = '\0';
 	return str_ieq(line, "y") || str_ieq(line, "yes");
+}
+
+bool cli_is_address(const char *text)
+{
+	struct in6_addr address;
+
+	return inet_pton(AF_INET, text, &address) == 1 ||
+	       inet_pton(AF_INET6, text, &address) == 1;
+}
+
+int cli_add_host(const char *text, struct strlist *out, struct error *err)
+{
+	const char *split = strpbrk(text, "=:"), *value = split ? split + 1 : "";
+	size_t len = strlen(value);
+	AUTO(free) char *address = NULL;
+
+	if (!split || split == text || !len)
+		return error_set(err, ERR_INVALID, "bad format for add-host: \"%s\"", text);
+	if (value[0] == '[' && value[len - 1] == ']')
+		address = mem_strndup(value + 1, len - 2);
+	else
+		address = mem_strdup(value);
+	if (!str_eq(address, "host-gateway") && !cli_is_address(address))
+		return error_set(err, ERR_INVALID, "invalid IP address in add-host: \"%s\"",
+				 value);
+	strlist_printf(out, "%.*s:%s", (int)(split - text), text, address);
+	return 0;
 }
 
 int cli_parse_filter(const char *text, char **out_key, const char **out_value,

@@ -152,7 +152,7 @@ static int mount_root(struct starting *s, int *out_fd, struct error *err)
 	int r = image_stack(s->e->store, ids->items, ids->n, &stack, err);
 
 	stack.bottom = store_dir(s->e->store, STORE_STUB);
-	return r < 0 ? r : snapshot_mount(&stack, upper, work, out_fd, err);
+	return r < 0 ? r : snapshot_mount(&stack, upper, work, 0, out_fd, err);
 }
 
 static int set_state(struct starting *s, const char *state, struct error *err)
@@ -232,6 +232,22 @@ static int write_cidfile(const struct starting *s, struct error *err)
 
 /* ---- running ---- */
 
+/*
+ * resolv.conf and the like: in memory for a container that goes when it ends.
+ * until 6.15: a file of a detached mount cannot be bound; then they lie in the
+ * container's directory.
+ */
+static int etc_binds(struct starting *s, const struct network_endpoint *ep,
+		     struct sandbox_bind *binds, size_t *out_n, struct error *err)
+{
+	AUTO(fd) int scratch = -1;
+
+	if (s->req->remove && snapshot_scratch(&scratch, NULL) == 0 &&
+	    runtime_etc_binds(scratch, s->o, ep, binds, out_n, NULL) == 0)
+		return 0;
+	return runtime_etc_binds(s->dir, s->o, ep, binds, out_n, err);
+}
+
 static int execute(struct starting *s, int *root, int *out_code, struct error *err)
 {
 	struct sandbox_bind binds[RUNTIME_ETC_BINDS];
@@ -246,7 +262,7 @@ static int execute(struct starting *s, int *root, int *out_code, struct error *e
 				     .id = s->row.id};
 	const struct network_endpoint *ep = s->endpoint.netns >= 0 ? &s->endpoint : NULL;
 	struct sandbox sb;
-	int r = runtime_etc_binds(s->dir, s->o, ep, binds, &so.nbinds, err);
+	int r = etc_binds(s, ep, binds, &so.nbinds, err);
 
 	if (r < 0)
 		return r;

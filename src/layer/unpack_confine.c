@@ -36,19 +36,22 @@
  * sends or mounts.  (qsort(3) asks sysinfo how much memory there is.)
  */
 static const int allowed_calls[] = {
-	SYS_read,	SYS_pread64,	SYS_readv,	  SYS_write,
-	SYS_pwrite64,	SYS_writev,	SYS_lseek,	  SYS_close,
-	SYS_fcntl,	SYS_fstat,	SYS_newfstatat,	  SYS_statx,
-	SYS_getdents64, SYS_readlinkat, SYS_openat,	  SYS_openat2,
-	SYS_mkdirat,	SYS_mknodat,	SYS_symlinkat,	  SYS_linkat,
-	SYS_unlinkat,	SYS_ftruncate,	SYS_fchmod,	  SYS_fchmodat,
-	SYS_fchown,	SYS_fchownat,	SYS_utimensat,	  SYS_fsetxattr,
-	SYS_fgetxattr,	SYS_flistxattr, SYS_fremovexattr, SYS_mmap,
-	SYS_munmap,	SYS_mremap,	SYS_mprotect,	  SYS_madvise,
-	SYS_brk,	SYS_futex,	SYS_rt_sigreturn, SYS_rt_sigprocmask,
-	SYS_geteuid,	SYS_getegid,	SYS_sysinfo,	  SYS_getpid,
-	SYS_gettid,	SYS_tgkill,	SYS_getrandom,	  SYS_clock_gettime,
-	SYS_exit,	SYS_exit_group,
+	SYS_read,	 SYS_pread64,	 SYS_readv,	   SYS_write,
+	SYS_pwrite64,	 SYS_writev,	 SYS_lseek,	   SYS_close,
+	SYS_fcntl,	 SYS_fstat,	 SYS_newfstatat,   SYS_statx,
+	SYS_getdents64,	 SYS_readlinkat, SYS_openat,	   SYS_openat2,
+	SYS_mkdirat,	 SYS_mknodat,	 SYS_symlinkat,	   SYS_linkat,
+	SYS_unlinkat,	 SYS_ftruncate,	 SYS_fchmod,	   SYS_fchmodat,
+	SYS_fchown,	 SYS_fchownat,	 SYS_utimensat,	   SYS_fsetxattr,
+	SYS_fgetxattr,	 SYS_flistxattr, SYS_fremovexattr, SYS_mmap,
+	SYS_munmap,	 SYS_mremap,	 SYS_mprotect,	   SYS_madvise,
+	SYS_brk,	 SYS_futex,	 SYS_rt_sigreturn, SYS_rt_sigprocmask,
+	SYS_geteuid,	 SYS_getegid,	 SYS_sysinfo,	   SYS_getpid,
+	SYS_gettid,	 SYS_tgkill,	 SYS_getrandom,	   SYS_clock_gettime,
+	SYS_exit,	 SYS_exit_group,
+#ifdef __SANITIZE_ADDRESS__
+	SYS_sigaltstack, /* its end */
+#endif
 };
 
 #ifdef AUDIT_ARCH_SELF
@@ -161,7 +164,9 @@ int unpack_confine(int tree, enum layer_unpack_mode mode, struct error *err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_sys(err, "cannot give up privileges");
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of addresses */
 	limit(RLIMIT_AS, UNPACK_MEMORY);
+#endif
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, LIMIT_TREE_DEPTH + 64);
 	/* the filter has no socket(2): the name space is only for where there is no filter */

@@ -76,7 +76,7 @@ static int add_lower(int context, const struct snapshot_stack *s, struct error *
 }
 
 static int configure(int context, const struct snapshot_stack *s, const char *upper,
-		     const char *work, struct error *err)
+		     const char *work, unsigned flags, struct error *err)
 {
 	if (add_lower(context, s, err) < 0)
 		return -ERR_SYSTEM;
@@ -87,7 +87,8 @@ static int configure(int context, const struct snapshot_stack *s, const char *up
 		    add_directory(context, "workdir", s->layers_dir, work, err) < 0)
 			return -ERR_SYSTEM;
 		/* until 5.10: unknown, then fsync inside costs what it costs */
-		fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
+		if (flags & SNAPSHOT_VOLATILE)
+			fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
 	}
 	/* an upper must be whole by itself: it is the layer */
 	fsconfig(context, FSCONFIG_SET_STRING, "redirect_dir", "nofollow", 0);
@@ -117,10 +118,10 @@ static bool knows_lowerdir_plus(int context, const struct snapshot_stack *s)
 }
 
 static int mount_overlay(const struct snapshot_stack *s, const char *upper, const char *work,
-			 int *out_fd, struct error *err)
+			 unsigned flags, int *out_fd, struct error *err)
 {
 	AUTO(fd) int context = fsopen("overlay", FSOPEN_CLOEXEC);
-	unsigned flags = upper ? 0 : MOUNT_ATTR_RDONLY;
+	unsigned attributes = upper ? 0 : MOUNT_ATTR_RDONLY;
 	static int modern = -1;
 
 	if (s->dirs.n > LIMIT_LAYERS)
@@ -133,37 +134,41 @@ static int mount_overlay(const struct snapshot_stack *s, const char *upper, cons
 	if (modern < 0)
 		modern = knows_lowerdir_plus(context, s);
 	if (!modern)
-		return snapshot_mount_legacy(s, upper, work, out_fd, err);
+		return snapshot_mount_legacy(s, upper, work, flags, out_fd, err);
 	close_fd(&context);
 	context = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (context < 0)
 		return error_sys(err, "fsopen");
-	if (configure(context, s, upper, work, err) < 0)
+	if (configure(context, s, upper, work, flags, err) < 0)
 		return -ERR_SYSTEM;
-	*out_fd = fsmount(context, FSMOUNT_CLOEXEC, flags);
+	*out_fd = fsmount(context, FSMOUNT_CLOEXEC, attributes);
 	if (*out_fd < 0)
 		return overlay_error(context, "mount", err);
 	return 0;
 }
 
-/* Overlayfs wants at least one lower directory, or two without an upper. */
-static int empty_tree(int *out_fd, struct error *err)
+static int memory_tree(unsigned attributes, int *out_fd, struct error *err)
 {
 	AUTO(fd) int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
 
 	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
 	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
-	    (*out_fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY)) < 0)
-		return error_sys(err, "cannot mount an empty tree");
+	    (*out_fd = fsmount(context, FSMOUNT_CLOEXEC, attributes)) < 0)
+		return error_sys(err, "cannot mount a tmpfs");
 	return 0;
+}
+
+int snapshot_scratch(int *out_fd, struct error *err)
+{
+	return memory_tree(0, out_fd, err);
 }
 
 int snapshot_view(const struct snapshot_stack *s, int *out_fd, struct error *err)
 {
 	if (s->dirs.n == 0 && s->bottom < 0)
-		return empty_tree(out_fd, err);
+		return memory_tree(MOUNT_ATTR_RDONLY, out_fd, err);
 	if (s->dirs.n + (s->bottom >= 0) > 1)
-		return mount_overlay(s, NULL, NULL, out_fd, err);
+		return mount_overlay(s, NULL, NULL, 0, out_fd, err);
 	*out_fd = s->dirs.n ? openat(s->layers_dir, s->dirs.items[0],
 				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 			    : fcntl(s->bottom, F_DUPFD_CLOEXEC, 0);
@@ -173,9 +178,9 @@ int snapshot_view(const struct snapshot_stack *s, int *out_fd, struct error *err
 }
 
 int snapshot_mount(const struct snapshot_stack *s, const char *upper, const char *work,
-		   int *out_fd, struct error *err)
+		   unsigned flags, int *out_fd, struct error *err)
 {
 	if (s->dirs.n == 0 && s->bottom < 0)
 		return error_set(err, ERR_INVALID, "an active snapshot needs a bottom");
-	return mount_overlay(s, upper, work, out_fd, err);
+	return mount_overlay(s, upper, work, flags, out_fd, err);
 }

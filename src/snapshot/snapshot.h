@@ -13,8 +13,7 @@
  *
  * Driver: overlayfs through fsopen/fsconfig (kernel 6.5 has "lowerdir+");
  * before that mount(2) in a private mount name space of a child and
- * open_tree(2).  Uppers are mounted "volatile" where possible: durability is
- * the store's affair, not that of each fsync inside.
+ * open_tree(2).
  */
 #pragma once
 
@@ -44,12 +43,23 @@ void snapshot_stack_clear(struct snapshot_stack *s);
  */
 int snapshot_view(const struct snapshot_stack *s, int *out_fd, struct error *err);
 
+enum snapshot_flags {
+	/* fsync inside does nothing: for build steps, whose durability is the store's affair */
+	SNAPSHOT_VOLATILE = 1 << 0,
+};
+
 /*
  * @upper, @work: names below layers_dir, on the same file system, both empty
  * for a new snapshot.  The mount is attached nowhere.
  */
 int snapshot_mount(const struct snapshot_stack *s, const char *upper, const char *work,
-		   int *out_fd, struct error *err);
+		   unsigned flags, int *out_fd, struct error *err);
+
+/*
+ * A writable directory in memory that is gone with its descriptor: for what a
+ * container needs beside its root (resolv.conf and the like).
+ */
+int snapshot_scratch(int *out_fd, struct error *err);
 
 static inline void snapshot_stack_auto(struct snapshot_stack *s)
 {

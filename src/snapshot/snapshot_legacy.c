@@ -22,7 +22,7 @@
 #include "base/banned.h"
 
 static void make_options(const struct snapshot_stack *s, const char *upper, const char *work,
-			 struct buf *out)
+			 unsigned flags, struct buf *out)
 {
 	buf_addstr(out, "lowerdir=");
 	for (size_t i = s->dirs.n; i-- > 0;)
@@ -31,7 +31,8 @@ static void make_options(const struct snapshot_stack *s, const char *upper, cons
 	if (s->bottom >= 0)
 		buf_printf(out, "%s../stub", s->dirs.n ? ":" : "");
 	if (upper)
-		buf_printf(out, ",upperdir=%s,workdir=%s,volatile", upper, work);
+		buf_printf(out, ",upperdir=%s,workdir=%s%s", upper, work,
+			   flags & SNAPSHOT_VOLATILE ? ",volatile" : "");
 	buf_addstr(out, geteuid() ? ",userxattr" : "");
 }
 
@@ -102,13 +103,13 @@ static int child_mount(const struct snapshot_stack *s, const char *options, bool
 }
 
 int snapshot_mount_legacy(const struct snapshot_stack *s, const char *upper, const char *work,
-			  int *out_fd, struct error *err)
+			  unsigned flags, int *out_fd, struct error *err)
 {
 	AUTO(buf) struct buf options = BUF_INIT;
 	int sockets[2], status = 0;
 	pid_t pid;
 
-	make_options(s, upper, work, &options);
+	make_options(s, upper, work, flags, &options);
 	if (options.len >= 4096)
 		return error_set(err, ERR_LIMIT,
 				 "this kernel mounts no more than a page of layer names (%zu)",

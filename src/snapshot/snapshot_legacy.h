@@ -6,4 +6,4 @@
 
 /* As mount_overlay() in snapshot.c: @upper NULL is a read-only view. */
 int snapshot_mount_legacy(const struct snapshot_stack *s, const char *upper, const char *work,
-			  int *out_fd, struct error *err);
+			  unsigned flags, int *out_fd, struct error *err);
