@@ -13,9 +13,10 @@
  * link longer than the fields, sizes and ids out of range, xattrs as
  * SCHILY.xattr.NAME sorted); whole seconds of mtime; no user or group names;
  * the first of several hard links in that order carries the bytes; a
- * whiteout is an empty file ".wh.NAME", an opaque directory holds
- * ".wh..wh..opq" first; sockets are left out; attributes trusted.overlay.*,
- * user.overlay.* and system ones are never written, security.capability and
+ * whiteout is an empty file ".wh.NAME" in the place of NAME, an opaque
+ * directory holds ".wh..wh..opq" first (both with mode, owner and time 0);
+ * names that really begin with ".wh." are -ERR_UNSUPPORTED; sockets are left out; attributes
+ * trusted.overlay.*, user.overlay.* and system ones are never written, security.capability and
  * user.* are; the root directory itself has no entry.  Two zero blocks end it.
  *
  * The *diff_id* is the SHA-256 of that stream.  So the tar need not be kept:
@@ -91,6 +92,10 @@ struct layer_entry {
  * before its children.  Every entry is created as "opened parent + one
  * component"; nothing that exists is followed or replaced (-ERR_EXISTS).
  * Bytes are read once: they go to the new file and to the hash together.
+ * A whiteout is S_IFCHR with rdev 0 under the name that it hides; an opaque
+ * directory has trusted.overlay.opaque or user.overlay.opaque "y" among its
+ * xattrs.  A hard link has the facts of its first name, whatever @e says.
+ * After an error only close or abort may follow.
  * Directories get their final times when they are left.
  */
 struct layer_writer;
@@ -114,7 +119,12 @@ int layer_path_compare(const char *a, const char *b);
  *
  * The bytes are hostile: the helper program stave-unpack reads them with
  * libarchive under limits, in a process with three descriptors, no network,
- * few capabilities, and writes through openat2 below @tree only.
+ * few capabilities, and writes through openat2 below @tree only.  Names with
+ * ".." are -ERR_ESCAPE, absolute ones begin at @below; the device 0:0 is
+ * refused.  Directories that the archive needs and leaves out are root's,
+ * 0755, as old as what needed them.  As root owners must hold; an ordinary
+ * user owns all.  Devices that may not be made are left out.  After an error
+ * the tree holds what came before.
  */
 enum layer_unpack_mode {
 	LAYER_UNPACK_TREE = 1, /* a whole root file system (import): names are plain */
@@ -123,7 +133,8 @@ enum layer_unpack_mode {
 				  tree are followed as in a chroot, "../" is -ERR_ESCAPE,
 				  user.* and trusted.* attributes are dropped; directories
 				  that were there and are not in the archive keep their mtime */
-	LAYER_UNPACK_CONTEXT,  /* a build context from standard input: files belong to us */
+	LAYER_UNPACK_CONTEXT,  /* a build context from standard input: files belong to us, no
+				  attributes, directories are at least 0700 */
 };
 
 struct layer_unpack {

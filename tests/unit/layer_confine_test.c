@@ -101,10 +101,12 @@ static int look_at_powers(int tree)
 	done |= syscall(SYS_capget, &head, caps) == 0 ? 1 : 0;
 	done |= getrlimit(RLIMIT_CORE, &core) == 0 || getrlimit(RLIMIT_AS, &memory) == 0 ? 2
 											 : 0;
+#ifndef __SANITIZE_ADDRESS__
 	done |= mmap(NULL, 2ul << 30, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
 				MAP_FAILED
 			? 4
 			: 0;
+#endif
 	done |= setuid(0) == 0 || chroot("/") == 0 ? 8 : 0;
 	return done;
 }

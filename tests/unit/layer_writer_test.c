@@ -361,7 +361,8 @@ static int keep(void *data, const void *bytes, size_t len, struct error *err)
 static void list_with_tar(const char *path, const struct buf *tar, struct buf *out)
 {
 	AUTO(free) char *file = mem_printf("%s/list.tar", path);
-	char *argv[] = {"tar", "--numeric-owner", "--utc", "-tvf", file, NULL};
+	char tar_name[] = "tar", owner[] = "--numeric-owner", utc[] = "--utc", list[] = "-tvf";
+	char *argv[] = {tar_name, owner, utc, list, file, NULL};
 	AUTO(fd) int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int status = -1;
 
