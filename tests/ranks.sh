@@ -42,7 +42,7 @@ src/base/                root.c resolves, io.c and process.c open single compone
 src/store/               names below the store that the store itself made
 src/snapshot/            single components of layers/ and the mount calls
 src/layer/               an opened parent and one component; nothing is followed
-src/network/             /proc/sys, /etc/resolv.conf, the address file in a directory of ours
+src/network/             /proc/sys, /etc/resolv.conf, the address file in /run/stave
 src/sandbox/             host sources of binds, /proc, cgroups; the root only through root.h
 src/runtime/stdio.c      /dev/null
 src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
@@ -103,10 +103,11 @@ tap 'each .c file includes its own header first' "$(
 		case $c in *.c) ;; *) continue ;; esac
 		dir=$(basename "$(dirname "$c")") name=$(basename "$c" .c)
 		first=$(sed -n 's/^#include //p;' "$c" | head -n 1)
-		# X/X.c may begin with X_private.h, which includes X.h
+		# a private header that brings it along may stand for it
 		for own in "$dir/$name.h" "$dir/${dir}_$name.h"; do
-			[ -f "src/$own" ] || continue
-			[ "$first" = "\"$own\"" ] || [ "$first" = "\"$dir/${dir}_private.h\"" ] ||
+			[ -f "src/$own" ] && [ "$first" != "\"$own\"" ] || continue
+			via=src/$(echo "$first" | tr -d '"')
+			[ "${via#src/"$dir"/}" != "$via" ] && grep -q "^#include \"$own\"" "$via" ||
 				echo "$c: first include is $first, not \"$own\""
 		done
 	done
