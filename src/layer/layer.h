@@ -95,7 +95,7 @@ struct layer_entry {
  * A whiteout is S_IFCHR with rdev 0 under the name that it hides; an opaque
  * directory has trusted.overlay.opaque or user.overlay.opaque "y" among its
  * xattrs.  A hard link has the facts of its first name, whatever @e says.
- * After an error only close or abort may follow.
+ * After an error only abort may follow.
  * Directories get their final times when they are left.
  */
 struct layer_writer;
