@@ -391,7 +391,8 @@ int root_remove(int dirfd, const char *name, struct error *err)
 		return 0;
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES) { /* overlayfs leaves work/work with mode 000 */
-		fchmodat(dirfd, name, 0700, 0);
+		if (fchmodat(dirfd, name, 0700, 0) < 0)
+			return error_sys(err, "cannot remove %s", name);
 		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	}
 	if (fd < 0)

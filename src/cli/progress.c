@@ -207,21 +207,27 @@ static void on_event(void *data, const struct progress_event *e)
 
 /* ---- the end ---- */
 
+/* The time in front of a line is ours; only what follows it is cleaned. */
+static void add_log_line(struct cli_progress *p, const char *line)
+{
+	size_t stamp = strcspn(line, " ") + 1;
+
+	buf_add(&p->out, line, stamp);
+	if (p->renderer->clean)
+		progress_clean(line + stamp, strlen(line + stamp), &p->out);
+	else
+		buf_addstr(&p->out, line + stamp);
+	buf_addch(&p->out, '\n');
+}
+
 static void add_failed(struct cli_progress *p, const struct task *t)
 {
 	size_t keep = p->renderer->failed_lines;
 	size_t from = keep && t->log.n > keep ? t->log.n - keep : 0;
 
 	buf_printf(&p->out, "------\n > %s:\n", t->title);
-	for (size_t i = from; i < t->log.n; i++) {
-		const char *line = t->log.items[i];
-
-		if (p->renderer->clean)
-			progress_clean(line, strlen(line), &p->out);
-		else
-			buf_addstr(&p->out, line);
-		buf_addch(&p->out, '\n');
-	}
+	for (size_t i = from; i < t->log.n; i++)
+		add_log_line(p, t->log.items[i]);
 	buf_addstr(&p->out, "------\n");
 }
 
