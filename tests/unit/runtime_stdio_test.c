@@ -385,7 +385,7 @@ static void test_terminal(void **state)
 	const struct winsize size = {.ws_row = 24, .ws_col = 80};
 	int slave, code = -1, status = -1;
 	AUTO(fd) int master = make_pty(&slave);
-	AUTO(fd) int own_slave = slave;
+	AUTO(fd) int own_slave __attribute__((unused)) = slave;
 	struct termios before = {0}, after = {0};
 	pid_t person;
 
