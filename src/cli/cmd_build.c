@@ -133,7 +133,9 @@ static int parse_dump(const char *text, enum build_dump *out, struct error *err)
 	else if (str_eq(text, "graph"))
 		*out = BUILD_DUMP_GRAPH;
 	else
-		return error_set(err, ERR_INVALID, "--dump takes ast or graph, not %s", text);
+		return error_set(err, ERR_INVALID,
+				 "invalid argument \"%s\" for --dump: it takes ast or graph",
+				 text);
 	return 0;
 }
 

@@ -32,7 +32,7 @@ bool cli_open_engine(const struct cli_invocation *inv, struct engine **out)
 	const struct cli_globals *g = inv->globals;
 	AUTO(error) struct error err = ERROR_INIT;
 
-	if (engine_open(g->root, out, &err) == 0)
+	if (engine_open(str_empty(g->root) ? NULL : g->root, out, &err) == 0)
 		return true;
 	cli_error_print(inv->program->err, inv->program->name, &err);
 	return false;
