@@ -27,5 +27,4 @@
 #define LIMIT_PASSWD_BYTES     (1u << 20)
 #define LIMIT_ENV_FILE_BYTES   (1u << 20)
 #define LIMIT_ARCHIVE_BYTES    (1ull << 40) /* what one ADD or import may unpack to */
-#define LIMIT_STEP_LOG_BYTES   (64u << 20)  /* kept of one step's output */
 #define LIMIT_WIRE_BYTES       (16u << 20)  /* a message between our own processes */

@@ -36,6 +36,20 @@ static void emit_warnings(const struct graph *g)
 	}
 }
 
+/* # check=error=true */
+static int check_warnings(const struct graph *g, struct error *err)
+{
+	const struct dockerfile_warning *first =
+		g->file->n_warnings ? g->file->warnings : g->warnings.items;
+
+	if (!g->file->warnings_are_fatal || !(g->file->n_warnings + g->warnings.n))
+		return 0;
+	error_set(err, ERR_INVALID, "lint violation found for rules: %s", first->rule);
+	error_at(err, g->file->name, first->line, 0);
+	error_hint(err, "%s", first->message);
+	return -ERR_INVALID;
+}
+
 static void add_history(struct image_config *cfg, const struct made_row *row, int64_t created,
 			bool has_created)
 {
@@ -93,8 +107,7 @@ static void name_result(const struct build_options *o, struct build_result *out,
 	}
 }
 
-static int commit(struct graph *g, struct lease *lease, unsigned task, struct build_result *out,
-		  struct error *err)
+static int commit(struct graph *g, unsigned task, struct build_result *out, struct error *err)
 {
 	int64_t started = clock_monotonic_ns();
 	char id[DIGEST_TEXT_SIZE];
@@ -104,7 +117,7 @@ static int commit(struct graph *g, struct lease *lease, unsigned task, struct bu
 	emit(g->o, (struct progress_event){
 			   .kind = PROGRESS_BEGIN, .task = task, .text = "exporting to image"});
 	complete_config(g);
-	r = image_commit(g->store, lease, &g->target->config, g->o->names, &out->image, err);
+	r = image_commit(g->store, &g->target->config, g->o->names, &out->image, err);
 	if (r < 0) {
 		emit(g->o, (struct progress_event){.kind = PROGRESS_FAILED,
 						   .task = task,
@@ -133,13 +146,15 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 	if (r < 0)
 		return r;
 	emit_warnings(g);
+	if ((r = check_warnings(g, err)) < 0)
+		return r;
 	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL, .total = g->n + 1});
 	if ((r = lease_new(s, &lease, err)) < 0 ||
 	    (r = solve_graph(g, lease, &solved, err)) < 0)
 		return r;
 	out->cached = solved.cached;
 	out->executed = solved.executed;
-	return commit(g, lease, solved.next_task + 1, out, err);
+	return commit(g, solved.next_task + 1, out, err);
 }
 
 void build_result_clear(struct build_result *r)

@@ -158,7 +158,12 @@ static int fill(struct graph *g, struct error *err)
 	int r = dockerfile_parse(g->o->dockerfile, g->o->dockerfile_len, g->o->dockerfile_name,
 				 &g->file, err);
 
-	if (r < 0 || (r = choose_platform(g, err)) < 0)
+	if (r < 0) {
+		if (err && err->line)
+			error_wrap(err, "dockerfile parse error on line %u", err->line);
+		return r;
+	}
+	if ((r = choose_platform(g, err)) < 0)
 		return r;
 	g->stages = mem_zalloc(g->file->n_stages * sizeof(*g->stages));
 	for (size_t i = 0; i < g->file->n_stages; i++) {

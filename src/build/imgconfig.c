@@ -83,6 +83,8 @@ static void command_of(const struct stage_state *st, const struct instruction *i
 		imgconfig_shell(st, out);
 	for (size_t n = 0; n < i->n_args; n++)
 		strlist_add(out, i->args[n]);
+	if (i->form == FORM_SHELL && !i->n_args)
+		strlist_add(out, "");
 }
 
 static void apply_cmd(struct stage_state *st, const struct instruction *i)
@@ -374,7 +376,6 @@ int imgconfig_apply(struct graph *g, struct stage_state *st, const struct instru
 		return 0;
 	case INSTRUCTION_ONBUILD:
 		strlist_add(&st->config.on_build, i->trigger);
-		imgconfig_row(st, mem_printf("ONBUILD %s", i->trigger), NULL);
 		return 0;
 	case INSTRUCTION_MAINTAINER:
 		set_string(&st->config.author, mem_strdup(i->args[0]));

@@ -57,11 +57,18 @@ static int take_triggers(struct graph *g, struct stage_state *st, struct error *
 	return 0;
 }
 
+static void add_default_path(struct stage_state *st)
+{
+	if (!strlist_env_get(&st->config.env, "PATH"))
+		strlist_add(&st->config.env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+					     "/usr/bin:/sbin:/bin");
+}
+
 static void start_from_scratch(struct graph *g, struct stage_state *st)
 {
 	platform_copy(&g->platform, &st->config.platform);
-	strlist_add(&st->config.env,
-		    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	st->config.working_dir = mem_strdup("/");
+	add_default_path(st);
 }
 
 /* FROM another stage: its config, its files and its history so far. */
@@ -89,6 +96,7 @@ static int start_from_image(struct graph *g, struct stage_state *st, const char 
 	if (r < 0)
 		return r;
 	st->last = v;
+	add_default_path(st);
 	/* the count of steps is not known before the triggers are */
 	if (!v->title)
 		v->text = mem_printf("FROM %s", name);

@@ -96,8 +96,17 @@ static int run_network(struct graph *g, const struct instruction *i, enum runtim
 {
 	const char *text = instruction_flag(i, "network");
 
+	int r = 0;
+
 	*out = g->o->network;
-	return text ? runtime_network_parse(text, out, err) : 0;
+	if (text)
+		r = runtime_network_parse(text, out, err);
+	if (r < 0 || *out != RUNTIME_NETWORK_HOST || g->o->network == RUNTIME_NETWORK_HOST)
+		return r;
+	/* a Dockerfile does not help itself to the host's network */
+	error_set(err, ERR_DENIED, "network.host is not allowed");
+	error_hint(err, "`stave build --network=host` allows it");
+	return -ERR_DENIED;
 }
 
 int lower_run(struct graph *g, struct stage_state *st, const struct instruction *i,
@@ -220,21 +229,16 @@ static int copy_flags(struct graph *g, struct stage_state *st, const struct inst
 	return r;
 }
 
-/* "COPY --from=build /a /b", after expansion. */
+/* "COPY --chown=1 /a /b", after expansion: what the history row says. */
 static char *copy_text(const struct instruction *i, const struct copy_spec *c, const char *dest)
 {
 	struct buf text = BUF_INIT;
 
 	buf_addstr(&text, instruction_name(i->kind));
-	for (size_t n = 0; n < i->n_flags; n++) {
-		const char *value = i->flags[n].value;
-
-		if (str_eq(i->flags[n].name, "chown"))
-			value = c->chown;
-		else if (str_eq(i->flags[n].name, "chmod"))
-			value = c->chmod;
-		buf_printf(&text, " --%s=%s", i->flags[n].name, value);
-	}
+	if (c->chown)
+		buf_printf(&text, " --chown=%s", c->chown);
+	if (c->chmod)
+		buf_printf(&text, " --chmod=%s", c->chmod);
 	for (size_t n = 0; n < c->sources.n; n++)
 		buf_printf(&text, " %s", c->sources.items[n]);
 	for (size_t n = 0; n < c->n_files; n++)
@@ -281,7 +285,7 @@ int lower_copy(struct graph *g, struct stage_state *st, const struct instruction
 	}
 	c.dest = imgconfig_path(st, dest);
 	text = copy_text(i, &c, dest);
-	v = new_vertex(g, st, i, VERTEX_COPY, text);
+	v = new_vertex(g, st, i, VERTEX_COPY, c.has_from ? i->text : text);
 	v->copy = c;
 	imgconfig_row(st, mem_printf("%s # buildkit", text), v);
 	return 0;

@@ -9,6 +9,7 @@
 #include <sys/xattr.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/root.h"
 #include "build/chmod.h"
@@ -54,7 +55,8 @@ static void set_owner(const struct writing *w, struct layer_entry *e,
 /* security.capability and user.* of an open file or directory. */
 static int read_attributes(struct writing *w, int fd, struct layer_entry *e, struct error *err)
 {
-	ssize_t n = flistxattr(fd, buf_reserve(&w->names, 4096), 4096);
+	ssize_t n =
+		flistxattr(fd, buf_reserve(&w->names, LIMIT_XATTR_BYTES), LIMIT_XATTR_BYTES);
 	size_t ends[ATTRIBUTES_MAX];
 
 	buf_reset(&w->values);
@@ -68,7 +70,8 @@ static int read_attributes(struct writing *w, int fd, struct layer_entry *e, str
 			continue;
 		if (e->nxattrs == ATTRIBUTES_MAX)
 			return error_set(err, ERR_LIMIT, "%s has too many attributes", e->path);
-		size = fgetxattr(fd, name, buf_reserve(&w->values, 4096), 4096);
+		size = fgetxattr(fd, name, buf_reserve(&w->values, LIMIT_XATTR_BYTES),
+				 LIMIT_XATTR_BYTES);
 		if (size < 0)
 			return error_sys(err, "%s: cannot read attribute %s", e->path, name);
 		w->values.len += (size_t)size;
@@ -113,9 +116,10 @@ static int write_made(struct writing *w, const struct plan_entry *p, struct erro
 				.mtime_sec = clamp_time(w, p->mtime_sec)};
 
 	set_owner(w, &e, NULL);
-	if (p->top && w->look->chmod) {
+	/* as Docker: an octal mode counts for the top too, less setuid and the like */
+	if (p->top && w->look->chmod && *w->look->chmod >= '0' && *w->look->chmod <= '7') {
 		chmod_apply(w->look->chmod, &e.mode);
-		e.mode &= S_IFMT | 0777; /* as Docker: the top loses setuid and the like */
+		e.mode &= S_IFMT | 0777;
 	}
 	return layer_writer_add(w->w, &e, -1, err);
 }

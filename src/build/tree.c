@@ -315,7 +315,7 @@ static bool keeps_attribute(const char *name)
 
 void tree_file_digest(const struct digest *bytes, int fd, struct digest *out)
 {
-	char names[4096], value[4096];
+	static char names[LIMIT_XATTR_BYTES], value[LIMIT_XATTR_BYTES];
 	ssize_t n = flistxattr(fd, names, sizeof(names));
 	bool any = false;
 	struct hasher h;

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -237,8 +238,10 @@ int worker_start(struct loop *loop, struct job *j, const struct worker_events *e
 	if (pidfd < 0) {
 		int r = error_sys(err, "cannot start a process for this step");
 
-		if (w->pid > 0)
+		if (w->pid > 0) {
 			kill(w->pid, SIGKILL);
+			waitpid(w->pid, NULL, 0);
+		}
 		free_worker(w, child_ends);
 		return r;
 	}

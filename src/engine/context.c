@@ -37,8 +37,11 @@ static int spool(int input, int *out, struct error *err)
 		fd = memfd_create("context", MFD_CLOEXEC);
 	if (fd < 0)
 		return error_sys(err, "cannot keep standard input");
-	if (io_copy(input, fd, LIMIT_INPUT_BYTES, err) < 0)
+	if (io_copy(input, fd, LIMIT_INPUT_BYTES + 1, err) < 0)
 		return error_wrap(err, "standard input");
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size > LIMIT_INPUT_BYTES)
+		return error_set(err, ERR_LIMIT, "standard input: more than %llu bytes",
+				 LIMIT_INPUT_BYTES);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return error_sys(err, "standard input");
 	*out = take_fd(&fd);

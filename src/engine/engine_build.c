@@ -46,17 +46,18 @@ static void resolve_args(const struct strlist *args, struct strlist *out)
 	}
 }
 
-static int find_epoch(const struct strlist *args, struct build_options *o, struct error *err)
+int engine_epoch(const struct strlist *args, bool *out_has, int64_t *out_sec, struct error *err)
 {
-	const char *text = strlist_env_get(args, "SOURCE_DATE_EPOCH");
+	const char *text = args ? strlist_env_get(args, "SOURCE_DATE_EPOCH") : NULL;
 
+	*out_has = false;
 	if (!text)
 		text = getenv("SOURCE_DATE_EPOCH");
 	if (str_empty(text))
 		return 0;
-	o->has_epoch = parse_i64(text, &o->epoch_sec) && o->epoch_sec >= 0 &&
-		       o->epoch_sec < INT64_MAX / 1000000000;
-	if (!o->has_epoch)
+	*out_has =
+		parse_i64(text, out_sec) && *out_sec >= 0 && *out_sec < INT64_MAX / 1000000000;
+	if (!*out_has)
 		return error_set(err, ERR_INVALID,
 				 "SOURCE_DATE_EPOCH=%s is not a number of seconds since 1970",
 				 text);
@@ -71,7 +72,7 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 	int r = normal_names(&req->names, &names, err);
 
 	resolve_args(&req->build_args, &args);
-	if (r < 0 || (r = find_epoch(&args, o, err)) < 0)
+	if (r < 0 || (r = engine_epoch(&args, &o->has_epoch, &o->epoch_sec, err)) < 0)
 		return r;
 	if (req->network && (r = runtime_network_parse(req->network, &o->network, err)) < 0)
 		return r;

@@ -86,21 +86,34 @@ static int normal_name(const char *name, struct strlist *out, struct error *err)
 	return 0;
 }
 
+static int choose_platform(const struct engine_import *req, struct image_config *cfg,
+			   struct error *err)
+{
+	platform_clear(&cfg->platform);
+	if (req->platform)
+		return platform_parse(req->platform, &cfg->platform, err);
+	platform_host(&cfg->platform);
+	return 0;
+}
+
 int engine_import(struct engine *e, const struct engine_import *req, struct digest *out_id,
 		  struct error *err)
 {
 	AUTO(image_config) struct image_config cfg = IMAGE_CONFIG_INIT;
 	AUTO(strlist) struct strlist names = STRLIST_INIT;
-	struct image_import how = {.message = req->message,
-				   .config = &cfg,
-				   .names = &names,
-				   .now_ns = clock_now_ns()};
+	struct image_import how = {.message = req->message, .config = &cfg, .names = &names};
 	AUTO(fd) int input = -1;
+	bool has_epoch;
+	int64_t epoch;
 	int r = normal_name(req->name, &names, err);
 
 	if (r < 0 || (r = build_changes(e->store, &req->changes, &cfg, err)) < 0 ||
 	    (r = open_source(req, &input, &how.source, err)) < 0)
 		return r;
+	if ((r = engine_epoch(NULL, &has_epoch, &epoch, err)) < 0 ||
+	    (r = choose_platform(req, &cfg, err)) < 0)
+		return r;
+	how.now_ns = has_epoch ? epoch * 1000000000 : clock_now_ns();
 	how.input = input;
 	return image_import(e->store, &how, out_id, err);
 }

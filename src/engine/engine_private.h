@@ -24,5 +24,9 @@ int engine_context_open(struct engine *e, const struct engine_build *req,
 			struct engine_context *out, struct error *err);
 void engine_context_close(struct engine *e, struct engine_context *c);
 
+/* SOURCE_DATE_EPOCH of @args (may be NULL) or our environment. */
+int engine_epoch(const struct strlist *args, bool *out_has, int64_t *out_sec,
+		 struct error *err);
+
 /* "gallant_lovelace"-like. */
 void engine_random_name(struct buf *out);

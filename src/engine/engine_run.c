@@ -164,6 +164,22 @@ static int set_state(struct starting *s, const char *state, struct error *err)
 
 /* ---- what it runs with ---- */
 
+/* As Docker: a missing source of -v becomes a directory, parents too. The user's own path. */
+static int make_source(const char *path)
+{
+	AUTO(free) char *copy = mem_strdup(path);
+
+	for (char *p = copy + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = 0;
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return -1;
+		*p = '/';
+	}
+	return mkdir(copy, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
 static int check_mounts(const struct starting *s, struct error *err)
 {
 	for (size_t i = 0; i < s->o->mounts.n; i++) {
@@ -175,8 +191,7 @@ static int check_mounts(const struct starting *s, struct error *err)
 				"volumes with a name (or without one) are not supported "
 				"yet: %s; give a host directory",
 				m->source ? m->source : m->destination);
-		/* as Docker: a missing source of -v becomes a directory */
-		if (mkdir(m->source, 0755) < 0 && errno != EEXIST)
+		if (make_source(m->source) < 0)
 			return error_sys(err, "cannot use %s", m->source);
 	}
 	return 0;

@@ -111,7 +111,7 @@ void image_clear(struct image *i)
 	buf_clear(&i->config_bytes);
 }
 
-static int write_manifest(struct store *s, struct lease *l, const struct image_config *cfg,
+static int write_manifest(struct store *s, const struct image_config *cfg,
 			  const struct digest *config, size_t config_size,
 			  struct store_image *row, struct error *err)
 {
@@ -130,7 +130,7 @@ static int write_manifest(struct store *s, struct lease *l, const struct image_c
 		row->size += layer.content_bytes;
 	}
 	manifest_encode(&m, &text);
-	return store_blob_write(s, l, text.data, text.len, &row->manifest, err);
+	return store_blob_write(s, text.data, text.len, &row->manifest, err);
 }
 
 static int set_names(struct store *s, const struct strlist *names, const struct digest *id,
@@ -156,8 +156,8 @@ static bool is_current(struct store *s, const struct strlist *names, const struc
 	return same;
 }
 
-int image_commit(struct store *s, struct lease *l, const struct image_config *cfg,
-		 const struct strlist *names, struct digest *out_id, struct error *err)
+int image_commit(struct store *s, const struct image_config *cfg, const struct strlist *names,
+		 struct digest *out_id, struct error *err)
 {
 	struct store_image row = {.created_ns = cfg->has_created ? cfg->created : 0};
 	AUTO(buf) struct buf text = BUF_INIT;
@@ -167,8 +167,8 @@ int image_commit(struct store *s, struct lease *l, const struct image_config *cf
 	digest_of(text.data, text.len, out_id);
 	if (is_current(s, names, out_id))
 		return 0;
-	if ((r = store_blob_write(s, l, text.data, text.len, &row.id, err)) < 0 ||
-	    (r = write_manifest(s, l, cfg, &row.id, text.len, &row, err)) < 0 ||
+	if ((r = store_blob_write(s, text.data, text.len, &row.id, err)) < 0 ||
+	    (r = write_manifest(s, cfg, &row.id, text.len, &row, err)) < 0 ||
 	    (r = store_begin(s, true, err)) < 0)
 		return r;
 	r = store_image_add(s, &row, &cfg->diff_ids, err);

@@ -36,8 +36,8 @@ void image_clear(struct image *i);
  * @names (normal references).  Config, manifest, rows and names are durable
  * when it returns.
  */
-int image_commit(struct store *s, struct lease *l, const struct image_config *cfg,
-		 const struct strlist *names, struct digest *out_id, struct error *err);
+int image_commit(struct store *s, const struct image_config *cfg, const struct strlist *names,
+		 struct digest *out_id, struct error *err);
 
 /*
  * The stack of directories for the first @n of @diff_ids.  A doubtful layer is

@@ -47,8 +47,6 @@ int image_import(struct store *s, const struct image_import *how, struct digest 
 	    (r = unpack_layer(s, lease, how->input, &layer, err)) < 0)
 		return r;
 	image_config_copy(how->config, &cfg);
-	platform_clear(&cfg.platform);
-	platform_host(&cfg.platform);
 	cfg.created = how->now_ns;
 	cfg.has_created = true;
 	image_config_add_diff_id(&cfg, &layer.diff_id);
@@ -57,5 +55,5 @@ int image_import(struct store *s, const struct image_import *how, struct digest 
 	h->has_created = true;
 	h->comment = how->message ? mem_strdup(how->message)
 				  : mem_printf("Imported from %s", how->source);
-	return image_commit(s, lease, &cfg, how->names, out_id, err);
+	return image_commit(s, &cfg, how->names, out_id, err);
 }

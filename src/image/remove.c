@@ -50,9 +50,9 @@ static void add_untagged(struct image_removed *out, const char *normal)
 }
 
 static int remove_rows(struct store *s, const struct store_image *row, const char *only_name,
-		       struct image_removed *out, struct error *err)
+		       bool keep, struct image_removed *out, struct error *err)
 {
-	bool whole = !only_name || (row->names.n == 1);
+	bool whole = !keep && (!only_name || row->names.n == 1);
 	int r = store_begin(s, true, err);
 
 	if (r < 0)
@@ -103,6 +103,7 @@ int image_remove(struct store *s, const char *text, bool force, struct image_rem
 	AUTO(store_image) struct store_image row = {0};
 	AUTO(free) char *name = NULL;
 	struct digest id;
+	bool keep = false;
 	int r;
 
 	if ((r = image_resolve(s, text, &id, err)) < 0 ||
@@ -117,9 +118,15 @@ int image_remove(struct store *s, const char *text, bool force, struct image_rem
 				 "referenced in multiple repositories",
 				 digest_hex(&id, hex));
 	}
-	if ((!name || row.names.n == 1) && (r = check_containers(s, &id, text, err)) < 0)
-		return r;
-	if ((r = remove_rows(s, &row, name, out, err)) < 0)
+	if (!name || row.names.n == 1) {
+		r = check_containers(s, &id, text, err);
+		if (r < 0 && (r != -ERR_CONFLICT || !force))
+			return r;
+		/* forced: the names go, the image stays for its container */
+		keep = r == -ERR_CONFLICT;
+		error_clear(err);
+	}
+	if ((r = remove_rows(s, &row, name, keep, out, err)) < 0)
 		return r;
 	return out->deleted.n ? collect(s, out, err) : 0;
 }

@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "base/banned.h"
 
-static int read_healthcheck(const json_t *config, struct image_healthcheck *h, struct error *err)
+static int read_healthcheck(const json_t *config, struct image_healthcheck *h,
+			    struct error *err)
 {
 	json_t *j = NULL;
 	int rc = json_get_object(config, "Healthcheck", &j, err);

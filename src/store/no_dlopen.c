@@ -7,6 +7,8 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
+#include "base/banned.h"
+
 #define HERE __attribute__((visibility("default")))
 
 HERE void *dlopen(const char *file, int mode)

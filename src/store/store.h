@@ -84,9 +84,12 @@ void lease_end(struct lease *l);
 
 /* ---- blobs ---- */
 
-/* Noted in @l until a row uses it. */
-int store_blob_write(struct store *s, struct lease *l, const void *data, size_t len,
-		     struct digest *out, struct error *err);
+/*
+ * Needs no lease: a blob has no name before it is whole, and one that no row
+ * uses is garbage, not damage (store_collect()).
+ */
+int store_blob_write(struct store *s, const void *data, size_t len, struct digest *out,
+		     struct error *err);
 /* Reads it whole and verifies it: -ERR_NOT_FOUND, -ERR_CORRUPT, -ERR_LIMIT. */
 int store_blob_read(struct store *s, const struct digest *d, size_t limit, struct buf *out,
 		    struct error *err);

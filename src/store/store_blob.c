@@ -33,8 +33,8 @@ static int write_nameless(int dir, const char *name, const void *data, size_t le
 	return 0;
 }
 
-int store_blob_write(struct store *s, struct lease *l, const void *data, size_t len,
-		     struct digest *out, struct error *err)
+int store_blob_write(struct store *s, const void *data, size_t len, struct digest *out,
+		     struct error *err)
 {
 	int dir = s->dirs[STORE_BLOBS], r;
 	char hex[DIGEST_HEX_SIZE];
@@ -47,8 +47,6 @@ int store_blob_write(struct store *s, struct lease *l, const void *data, size_t 
 			return 0;
 		unlinkat(dir, hex, 0);
 	}
-	if ((r = lease_note(l, "blob", hex, err)) < 0)
-		return r;
 	r = write_nameless(dir, hex, data, len, err);
 	if (r == -ERR_UNSUPPORTED)
 		r = io_write_file(dir, hex, data, len, 0600, IO_SYNC, err);

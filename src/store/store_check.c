@@ -143,10 +143,6 @@ static int check_bytes(struct check *c, struct error *err)
 	if (r == 0)
 		r = check_leftovers(c, STORE_CONTAINERS, "SELECT 1 FROM container WHERE id = ?",
 				    "container directory", err);
-	if (r == 0)
-		r = check_leftovers(c, STORE_BLOBS,
-				    "SELECT 1 FROM image WHERE id = ?1 OR manifest = ?1",
-				    "blob", err);
 	return r;
 }
 

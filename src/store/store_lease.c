@@ -82,17 +82,6 @@ static int undo_layer(struct store *s, const char *dir, struct error *err)
 	return store_layer_discard(s, dir, err);
 }
 
-static int undo_blob(struct store *s, const char *hex, struct error *err)
-{
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
-	int r = db_prepare(s, &stmt, err, "SELECT 1 FROM image WHERE id = ?1 OR manifest = ?1",
-			   "t", hex);
-
-	if (r < 0 || (r = db_step(s, stmt, err)) != 0)
-		return r < 0 ? r : 0;
-	return root_is_component(hex) ? root_remove(s->dirs[STORE_BLOBS], hex, err) : 0;
-}
-
 static int undo_container(struct store *s, const char *id, struct error *err)
 {
 	int r = db_exec(s, err,
@@ -125,8 +114,6 @@ static int undo_line(struct store *s, char *line, store_undo_fn undo, void *data
 	log_debug("store", "undo %s %s", line, name);
 	if (str_eq(line, "layer"))
 		return undo_layer(s, name, err);
-	if (str_eq(line, "blob"))
-		return undo_blob(s, name, err);
 	if (str_eq(line, "container"))
 		return undo_container(s, name, err);
 	return undo ? undo(data, line, name, err) : 0;
