@@ -97,9 +97,6 @@ static int start_from_image(struct graph *g, struct stage_state *st, const char 
 		return r;
 	st->last = v;
 	add_default_path(st);
-	/* the count of steps is not known before the triggers are */
-	if (!v->title)
-		v->text = mem_printf("FROM %s", name);
 	return 0;
 }
 

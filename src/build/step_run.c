@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/root.h"
@@ -164,9 +165,11 @@ static int clamp_times(int dir, int64_t latest, unsigned depth, struct error *er
 static int failed(const struct job *j, int code, struct error *err)
 {
 	AUTO(free) char *command = strlist_join(&j->v->run.args, " ");
+	AUTO(buf) struct buf quoted = BUF_INIT;
 
-	error_set(err, ERR_FAILED,
-		  "process \"%s\" did not complete successfully: exit code: %d", command, code);
+	json_quote(command, false, &quoted);
+	error_set(err, ERR_FAILED, "process %s did not complete successfully: exit code: %d",
+		  buf_str(&quoted), code);
 	if (err)
 		err->exit_code = code;
 	return -ERR_FAILED;

@@ -102,6 +102,8 @@ int engine_info(struct engine *e, struct engine_info *out, struct error *err)
 	out->os = mem_strdup(host.os);
 	out->architecture = mem_strdup(u.machine);
 	out->cgroup_version = sandbox_cgroup_version();
+	if (*out->cgroup_version == 'v')
+		out->cgroup_version++;
 	out->memory_bytes = (uint64_t)memory.totalram * memory.mem_unit;
 	out->cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	return 0;

@@ -40,7 +40,7 @@ static int resolve_name(struct store *s, const char *text, struct digest *out_id
 	int r = reference_parse(text, &ref, err);
 
 	if (r < 0)
-		return error_wrap(err, "invalid reference format");
+		return r;
 	/* a name with a digest means the image that has it, whatever the tag says now */
 	if (ref.has_digest) {
 		struct store_image image = {0};

@@ -150,7 +150,7 @@ static void read_boot_id(struct store *s)
 	s->boot[36] = 0;
 }
 
-static int open_store(struct store *s, store_undo_fn undo, void *data, struct error *err)
+static int open_store(struct store *s, struct error *err)
 {
 	int r;
 
@@ -166,7 +166,7 @@ static int open_store(struct store *s, store_undo_fn undo, void *data, struct er
 	if ((r = make_layout(s, err)) < 0 || (r = open_places(s, err)) < 0 ||
 	    (r = take_lock(s, err)) < 0 || (r = db_open(s, err)) < 0)
 		return r;
-	return store_reap(s, undo, data, err);
+	return store_reap(s, err);
 }
 
 int store_open(const char *path, store_undo_fn undo, void *data, struct store **out,
@@ -178,9 +178,11 @@ int store_open(const char *path, store_undo_fn undo, void *data, struct store **
 
 	s->path = absolute(chosen);
 	s->lock = -1;
+	s->undo = undo;
+	s->undo_data = data;
 	for (int i = 0; i < STORE_PLACES; i++)
 		s->dirs[i] = -1;
-	if ((r = open_store(s, undo, data, err)) < 0)
+	if ((r = open_store(s, err)) < 0)
 		return r;
 	*out = take_ptr(s);
 	return 0;

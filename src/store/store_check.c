@@ -159,8 +159,13 @@ int store_check(struct store *s, bool repair, const struct store_problem_sink *s
 	if (r < 0)
 		return r;
 	/* others may be making things at this moment, under leases: look only when alone */
-	if (io_lock(s->lock, true, false, NULL) == 0)
-		r = check_bytes(&c, err);
+	if (io_lock(s->lock, true, false, NULL) == 0) {
+		/* a command that was killed a moment ago may have let go of its lease only now
+		 */
+		r = store_reap(s, err);
+		if (r == 0)
+			r = check_bytes(&c, err);
+	}
 	if (io_lock(s->lock, false, true, r < 0 ? NULL : err) < 0 && r == 0)
 		r = -ERR_SYSTEM;
 	return r;

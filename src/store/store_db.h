@@ -11,10 +11,12 @@ struct store {
 	sqlite3 *db;
 	char *path;
 	int dirs[STORE_PLACES];
-	int lock;	/* held shared for as long as the store is open */
-	unsigned depth; /* nested transactions */
-	bool broken;	/* an inner one was aborted */
-	char boot[40];	/* /proc/sys/kernel/random/boot_id */
+	int lock;	    /* held shared for as long as the store is open */
+	unsigned depth;	    /* nested transactions */
+	bool broken;	    /* an inner one was aborted */
+	store_undo_fn undo; /* may be NULL */
+	void *undo_data;
+	char boot[40]; /* /proc/sys/kernel/random/boot_id */
 };
 
 /*
@@ -35,7 +37,7 @@ bool db_digest(sqlite3_stmt *stmt, int i, struct digest *out);
 int db_open(struct store *s, struct error *err);
 
 /* Undoes what dead commands left. */
-int store_reap(struct store *s, store_undo_fn undo, void *data, struct error *err);
+int store_reap(struct store *s, struct error *err);
 
 static inline void stmt_auto(sqlite3_stmt **stmt)
 {

@@ -103,8 +103,7 @@ static int undo_container(struct store *s, const char *id, struct error *err)
 	return root_is_component(id) ? root_remove(s->dirs[STORE_CONTAINERS], id, err) : 0;
 }
 
-static int undo_line(struct store *s, char *line, store_undo_fn undo, void *data,
-		     struct error *err)
+static int undo_line(struct store *s, char *line, struct error *err)
 {
 	char *name = strchr(line, ' ');
 
@@ -116,11 +115,10 @@ static int undo_line(struct store *s, char *line, store_undo_fn undo, void *data
 		return undo_layer(s, name, err);
 	if (str_eq(line, "container"))
 		return undo_container(s, name, err);
-	return undo ? undo(data, line, name, err) : 0;
+	return s->undo ? s->undo(s->undo_data, line, name, err) : 0;
 }
 
-static int undo_lease(struct store *s, int fd, store_undo_fn undo, void *data,
-		      struct error *err)
+static int undo_lease(struct store *s, int fd, struct error *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT;
 	char *line, *end;
@@ -131,7 +129,7 @@ static int undo_lease(struct store *s, int fd, store_undo_fn undo, void *data,
 	/* last made, first undone does not matter: the things are independent */
 	for (line = text.data; (end = strchr(line, '\n')); line = end + 1) {
 		*end = 0;
-		if ((r = undo_line(s, line, undo, data, err)) < 0)
+		if ((r = undo_line(s, line, err)) < 0)
 			return r;
 	}
 	return 0;
@@ -145,7 +143,7 @@ static int undo_lease(struct store *s, int fd, store_undo_fn undo, void *data,
  * way out and hold a directory.  What cannot be undone even so stays in its
  * lease for the next command: no reason to refuse this one.
  */
-static int undo_patiently(struct store *s, int fd, store_undo_fn undo, void *data)
+static int undo_patiently(struct store *s, int fd)
 {
 	int r = -ERR_SYSTEM;
 
@@ -156,14 +154,14 @@ static int undo_patiently(struct store *s, int fd, store_undo_fn undo, void *dat
 		if (tries)
 			nanosleep(&wait, NULL);
 		if (lseek(fd, 0, SEEK_SET) == 0)
-			r = undo_lease(s, fd, undo, data, &why);
+			r = undo_lease(s, fd, &why);
 		if (r < 0)
 			log_debug("store", "cannot undo yet: %s", why.message);
 	}
 	return r;
 }
 
-int store_reap(struct store *s, store_undo_fn undo, void *data, struct error *err)
+int store_reap(struct store *s, struct error *err)
 {
 	AUTO(dir_list) struct dir_list list = {0};
 	int dir = s->dirs[STORE_LEASES], r = dir_list_read(dir, &list, err);
@@ -174,7 +172,7 @@ int store_reap(struct store *s, store_undo_fn undo, void *data, struct error *er
 
 		if (fd < 0 || io_lock(fd, true, false, NULL) < 0)
 			continue; /* its owner ended just now, or lives */
-		if (undo_patiently(s, fd, undo, data) == 0)
+		if (undo_patiently(s, fd) == 0)
 			unlinkat(dir, list.items[i].name, 0);
 	}
 	return r;
