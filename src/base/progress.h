@@ -24,6 +24,7 @@ enum progress_kind {
 	PROGRESS_CANCELLED,
 	PROGRESS_WARNING, /* no task: .text, maybe several lines */
 	PROGRESS_TOTAL,	  /* no task: .total tasks are planned */
+	PROGRESS_TICK,	  /* no task: time has passed; only for sinks with .tick_ns */
 };
 
 struct progress_event {
@@ -44,6 +45,7 @@ struct progress_event {
 struct progress {
 	void (*event)(void *data, const struct progress_event *e);
 	void *data;
+	uint64_t tick_ns; /* how often it wants PROGRESS_TICK while work goes on; 0: never */
 };
 
 /* @p may be NULL. */

@@ -539,6 +539,11 @@ static void on_signal(void *data, int signal)
 	fail(s, NULL, &err);
 }
 
+static void on_tick(void *data)
+{
+	emit(data, &(struct progress_event){.kind = PROGRESS_TICK});
+}
+
 static int prepare(struct solve *s, struct error *err)
 {
 	const struct build_options *o = s->g->o;
@@ -553,6 +558,8 @@ static int prepare(struct solve *s, struct error *err)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	loop_add_signals(s->loop, &set, on_signal, s);
+	if (o->progress && o->progress->tick_ns)
+		loop_add_timer(s->loop, o->progress->tick_ns, false, on_tick, s);
 	if (o->ignore &&
 	    (r = ignore_parse(o->ignore, o->ignore_len, o->ignore_name, &s->ignore, err)) < 0)
 		return r;

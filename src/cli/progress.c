@@ -178,9 +178,13 @@ static void apply(struct cli_progress *p, struct task *t, const struct progress_
 	case PROGRESS_BEGIN:
 	case PROGRESS_WARNING:
 	case PROGRESS_TOTAL:
+	case PROGRESS_TICK:
 		break;
 	}
 }
+
+/* Often enough for a tenth of a second to look alive. */
+#define TICK_NS 200000000u
 
 static void on_event(void *data, const struct progress_event *e)
 {
@@ -195,6 +199,12 @@ static void on_event(void *data, const struct progress_event *e)
 	}
 	if (e->kind == PROGRESS_TOTAL) {
 		p->planned = e->total;
+		return;
+	}
+	if (e->kind == PROGRESS_TICK) {
+		if (p->tasks.n)
+			p->renderer->event(p, NULL, e);
+		write_out(p);
 		return;
 	}
 	t = e->kind == PROGRESS_BEGIN ? begin_task(p, e) : find_task(p, e->task);
@@ -305,6 +315,8 @@ int cli_progress_new(const struct cli_progress_options *o, struct cli_progress *
 	p->started_ns = progress_now(p);
 	if (mode != CLI_PROGRESS_QUIET)
 		p->renderer = mode == CLI_PROGRESS_TTY ? &progress_tty : &progress_plain;
+	if (p->renderer == &progress_tty)
+		p->sink.tick_ns = TICK_NS;
 	*out = p;
 	return 0;
 }

@@ -186,6 +186,7 @@ static void plain_event(struct cli_progress *p, struct task *t, const struct pro
 	case PROGRESS_LOG:
 	case PROGRESS_WARNING:
 	case PROGRESS_TOTAL:
+	case PROGRESS_TICK:
 		break;
 	}
 	take_turns(p);
