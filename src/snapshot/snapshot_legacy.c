@@ -85,7 +85,8 @@ static int child_mount(const struct snapshot_stack *s, const char *options, bool
 {
 	AUTO(fd) int tree = -1;
 
-	if (unshare(CLONE_NEWNS) < 0 || fchdir(s->layers_dir) < 0 ||
+	/* in this order: a descriptor from before would lead back to the old name space */
+	if (fchdir(s->layers_dir) < 0 || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("overlay", ".", "overlay", readonly ? MS_RDONLY : 0, options) < 0)
 		return errno;
