@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+# What runs again and what does not.
+
+load common
+
+setup_file() {
+	require_root
+	private_store
+}
+
+base_file() {
+	mkdir -p "$ctx/src"
+	echo one >"$ctx/src/a"
+	echo "$BATS_TEST_NUMBER" >"$ctx/src/b"
+	dockerfile <<-END
+	FROM busybox
+	ARG WHICH=$BATS_TEST_NUMBER
+	RUN echo \$WHICH > /which
+	COPY src /src
+	ENV LATE=1
+	RUN cat /src/a > /copy
+	END
+}
+
+@test "a second build is all cache, and gives the same image" {
+	base_file
+	run stave build -q "$ctx"
+	local first=$output
+	build_log
+	is "$(cached)" 4
+	is "$(stave build -q "$ctx")" "$first"
+}
+
+@test "touching a file changes nothing" {
+	base_file
+	build
+	touch "$ctx/src/a"
+	build_log
+	is "$(cached)" 4
+	# and the new time is known from then on
+	build_log
+	is "$(cached)" 4
+}
+
+@test "changed content runs COPY and what follows, not what comes before" {
+	base_file
+	build
+	echo two >"$ctx/src/a"
+	build_log
+	is "$(cached)" 2
+	is "$(in_t cat /copy)" two
+}
+
+@test "an edit that keeps size and mtime is seen" {
+	base_file
+	build
+	touch -d '2001-01-01' "$ctx/src/a"
+	build
+	printf 'eno\n' >"$ctx/src/a"
+	touch -d '2001-01-01' "$ctx/src/a"
+	build_log
+	is "$(in_t cat /copy)" eno
+}
+
+@test "a mode is content, a new file is content, a removed one too" {
+	base_file
+	build
+	chmod 600 "$ctx/src/a"
+	build_log
+	is "$(cached)" 2
+	echo x >"$ctx/src/new"
+	build_log
+	is "$(cached)" 2
+	rm "$ctx/src/new"
+	build_log
+	is "$(cached)" 4
+}
+
+@test "what .dockerignore hides is no input" {
+	base_file
+	echo 'src/log' >"$ctx/.dockerignore"
+	build
+	echo noise >"$ctx/src/log"
+	build_log
+	is "$(cached)" 4
+}
+
+@test "a build argument runs again what sees it" {
+	base_file
+	build
+	build_log --build-arg WHICH=other
+	is "$(cached)" 1
+	is "$(in_t cat /which)" other
+	build_log --build-arg WHICH=other
+	is "$(cached)" 4
+}
+
+@test "ENV fed by an ARG reaches the key" {
+	dockerfile <<-'END'
+	FROM busybox
+	ARG A=1
+	ENV E=$A
+	ARG A=
+	RUN echo $E > /e
+	END
+	build
+	build_log --build-arg A=2
+	is "$(in_t cat /e)" 2
+}
+
+@test "--no-cache runs everything, and its results are cached" {
+	base_file
+	build
+	build_log --no-cache
+	is "$(cached)" 1
+	build_log
+	is "$(cached)" 4
+}
+
+@test "a heredoc's body is an input" {
+	for word in first second; do
+		dockerfile <<-END
+		FROM busybox
+		RUN <<EOF
+		echo $word > /w
+		EOF
+		COPY <<EOF /f
+		$word
+		EOF
+		END
+		build
+		is "$(in_t cat /w /f)" "$word"$'\n'"$word"
+	done
+}
+
+@test "steps that finished before a failure stay cached" {
+	dockerfile <<-'END'
+	FROM busybox
+	RUN echo kept > /kept
+	RUN test -e /nowhere
+	END
+	build_log
+	ended 1
+	sed -i 's/nowhere/kept/' "$ctx/Dockerfile"
+	build_log
+	ended 0
+	is "$(cached)" 2
+}
+
+@test "a stage that gives the same files does not run what copies from it" {
+	for comment in one two; do
+		dockerfile <<-END
+		FROM busybox AS made
+		COPY <<EOF /out/file
+		same
+		EOF
+		RUN : $comment
+		FROM busybox
+		COPY --from=made /out /out
+		RUN cat /out/file > /seen
+		END
+		build_log
+		ended 0
+	done
+	# FROM twice, the heredoc, and both steps after the copy; only ": two" ran
+	has "$output" $'COPY --from=made /out /out\n'
+	is "$(grep -c CACHED <<<"$output")" 4
+}
+
+@test "independent stages run at the same time" {
+	dockerfile <<-'END'
+	FROM busybox AS a
+	RUN sleep 1; echo a > /a
+	FROM busybox AS b
+	RUN sleep 1; echo b > /b
+	FROM busybox
+	COPY --from=a /a /a
+	COPY --from=b /b /b
+	END
+	local from=${EPOCHREALTIME/./}
+	build --no-cache
+	[ $((${EPOCHREALTIME/./} - from)) -lt 1900000 ]
+}
+
+@test "only the stages that the target needs are built" {
+	dockerfile <<-'END'
+	FROM busybox AS used
+	RUN echo used > /used
+	FROM busybox AS broken
+	RUN false
+	FROM busybox AS last
+	COPY --from=used /used /used
+	END
+	build
+	build --target used
+	run stave build --target broken "$ctx"
+	ended 1
+}
+
+@test "builder prune forgets the cache and keeps the images" {
+	base_file
+	build
+	run stave builder prune -f
+	ended 0
+	has "$output" "Total reclaimed space"
+	is "$(in_t cat /copy)" one
+	build_log
+	is "$(cached)" 1
+	store_is_clean
+}
+
+@test "several builds at once on one store" {
+	base_file
+	local i
+	for i in 1 2 3 4 5 6; do
+		stave build -q -t "many$((i % 3))" --build-arg "WHICH=m$((i % 3))" "$ctx" >/dev/null &
+	done
+	wait
+	for i in 0 1 2; do
+		is "$(stave run --rm --network none "many$i" cat /which)" "m$i"
+	done
+	store_is_clean
+}

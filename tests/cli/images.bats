@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+# Looking at images, naming, importing and removing them.
+
+load common
+
+setup_file() {
+	require_root
+	private_store
+}
+
+@test "images: columns, filter by name, -q, --format" {
+	run stave images
+	ended 0
+	has "${lines[0]}" "REPOSITORY   TAG       IMAGE ID       CREATED"
+	has "$output" busybox
+	stave tag busybox other/name:v2
+	run stave images --format '{{.Repository}}:{{.Tag}}' other/name
+	is "$output" other/name:v2
+	run stave images -q busybox
+	[[ $output =~ ^[0-9a-f]{12}$ ]]
+	run stave image ls --format 'table {{.Repository}}\t{{.Tag}}' busybox:latest
+	is "${lines[0]}" "REPOSITORY   TAG"
+	is "${lines[1]}" "busybox      latest"
+	stave rmi other/name:v2
+}
+
+@test "tag: refuses what is no name; an id names an image too" {
+	local id
+	id=$(stave images -q --no-trunc busybox)
+	stave tag "${id#sha256:}" byid
+	is "$(stave images -q --no-trunc byid)" "$id"
+	stave tag "${id:7:6}" byprefix:1
+	run stave tag busybox UPPER
+	ended 1
+	run stave tag nosuch x
+	ended 1
+	has "$output" "No such image: nosuch:latest"
+	stave rmi byid byprefix:1
+}
+
+@test "rmi: by name, by id, the last name takes the image" {
+	printf 'FROM busybox\nLABEL n=1\n' >"$ctx/Dockerfile"
+	stave build -q -t a -t b:2 "$ctx" >/dev/null
+	local id
+	id=$(stave images -q a)
+	run stave rmi a
+	is "$output" "Untagged: a:latest"
+	stave tag b:2 c
+	run stave rmi "$id"
+	ended 1
+	has "$output" "must be forced"
+	run stave rmi -f "$id"
+	ended 0
+	has "$output" "Untagged: b:2"
+	has "$output" "Deleted: sha256:"
+	run stave rmi b:2
+	ended 1
+	has "$output" "No such image"
+	store_is_clean
+}
+
+@test "history and inspect" {
+	dockerfile <<-'END'
+	FROM busybox
+	RUN echo hello > /h
+	ENV A=b
+	CMD ["cat", "/h"]
+	END
+	build
+	run stave history t
+	has "${lines[0]}" "IMAGE"
+	has "${lines[1]}" 'CMD ["cat" "/h"]'
+	has "$output" "<missing>"
+	has "$output" "RUN /bin/sh -c echo hello > /h # buildkit"
+	is "$(stave history -q --no-trunc t | head -1)" "$(config '{{.Id}}')"
+	is "$(config '{{json .Config.Cmd}}')" '["cat","/h"]'
+	is "$(config '{{.RootFS.Type}} {{len .RootFS.Layers}}')" "layers 2"
+	run stave inspect nosuch
+	ended 1
+	has "$output" "[]"
+}
+
+@test "import: a file, standard input, -m and -c" {
+	tar -C "$BATS_FILE_TMPDIR/base" -cf "$ctx/b.tar" .
+	gzip -k "$ctx/b.tar"
+	run stave import -m "my words" -c 'CMD ["echo", "changed"]' -c 'ENV A=1' "$ctx/b.tar" fromfile:1
+	ended 0
+	[[ $output =~ ^sha256:[0-9a-f]{64}$ ]]
+	is "$(stave run --rm --network none fromfile:1)" changed
+	has "$(stave history fromfile:1)" "my words"
+	stave import - zipped <"$ctx/b.tar.gz" >/dev/null
+	is "$(stave run --rm --network none zipped echo hi)" hi
+	run stave import -c 'RUN rm -rf /' "$ctx/b.tar" x
+	ended 1
+	has "$output" "RUN is not a valid change command"
+	run stave import "$ctx/none.tar" x
+	ended 1
+	echo nonsense >"$ctx/bad.tar"
+	run stave import "$ctx/bad.tar" x
+	ended 1
+	has "$output" "not a tar archive"
+	stave rmi fromfile:1 zipped
+	store_is_clean
+}
+
+@test "import: from a URL" {
+	mkdir "$ctx/www"
+	tar -C "$BATS_FILE_TMPDIR/base" -cf "$ctx/www/b.tar" .
+	local port=$((20000 + RANDOM % 20000))
+	busybox httpd -f -p "127.0.0.1:$port" -h "$ctx/www" &
+	local pid=$!
+	settled bash -c "exec 3<>/dev/tcp/127.0.0.1/$port" 2>/dev/null
+	run stave import "http://127.0.0.1:$port/b.tar" fromurl
+	ended 0
+	has "$(stave history fromurl)" "http://127.0.0.1:$port/b.tar"
+	run stave import "http://127.0.0.1:$port/none.tar" x
+	kill $pid
+	ended 1
+	has "$output" 404
+	run stave import "file:///etc/passwd" x
+	ended 1
+}
+
+@test "version, info, system check, help" {
+	run stave version
+	ended 0
+	has "$output" Version
+	is "$(stave version --format '{{.Client.Version}}')" "$(stave --version | sed 's/.* version \([^ ,]*\).*/\1/')"
+	run stave info
+	ended 0
+	has "$output" Images
+	run stave system check
+	ended 0
+	has "$output" "no problems found"
+	run stave build --help
+	ended 0
+	has "$output" "--build-arg"
+	run stave --help
+	ended 0
+	run stave completion bash
+	ended 0
+	has "$output" "complete "
+}
+
+@test "system check finds damage and mends it" {
+	printf 'FROM busybox\nCOPY f /damaged\n' >"$ctx/Dockerfile"
+	echo "$RANDOM" >"$ctx/f"
+	build
+	echo changed >>"$(echo "$STAVE_ROOT"/layers/*/fs/damaged)"
+	run stave system check
+	ended 1
+	has "$output" "not what they were"
+	run stave system check --repair
+	run stave system check
+	ended 0
+	run stave run --rm t true
+	ended 125
+	build
+	is "$(in_t cat /damaged)" "$(cat "$ctx/f")"
+}
+
+@test "a layer of an earlier boot that did not survive is noticed, and built again" {
+	command -v sqlite3 >/dev/null || skip "sqlite3 is not installed"
+	printf 'FROM busybox\nRUN echo precious > /p\n' >"$ctx/Dockerfile"
+	build
+	sqlite3 "$STAVE_ROOT/stave.db" "UPDATE layer SET boot = 'earlier', synced = 0"
+	: >"$(echo "$STAVE_ROOT"/layers/*/fs/p)"
+	build
+	is "$(in_t cat /p)" precious
+	store_is_clean
+}
