@@ -40,6 +40,7 @@ struct running {
 	struct tree *tree;
 	struct digest definition, key, content;
 	bool has_content;
+	bool own_netns; /* of RUN --network=none */
 	struct plan_hashed *hashed; /* shared mapping */
 	size_t hashed_bytes;
 	unsigned task;
@@ -268,6 +269,8 @@ static void free_running(struct running *r)
 	selection_clear(&r->sources);
 	snapshot_stack_clear(&r->job.parent);
 	close_fd(&r->job.fs);
+	if (r->own_netns)
+		close_fd(&r->job.netns);
 	free(r);
 }
 
@@ -398,8 +401,10 @@ static int get_network(struct running *r, struct error *err)
 	r->job.netns = -1;
 	if (r->v->kind != VERTEX_RUN || r->v->run.network == RUNTIME_NETWORK_HOST)
 		return 0;
-	if (r->v->run.network == RUNTIME_NETWORK_NONE)
-		return 0; /* the spec asks for an empty one */
+	if (r->v->run.network == RUNTIME_NETWORK_NONE) {
+		r->own_netns = true;
+		return network_namespace_new(&r->job.netns, err);
+	}
 	if (!s->has_endpoint) {
 		network_default_bridge(&bridge);
 		e = network_attach(&bridge, -1, &s->endpoint, err);

@@ -222,7 +222,9 @@ static int attach_network(struct starting *s, struct error *err)
 {
 	struct network_bridge bridge;
 
-	if (s->o->network != RUNTIME_NETWORK_DEFAULT)
+	if (s->o->network == RUNTIME_NETWORK_NONE)
+		return network_namespace_new(&s->endpoint.netns, err);
+	if (s->o->network == RUNTIME_NETWORK_HOST)
 		return 0;
 	network_default_bridge(&bridge);
 	return network_attach(&bridge, -1, &s->endpoint, err);
@@ -275,7 +277,7 @@ static int execute(struct starting *s, int *root, int *out_code, struct error *e
 				     .runtime = s->req->runtime,
 				     .bundle_dir = s->dir,
 				     .id = s->row.id};
-	const struct network_endpoint *ep = s->endpoint.netns >= 0 ? &s->endpoint : NULL;
+	const struct network_endpoint *ep = s->endpoint.address ? &s->endpoint : NULL;
 	struct sandbox sb;
 	int r = etc_binds(s, ep, binds, &so.nbinds, err);
 

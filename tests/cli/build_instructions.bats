@@ -88,11 +88,11 @@ setup_file() {
 	ENV S=last
 	END
 	build --target second
-	is "$(in_t printenv S)" second
+	is "$(in_t sh -c 'echo $S')" second
 	build --target 0
-	is "$(in_t printenv S)" first
+	is "$(in_t sh -c 'echo $S')" first
 	build
-	is "$(in_t printenv S)" last
+	is "$(in_t sh -c 'echo $S')" last
 }
 
 # ---- ARG, ENV ----
@@ -152,7 +152,7 @@ setup_file() {
 	ENV OLD a value with  spaces
 	ENV A=1 B="two words" C=three\ words D='$A'
 	ENV A=2 E=$A
-	RUN printenv A B C D E OLD > /env
+	RUN for v in "$A" "$B" "$C" "$D" "$E" "$OLD"; do echo "$v"; done > /env
 	END
 	build
 	is "$(in_t cat /env)" $'2\ntwo words\nthree words\n$A\n1\na value with  spaces'
@@ -268,13 +268,16 @@ newest_layer() {
 	is "$(in_t cat /data/f)" kept
 }
 
-@test "RUN --network=none has no way out, --network=host is ours" {
+@test "RUN --network=none has no way out, --network=host is ours where the build allows it" {
 	dockerfile <<-'END'
 	FROM busybox
 	RUN --network=none ls /sys/class/net > /none
 	RUN --network=host ls /sys/class/net > /host
 	END
-	build
+	run build
+	ended 1
+	has "$output" "network.host is not allowed"
+	build --network host
 	is "$(in_t cat /none)" lo
 	is "$(in_t cat /host)" "$(ls /sys/class/net)"
 }
@@ -438,7 +441,7 @@ newest_layer() {
 	COPY f /filelink
 	END
 	build
-	is "$(in_t sh -c 'cat /real/f /target; readlink /dirlink /filelink')" $'new\nnew\n/real\n/target'
+	is "$(in_t sh -c 'cat /real/f /target; readlink /dirlink; readlink /filelink')" $'new\nnew\n/real\n/target'
 }
 
 @test "COPY <<: the heredoc is the file; its name says whether it expands" {
@@ -609,7 +612,7 @@ newest_layer() {
 	ONBUILD RUN cat /src > /ran
 	END
 	build
-	is "$(config '{{json .Config.OnBuild}}')" '["COPY src /src","RUN cat /src \u003e /ran"]'
+	is "$(config '{{json .Config.OnBuild}}')" '["COPY src /src","RUN cat /src > /ran"]'
 	stave tag t trigger
 	printf 'FROM trigger\n' | dockerfile
 	build
@@ -674,17 +677,17 @@ newest_layer() {
 	touch "$ctx/here"
 	printf 'FROM busybox\nCOPY here /\nENV F=outside\n' >"$BATS_TEST_TMPDIR/df"
 	build -f "$BATS_TEST_TMPDIR/df"
-	is "$(in_t printenv F)" outside
+	is "$(in_t sh -c 'echo $F')" outside
 	printf 'FROM busybox\nCOPY here /\nENV F=stdin\n' | stave build -q -t t -f - "$ctx"
-	is "$(in_t printenv F)" stdin
+	is "$(in_t sh -c 'echo $F')" stdin
 	printf 'FROM busybox\nENV F=lower\n' >"$ctx/dockerfile"
 	build
-	is "$(in_t printenv F)" lower
+	is "$(in_t sh -c 'echo $F')" lower
 }
 
 @test "context -: a Dockerfile, a tar, a compressed tar on standard input" {
 	printf 'FROM busybox\nENV F=dockerfile\n' | stave build -q -t t - >/dev/null
-	is "$(in_t printenv F)" dockerfile
+	is "$(in_t sh -c 'echo $F')" dockerfile
 	echo content >"$ctx/file"
 	dockerfile <<-'END'
 	FROM busybox

@@ -20,7 +20,7 @@ sh_in() { stave run --rm --network none "$@"; }
 	ended 0
 	run sh_in busybox sh -c 'exit 3'
 	ended 3
-	run sh_in busybox sh -c 'kill -9 $$'
+	run sh_in busybox sh -c 'sleep 5 & kill -9 $!; wait $!'
 	ended 137
 	run sh_in busybox nosuchprogram
 	ended 127
@@ -111,8 +111,8 @@ sh_in() { stave run --rm --network none "$@"; }
 }
 
 @test "signals reach the container" {
-	sh_in busybox sh -c 'trap "echo term; exit 9" TERM; echo ready; while :; do sleep 0.1; done' \
-		>"$ctx/log" &
+	stave run --rm --network none busybox sh -c \
+		'trap "echo term; exit 9" TERM; echo ready; while :; do sleep 0.1; done' >"$ctx/log" &
 	local pid=$! code=0
 	settled grep -q ready "$ctx/log"
 	kill -TERM $pid
@@ -239,7 +239,7 @@ sh_in() { stave run --rm --network none "$@"; }
 @test "nothing of the scaffolding is in what the container wrote" {
 	stave run --network none --name upper busybox touch /only
 	local dir
-	dir=$(echo "$STAVE_ROOT"/containers/*/fs)
+	dir=$STAVE_ROOT/containers/$(stave ps -aq --no-trunc --filter name=upper)/fs
 	is "$(find "$dir" -mindepth 1 -printf '%P ')" "only "
 	stave rm upper
 	printf 'FROM busybox\nRUN touch /only\n' >"$ctx/Dockerfile"
@@ -248,7 +248,7 @@ sh_in() { stave run --rm --network none "$@"; }
 }
 
 @test "kill -9 of the command ends the container" {
-	sh_in busybox sh -c "echo up; sleep $MARK" >"$ctx/log" &
+	stave run --rm --network none busybox sh -c "echo up; sleep $MARK" >"$ctx/log" &
 	local pid=$!
 	settled grep -q up "$ctx/log"
 	kill -9 $pid
