@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tools that are compared: how each says import, build, run and remove.
+
+An adapter gives command lines; nothing here runs except the questions whether
+a tool is there and which flags it needs on this machine.  A path handed to a
+tool goes through at(): a tool that lives in a chroot sees the work directory
+under another name.
+"""
+import os
+import resource
+import shlex
+import shutil
+import subprocess
+
+ULIMITS = [f'--ulimit={name}={limit}:{limit}' for name, limit in (
+    ('nofile', resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
+    ('nproc', resource.getrlimit(resource.RLIMIT_NPROC)[1])) if 0 < limit < 1048576]
+
+
+class Tool:
+    """One tool; `daemons` says that others work on its behalf."""
+    name = ''
+    daemons = False
+    imports = True      # has a way of its own to import a tar archive
+    runs = True         # can run an image by name
+
+    def __init__(self, command, root=''):
+        self.command = command
+        self.root = root.rstrip('/')
+        self.env = dict(os.environ)
+        self.note = ''
+
+    def at(self, path):
+        path = str(path)
+        if self.root and not path.startswith(self.root + '/'):
+            raise SystemExit(f'{path} is outside of {self.root}: {self.name} cannot see it')
+        return path[len(self.root):]
+
+    def call(self, argv):
+        return subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def found(self):
+        return shutil.which(self.command[0]) is not None and \
+            self.call(self.command + ['version']).returncode == 0
+
+    def version(self):
+        line = self.call(self.command + ['--version']).stdout.strip().splitlines()[-1]
+        return line.split(' (')[0].replace(' version', '')
+
+    def settle(self, base, directory):
+        """Finds the flags that this machine wants, once `base` is imported."""
+
+    def import_tar(self, tar, image):
+        return self.command + ['import', self.at(tar), image]
+
+    def build(self, context, image, cache=True):
+        return self.command + ['build', '-t', image] + ([] if cache else ['--no-cache']) + \
+            [self.at(context)]
+
+    def run(self, image, *words):
+        return self.command + ['run', '--rm', image, *words]
+
+    def remove(self, image):
+        return self.command + ['rmi', '-f', image]
+
+
+class Stave(Tool):
+    name = 'stave'
+
+    def __init__(self, command, store):
+        super().__init__(command)
+        self.env['STAVE_ROOT'] = str(store)
+
+
+class Docker(Tool):
+    name = 'docker'
+    daemons = True
+
+    def found(self):
+        return super().found() and self.call(self.command + ['buildx', 'version']).returncode == 0
+
+    def version(self):
+        return 'Docker ' + self.call(
+            self.command + ['version', '--format', '{{.Server.Version}}']).stdout.strip()
+
+
+class DockerClassic(Docker):
+    name = 'docker-classic'
+    imports = runs = False      # the same as Docker's
+
+    def __init__(self, command, root=''):
+        super().__init__(command, root)
+        self.env['DOCKER_BUILDKIT'] = '0'
+
+    def found(self):
+        return Tool.found(self)
+
+    def version(self):
+        return super().version() + ' with DOCKER_BUILDKIT=0'
+
+
+class Buildah(Tool):
+    name = 'buildah'
+    runs = False
+    # A nested or old machine does not let it do everything: the first that works is taken,
+    # from its defaults to the weakest isolation.
+    ways = [
+        [],
+        ['--runtime=runc'],
+        ['--runtime=runc', '--network=host'],
+        ['--isolation=chroot'],
+    ]
+
+    def __init__(self, command, root=''):
+        super().__init__(command, root)
+        self.flags = []
+        self.env['PODMAN_IGNORE_CGROUPSV1_WARNING'] = '1'
+        # netavark's default wants nft, which may not be there; it is told only then
+        if not self._has('nft') and self._has('iptables'):
+            self.env.setdefault('NETAVARK_FW', 'iptables')
+
+    def _has(self, program):
+        # lexists: in a chroot an absolute link (/etc/alternatives) leads nowhere from outside
+        return any(os.path.lexists(f'{self.root}{d}/{program}')
+                   for d in ('/usr/sbin', '/usr/bin', '/sbin', '/bin'))
+
+    def settle(self, base, directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / 'Dockerfile').write_text(f'FROM {base}\nRUN true\n')
+        for flags in self.ways:
+            self.flags = flags
+            result = self.call(self.build(directory, 'bench-probe', cache=False))
+            if result.returncode == 0:
+                self.note = ' '.join(flags)
+                return
+        raise SystemExit(f'{self.name} cannot RUN anything here:\n{result.stdout}')
+
+    def import_tar(self, tar, image):
+        context = tar.parent / 'buildah-import'
+        context.mkdir(exist_ok=True)
+        link = context / 'tree.tar'
+        if not link.exists():
+            os.link(tar, link)
+        (context / 'Dockerfile').write_text('FROM scratch\nADD tree.tar /\n')
+        return self.command + ['build', '--no-cache', '-t', image, self.at(context)]
+
+    def build(self, context, image, cache=True):
+        return self.command + ['build', '--layers', *self.flags, *ULIMITS, '-t', image] + \
+            ([] if cache else ['--no-cache']) + [self.at(context)]
+
+
+class Podman(Buildah):
+    name = 'podman'
+    runs = True
+    run_ways = [
+        [[], []],
+        [['--runtime=runc'], []],
+        [['--runtime=runc'], ['--network=host']],
+    ]
+
+    def settle(self, base, directory):
+        super().settle(base, directory)
+        for self.runtime, self.network in self.run_ways:
+            result = self.call(self.run(base, 'true'))
+            if result.returncode == 0:
+                break
+        else:
+            self.runs = False
+        run = ' '.join(self.runtime + self.network) if self.runs else 'impossible'
+        self.note = f'build {self.note}, run {run}' if self.note or run else ''
+
+    def import_tar(self, tar, image):
+        return Tool.import_tar(self, tar, image)
+
+    def run(self, image, *words):
+        return self.command + [*self.runtime, 'run', '--rm', *self.network, image, *words]
+
+
+def peers(only):
+    """The peers that answer, by the environment and the names asked for."""
+    docker = shlex.split(os.environ.get('BENCH_DOCKER', 'docker'))
+    root = os.environ.get('BENCH_PEER_ROOT', '')
+    tools = [Docker(docker), DockerClassic(docker)]
+    for kind, variable in (Buildah, 'BENCH_BUILDAH'), (Podman, 'BENCH_PODMAN'):
+        command = os.environ.get(variable)
+        tools.append(kind(shlex.split(command), root) if command else kind([kind.name]))
+    return [tool for tool in tools if (not only or tool.name in only) and tool.found()]

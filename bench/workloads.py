@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workloads: what is prepared, what is measured, what it costs at least.
+
+Each has a name, a title and its target (how many times faster than the best
+peer), and:
+  prepare(bench)       once
+  warm(bench, tool)    once for each tool, not measured
+  fresh(bench, n)      before each round, not measured: what must be new
+  before(bench, tool)  before each sample, not measured: what must be gone
+  argv(bench, tool)    the command that is measured, None when the tool has none
+  floor(bench)         the bare work, as a command
+"""
+import os
+import random
+import shlex
+import shutil
+import subprocess
+
+BASE = 'bench-base'
+FILES = 20000
+PER_DIRECTORY = 100
+STEPS = 20
+
+
+def write_context(directory, dockerfile):
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / 'Dockerfile').write_text(dockerfile)
+    return directory
+
+
+def write_files(directory, seed):
+    """20,000 files of 0.5 to 8 kB, like sources; another seed, other content everywhere."""
+    rng = random.Random(seed)
+    pool = rng.randbytes(65536)
+    shutil.rmtree(directory, ignore_errors=True)
+    for i in range(FILES):
+        if i % PER_DIRECTORY == 0:
+            parent = directory / f'd{i // PER_DIRECTORY:03}'
+            parent.mkdir(parents=True)
+        start, size = rng.randrange(50000), rng.randrange(512, 8192)
+        with open(parent / f'file{i:05}.txt', 'wb') as f:
+            f.write(f'{seed} {i}\n'.encode() + pool[start:start + size])
+
+
+class Workload:
+    name = title = ''
+    target = 1
+    cpu_only = False    # the target is one for CPU time alone
+    slow = False        # fewer rounds
+
+    def prepare(self, bench):
+        pass
+
+    def warm(self, bench, tool):
+        pass
+
+    def fresh(self, bench, n):
+        pass
+
+    def before(self, bench, tool):
+        pass
+
+
+class Rebuild(Workload):
+    """Everything is cached: the second build, and the hundredth."""
+
+    def context(self, bench):
+        return bench.directory / self.name
+
+    def warm(self, bench, tool):
+        for _ in range(2):
+            bench.quiet(tool, tool.build(self.context(bench), f'bench-{self.name}'))
+
+    def argv(self, bench, tool):
+        return tool.build(self.context(bench), f'bench-{self.name}')
+
+
+class Noop5(Rebuild):
+    name, title, target = 'noop5', 'no-op rebuild, five lines', 30
+
+    def prepare(self, bench):
+        context = write_context(self.context(bench), f'FROM {BASE}\nRUN echo hello >/hello\n'
+                                'COPY greeting /greeting\nENV A=b\nCMD ["cat", "/greeting"]\n')
+        (context / 'greeting').write_text('hello\n')
+
+    def floor(self, bench):
+        return [bench.floor, 'rebuild', str(self.context(bench))]
+
+
+class Noop20k(Rebuild):
+    name, title, target = 'noop20k', 'no-op rebuild, COPY of 20,000 files', 10
+
+    def prepare(self, bench):
+        context = write_context(self.context(bench), f'FROM {BASE}\nCOPY tree /tree\n')
+        write_files(context / 'tree', 1)
+
+    def floor(self, bench):
+        return [bench.floor, 'walk', str(self.context(bench) / 'tree')]
+
+
+class RunTrue(Workload):
+    name, title, target = 'run_true', '`run --rm IMAGE true`', 15
+
+    def argv(self, bench, tool):
+        return tool.run(BASE, 'true') if tool.runs else None
+
+    def floor(self, bench):
+        return bench.in_floor_container(1, '/bin/true')
+
+
+class Run20(Workload):
+    name, title, target = 'run20', f'{STEPS} small RUN steps, cold', 8
+
+    def prepare(self, bench):
+        write_context(bench.directory / self.name, f'FROM {BASE}\n' +
+                      ''.join(f'RUN echo {n} >/step{n}\n' for n in range(STEPS)))
+
+    def argv(self, bench, tool):
+        return tool.build(bench.directory / self.name, f'bench-{self.name}', cache=False)
+
+    def floor(self, bench):
+        return bench.in_floor_container(STEPS, '/bin/sh', '-c', 'echo 1 >/step1')
+
+
+class Copy20k(Workload):
+    """New content for each round, the same for each tool in it."""
+    name, title, target, slow = 'copy20k', 'cold COPY of 20,000 files', 3, True
+
+    def prepare(self, bench):
+        self.tree = write_context(bench.directory / self.name,
+                                  f'FROM {BASE}\nCOPY tree /tree\n') / 'tree'
+
+    def fresh(self, bench, n):
+        write_files(self.tree, f'{os.getpid()}.{n}')
+
+    def before(self, bench, tool):
+        bench.forget(tool, f'bench-{self.name}')
+
+    def argv(self, bench, tool):
+        return tool.build(bench.directory / self.name, f'bench-{self.name}', cache=False)
+
+    def floor(self, bench):
+        copy = shlex.quote(str(bench.directory / 'floor-copy'))
+        shutil.rmtree(bench.directory / 'floor-copy', ignore_errors=True)
+        return ['sh', '-c', f'cp -r {shlex.quote(str(self.tree))} {copy} && '
+                f'find {copy} -type f -print0 | xargs -0 sha256sum']
+
+
+class Import(Workload):
+    name, title, target, cpu_only, slow = 'import', 'import of a Debian tree', 2, True, True
+
+    def prepare(self, bench):
+        self.tar = bench.directory / 'debian.tar'
+        source = os.environ.get('BENCH_TREE')
+        if source and os.path.isfile(source):
+            shutil.copyfile(source, self.tar)
+        elif not self.tar.exists():
+            source = source or self.debootstrap(bench.directory / 'debian')
+            subprocess.run(['tar', '-C', source, '-cf', self.tar, '.'], check=True)
+        self.title = f'import of a Debian tree, {self.tar.stat().st_size // 10 ** 6} MB'
+
+    @staticmethod
+    def debootstrap(tree):
+        mirror = os.environ.get('BENCH_MIRROR', 'http://deb.debian.org/debian')
+        subprocess.run(['debootstrap', '--variant=minbase', 'bookworm', tree, mirror],
+                       check=True, stdout=subprocess.DEVNULL)
+        return tree
+
+    def before(self, bench, tool):
+        bench.forget(tool, 'bench-import')
+
+    def argv(self, bench, tool):
+        return tool.import_tar(self.tar, 'bench-import') if tool.imports else None
+
+    def floor(self, bench):
+        tree = bench.directory / 'floor-tree'
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.mkdir()
+        tar = shlex.quote(str(self.tar))
+        return ['sh', '-c', f'tar -C {shlex.quote(str(tree))} -xf {tar} && sha256sum {tar}']
+
+
+ALL = [Noop5(), Noop20k(), RunTrue(), Run20(), Copy20k(), Import()]
