@@ -17,6 +17,9 @@ scripts/deps.sh build run test
 make --no-print-directory BUILD="$build" all
 STAVE=$(readlink -f "$build")/stave
 export STAVE STAVE_SOURCE=$PWD CMOCKA_MESSAGE_OUTPUT=TAP
+# the unit tests start the helpers that were built with them
+STAVE_LIBEXEC=$(readlink -f "$build")/src
+export STAVE_LIBEXEC
 unset STAVE_ROOT SOURCE_DATE_EPOCH
 logs=$build/test-logs
 mkdir -p "$logs"
@@ -60,7 +63,8 @@ one() {
 	shift
 	log=$logs/$name.log
 	from=$(date +%s%N)
-	"$@" </dev/null >"$log" 2>&1 || status=$?
+	# no file takes a tenth of this: what hangs must not hang everything
+	timeout -k 5 300 "$@" </dev/null >"$log" 2>&1 || status=$?
 	n=$((($(date +%s%N) - from) / 100000000))
 	read -r ok bad skip < <(count "$log" "$status")
 	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
