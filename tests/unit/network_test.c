@@ -129,7 +129,7 @@ static bool reaches(int from, int to, uint32_t to_address)
 	char got[8] = "";
 
 	/* the first packets may be lost until the bridge's port is forwarding */
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 500; i++) {
 		sendto(from, "hello", 5, 0, (const struct sockaddr *)&a, sizeof(a));
 		if (recv(to, got, sizeof(got), MSG_DONTWAIT) == 5)
 			return true;
