@@ -61,6 +61,11 @@ class Tool:
     def run(self, image, *words):
         return self.command + ['run', '--rm', image, *words]
 
+    def size_of(self, image):
+        """Bytes, as the tool itself says."""
+        return int(self.call(self.command + ['image', 'inspect', '--format', '{{.Size}}', image])
+                   .stdout.strip().splitlines()[-1])
+
     def remove(self, image):
         return self.command + ['rmi', '-f', image]
 
@@ -115,6 +120,7 @@ class Buildah(Tool):
     def __init__(self, command, root=''):
         super().__init__(command, root)
         self.flags = []
+        self.env.pop('DOCKER_CONFIG', None)     # Docker's own, and perhaps outside of a chroot
         self.env['PODMAN_IGNORE_CGROUPSV1_WARNING'] = '1'
         # netavark's default wants nft, which may not be there; it is told only then
         if not self._has('nft') and self._has('iptables'):
@@ -136,12 +142,17 @@ class Buildah(Tool):
                 return
         raise SystemExit(f'{self.name} cannot RUN anything here:\n{result.stdout}')
 
+    def size_of(self, image):
+        with_unit = self.call(self.command + ['images', '--format', '{{.Size}}', image]).stdout
+        number, unit = with_unit.strip().splitlines()[-1].split()
+        return float(number) * {'B': 1, 'KB': 1e3, 'MB': 1e6, 'GB': 1e9}[unit.upper()]
+
     def import_tar(self, tar, image):
         context = tar.parent / 'buildah-import'
         context.mkdir(exist_ok=True)
         link = context / 'tree.tar'
-        if not link.exists():
-            os.link(tar, link)
+        link.unlink(missing_ok=True)    # it may be that of another archive
+        os.link(tar, link)
         (context / 'Dockerfile').write_text('FROM scratch\nADD tree.tar /\n')
         return self.command + ['build', '--no-cache', '-t', image, self.at(context)]
 
@@ -169,6 +180,9 @@ class Podman(Buildah):
             self.runs = False
         run = ' '.join(self.runtime + self.network) if self.runs else 'impossible'
         self.note = f'build {self.note}, run {run}' if self.note or run else ''
+
+    def size_of(self, image):
+        return Tool.size_of(self, image)
 
     def import_tar(self, tar, image):
         return Tool.import_tar(self, tar, image)

@@ -8,6 +8,7 @@ peer), and:
   fresh(bench, n)      before each round, not measured: what must be new
   before(bench, tool)  before each sample, not measured: what must be gone
   argv(bench, tool)    the command that is measured, None when the tool has none
+  check(bench, tool)   after each sample, not measured: that the work was done
   floor(bench)         the bare work, as a command
 """
 import os
@@ -15,6 +16,8 @@ import random
 import shlex
 import shutil
 import subprocess
+
+from measure import Failure
 
 BASE = 'bench-base'
 FILES = 20000
@@ -59,6 +62,14 @@ class Workload:
 
     def before(self, bench, tool):
         pass
+
+    def check(self, bench, tool):
+        pass
+
+    def check_size(self, tool, least):
+        size = tool.size_of(f'bench-{self.name}')
+        if size < least:
+            raise Failure(f'{tool.name}: bench-{self.name} has {size:.0f} bytes, expected {least}')
 
 
 class Rebuild(Workload):
@@ -139,6 +150,9 @@ class Copy20k(Workload):
     def argv(self, bench, tool):
         return tool.build(bench.directory / self.name, f'bench-{self.name}', cache=False)
 
+    def check(self, bench, tool):
+        self.check_size(tool, FILES * 4000)
+
     def floor(self, bench):
         copy = shlex.quote(str(bench.directory / 'floor-copy'))
         shutil.rmtree(bench.directory / 'floor-copy', ignore_errors=True)
@@ -171,6 +185,9 @@ class Import(Workload):
 
     def argv(self, bench, tool):
         return tool.import_tar(self.tar, 'bench-import') if tool.imports else None
+
+    def check(self, bench, tool):
+        self.check_size(tool, self.tar.stat().st_size // 2)
 
     def floor(self, bench):
         tree = bench.directory / 'floor-tree'
