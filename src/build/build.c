@@ -149,8 +149,7 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 	if ((r = check_warnings(g, err)) < 0)
 		return r;
 	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL, .total = g->n + 1});
-	if ((r = lease_new(s, &lease, err)) < 0 ||
-	    (r = solve_graph(g, lease, &solved, err)) < 0)
+	if ((r = solve_graph(g, &lease, &solved, err)) < 0)
 		return r;
 	out->cached = solved.cached;
 	out->executed = solved.executed;

@@ -40,7 +40,7 @@ struct running {
 	struct tree *tree;
 	struct digest definition, key, content;
 	bool has_content;
-	bool own_netns; /* of RUN --network=none */
+	bool own_netns;		    /* of RUN --network=none */
 	struct plan_hashed *hashed; /* shared mapping */
 	size_t hashed_bytes;
 	unsigned task;
@@ -51,7 +51,7 @@ struct running {
 struct solve {
 	struct graph *g;
 	struct store *store;
-	struct lease *lease;
+	struct lease **lease;
 	struct loop *loop;
 	struct ignore *ignore;
 	struct tree_index *index;
@@ -458,7 +458,9 @@ static int execute(struct running *r, struct error *err)
 	const struct vertex *parent = r->v->parent;
 	int e;
 
-	if ((e = store_layer_new(s->store, s->lease, r->dir, err)) < 0 ||
+	if (!*s->lease && (e = lease_new(s->store, s->lease, err)) < 0)
+		return e;
+	if ((e = store_layer_new(s->store, *s->lease, r->dir, err)) < 0 ||
 	    (e = store_layer_open(s->store, r->dir, &r->job.fs, err)) < 0 ||
 	    (e = image_stack(s->store, parent ? parent->diff_ids.items : NULL,
 			     parent ? parent->diff_ids.n : 0, &r->job.parent, err)) < 0 ||
@@ -595,7 +597,7 @@ static void finish(struct solve *s)
 	loop_free(s->loop);
 }
 
-int solve_graph(struct graph *g, struct lease *lease, struct solve_result *out,
+int solve_graph(struct graph *g, struct lease **lease, struct solve_result *out,
 		struct error *err)
 {
 	struct solve s = {.g = g,

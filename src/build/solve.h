@@ -14,5 +14,6 @@ struct solve_result {
 	unsigned next_task; /* for progress events that follow */
 };
 
-int solve_graph(struct graph *g, struct lease *lease, struct solve_result *out,
+/* @lease: of the caller; made when the first step has to run. */
+int solve_graph(struct graph *g, struct lease **lease, struct solve_result *out,
 		struct error *err);

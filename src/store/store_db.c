@@ -241,6 +241,7 @@ int store_begin(struct store *s, bool durable, struct error *err)
 		if (r < 0 || (r = run_script(s, "BEGIN IMMEDIATE", err)) < 0)
 			return r;
 		s->broken = false;
+		s->durable |= durable;
 	}
 	s->depth++;
 	return 0;

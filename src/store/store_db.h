@@ -14,6 +14,7 @@ struct store {
 	int lock;	    /* held shared for as long as the store is open */
 	unsigned depth;	    /* nested transactions */
 	bool broken;	    /* an inner one was aborted */
+	bool durable;	    /* something was committed durably since it was opened */
 	store_undo_fn undo; /* may be NULL */
 	void *undo_data;
 	char boot[40]; /* /proc/sys/kernel/random/boot_id */
