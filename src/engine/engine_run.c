@@ -208,6 +208,7 @@ static int make_spec(struct starting *s, int root, struct error *err)
 	    (r = runtime_resolve_user(root, runtime_user_spec(cfg, s->o), &user, err)) < 0 ||
 	    (r = runtime_make_spec(cfg, s->o, &user, &s->spec, err)) < 0)
 		return r;
+	runtime_stdio_console(s->stdio, &s->spec.process);
 	/* joining a cgroup costs more than all the rest: only for those that limit something */
 	if (res->memory_limit || res->memory_reservation || res->memory_swap ||
 	    res->cpu_shares || res->cpu_quota || res->cpu_period || res->cpuset_cpus ||
