@@ -4,7 +4,6 @@
 load common
 
 setup_file() {
-	require_root
 	private_store
 }
 
