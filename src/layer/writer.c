@@ -160,7 +160,13 @@ static bool is_foreign(const struct layer_writer *w, const struct layer_entry *e
 
 static int owner_error(const struct layer_entry *e, struct error *err)
 {
-	return error_sys(err, "cannot give %s to %u:%u", e->path, e->uid, e->gid);
+	const bool refused = errno == EPERM;
+	const int r = error_sys(err, "cannot give %s to %u:%u", e->path, e->uid, e->gid);
+
+	if (refused)
+		error_hint(err,
+			   "files of others need root, or a user name space (`unshare -r`)");
+	return r;
 }
 
 static int set_xattrs(int fd, const struct layer_entry *e, struct error *err)
