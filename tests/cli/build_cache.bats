@@ -220,3 +220,52 @@ base_file() {
 	done
 	store_is_clean
 }
+
+@test "config between the steps changes no step; USER does" {
+	printf 'FROM busybox\nRUN id -u > /tmp/%s\nCMD a\n' "$MARK" >"$ctx/Dockerfile"
+	build
+	printf 'FROM busybox\nLABEL x=y\nEXPOSE 1\nRUN id -u > /tmp/%s\nCMD b\n' "$MARK" >"$ctx/Dockerfile"
+	build_log
+	is "$(cached)" 2
+	is "$(config '{{json .Config.Cmd}}')" '["/bin/sh","-c","b"]'
+	printf 'FROM busybox\nUSER app\nRUN id -u > /tmp/%s\n' "$MARK" >"$ctx/Dockerfile"
+	build_log
+	is "$(cached)" 1
+	is "$(in_t cat "/tmp/$MARK")" 1000
+}
+
+@test "another copy of the context at another place is the same" {
+	mkdir "$ctx/d"
+	echo "$MARK" >"$ctx/d/f"
+	printf 'FROM busybox\nCOPY d /d\n' >"$ctx/Dockerfile"
+	build
+	cp -r "$ctx" "$ctx.2"
+	run stave build --progress=plain -t t "$ctx.2"
+	is "$(cached)" 2
+}
+
+@test "name, link target and an empty directory are content" {
+	mkdir "$ctx/d"
+	echo "$MARK" >"$ctx/d/f"
+	ln -s a "$ctx/d/l"
+	printf 'FROM busybox\nCOPY d /d\n' >"$ctx/Dockerfile"
+	build
+	local change
+	for change in 'mv d/f d/g' 'ln -sfn b d/l' 'mkdir d/empty'; do
+		(cd "$ctx" && eval "$change")
+		build_log
+		is "$change: $(cached)" "$change: 1"
+		build_log
+		is "$change: $(cached)" "$change: 2"
+	done
+	is "$(in_t sh -c 'readlink /d/l; ls /d' | xargs)" "b empty g l"
+}
+
+@test "the image is gone, its steps are not" {
+	printf 'FROM busybox\nRUN echo %s.gone > /r\n' "$MARK" >"$ctx/Dockerfile"
+	build
+	stave rmi t >/dev/null
+	build_log
+	is "$(cached)" 2
+	is "$(in_t cat /r)" "$MARK.gone"
+}

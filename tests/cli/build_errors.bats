@@ -175,3 +175,70 @@ setup() {
 	ended 1
 	has "$output" "MaintainerDeprecated"
 }
+
+@test "a failed build leaves names, images and machine as they were" {
+	printf 'FROM busybox\nENV V=1\n' >"$ctx/Dockerfile"
+	stave build -q -t keep "$ctx" >/dev/null
+	local images
+	images=$(stave images --no-trunc)
+	watch_machine
+	printf 'FROM busybox\nENV V=2\nRUN echo %s > /x\nRUN false\n' "$MARK" >"$ctx/Dockerfile"
+	run stave build -q -t keep "$ctx"
+	ended 1
+	is "$(stave images --no-trunc)" "$images"
+	nothing_left
+}
+
+@test "with -q a failing RUN shows its output too" {
+	printf 'FROM busybox\nRUN echo look here; false\n' >"$ctx/Dockerfile"
+	run stave build -q "$ctx"
+	ended 1
+	has "$output" "look here"
+	has "$output" "exit code: 1"
+}
+
+@test "a program that is not there, an unknown USER, a missing source in a stage" {
+	printf 'FROM busybox\nRUN ["/no/such/program"]\n' >"$ctx/Dockerfile"
+	build_log
+	ended 1
+	has "$output" /no/such/program
+	has "$output" Dockerfile:2
+	printf 'FROM busybox\nUSER nosuch\nRUN true\n' >"$ctx/Dockerfile"
+	build_log
+	ended 1
+	has "$output" nosuch
+	has "$output" Dockerfile:3
+	printf 'FROM busybox AS first\nFROM busybox\nCOPY --from=first /none /\n' >"$ctx/Dockerfile"
+	build_log
+	ended 1
+	has "$output" /none
+	has "$output" Dockerfile:3
+}
+
+@test "no step of a broken Dockerfile runs" {
+	printf 'FROM busybox\nRUN echo %s ran\nCOPPY x\n' "$MARK" >"$ctx/Dockerfile"
+	build_log
+	ended 1
+	hasnt "$output" "#1"
+}
+
+@test "SIGTERM ends a build with parallel stages, and nothing stays" {
+	dockerfile <<-END
+	FROM busybox AS other
+	RUN sleep $MARK
+	FROM busybox
+	COPY --from=other / /o
+	RUN echo $MARK > /x && sleep $MARK
+	END
+	watch_machine
+	stave build --progress=plain -t interrupted "$ctx" >"$ctx.log" 2>&1 &
+	local build=$! from=$SECONDS code=0
+	settled pgrep -f "sleep $MARK" >/dev/null
+	kill -TERM "$build"
+	wait "$build" || code=$?
+	[ $((SECONDS - from)) -lt 8 ]
+	differ "$code" 0
+	nothing_left
+	run stave inspect interrupted
+	ended 1
+}
