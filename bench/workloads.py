@@ -6,10 +6,14 @@ peer), and:
   prepare(bench)       once
   warm(bench, tool)    once for each tool, not measured
   fresh(bench, n)      before each round, not measured: what must be new
-  before(bench, tool)  before each sample, not measured: what must be gone
   argv(bench, tool)    the command that is measured, None when the tool has none
   check(bench, tool)   after each sample, not measured: that the work was done
   floor(bench)         the bare work, as a command
+
+Nothing is deleted between samples: ext4 does not hand out the inodes of the
+last minutes' deleted files and searches past them, file by file, so that a
+clean-up would multiply the time of whatever comes after it.  What is new has
+new names instead, and all goes at the end.
 """
 import os
 import random
@@ -35,7 +39,6 @@ def write_files(directory, seed):
     """20,000 files of 0.5 to 8 kB, like sources; another seed, other content everywhere."""
     rng = random.Random(seed)
     pool = rng.randbytes(65536)
-    shutil.rmtree(directory, ignore_errors=True)
     for i in range(FILES):
         if i % PER_DIRECTORY == 0:
             parent = directory / f'd{i // PER_DIRECTORY:03}'
@@ -50,6 +53,7 @@ class Workload:
     target = 1
     cpu_only = False    # the target is one for CPU time alone
     slow = False        # fewer rounds
+    round = 0
 
     def prepare(self, bench):
         pass
@@ -58,18 +62,22 @@ class Workload:
         pass
 
     def fresh(self, bench, n):
-        pass
+        self.round = n
 
-    def before(self, bench, tool):
-        pass
+    def image(self):
+        """A name for this round, so that no image loses its name and stays behind."""
+        return f'bench-{self.name}:{self.round}'
+
+    def images(self):
+        return [f'bench-{self.name}:{n}' for n in range(self.round + 1)]
 
     def check(self, bench, tool):
         pass
 
     def check_size(self, tool, least):
-        size = tool.size_of(f'bench-{self.name}')
+        size = tool.size_of(self.image())
         if size < least:
-            raise Failure(f'{tool.name}: bench-{self.name} has {size:.0f} bytes, expected {least}')
+            raise Failure(f'{tool.name}: {self.image()} has {size:.0f} bytes, expected {least}')
 
 
 class Rebuild(Workload):
@@ -80,10 +88,13 @@ class Rebuild(Workload):
 
     def warm(self, bench, tool):
         for _ in range(2):
-            bench.quiet(tool, tool.build(self.context(bench), f'bench-{self.name}'))
+            bench.quiet(tool, self.argv(bench, tool))
+
+    def image(self):
+        return f'bench-{self.name}:0'
 
     def argv(self, bench, tool):
-        return tool.build(self.context(bench), f'bench-{self.name}')
+        return tool.build(self.context(bench), self.image())
 
 
 class Noop5(Rebuild):
@@ -127,7 +138,7 @@ class Run20(Workload):
                       ''.join(f'RUN echo {n} >/step{n}\n' for n in range(STEPS)))
 
     def argv(self, bench, tool):
-        return tool.build(bench.directory / self.name, f'bench-{self.name}', cache=False)
+        return tool.build(bench.directory / self.name, self.image(), cache=False)
 
     def floor(self, bench):
         return bench.in_floor_container(STEPS, '/bin/sh', '-c', 'echo 1 >/step1')
@@ -142,20 +153,19 @@ class Copy20k(Workload):
                                   f'FROM {BASE}\nCOPY tree /tree\n') / 'tree'
 
     def fresh(self, bench, n):
+        super().fresh(bench, n)
+        if self.tree.exists():
+            self.tree.rename(bench.directory / f'old-tree-{n}')
         write_files(self.tree, f'{os.getpid()}.{n}')
 
-    def before(self, bench, tool):
-        bench.forget(tool, f'bench-{self.name}')
-
     def argv(self, bench, tool):
-        return tool.build(bench.directory / self.name, f'bench-{self.name}', cache=False)
+        return tool.build(bench.directory / self.name, self.image(), cache=False)
 
     def check(self, bench, tool):
         self.check_size(tool, FILES * 4000)
 
     def floor(self, bench):
-        copy = shlex.quote(str(bench.directory / 'floor-copy'))
-        shutil.rmtree(bench.directory / 'floor-copy', ignore_errors=True)
+        copy = shlex.quote(str(bench.directory / f'floor-copy-{self.round}'))
         return ['sh', '-c', f'cp -r {shlex.quote(str(self.tree))} {copy} && '
                 f'find {copy} -type f -print0 | xargs -0 sha256sum']
 
@@ -164,14 +174,24 @@ class Import(Workload):
     name, title, target, cpu_only, slow = 'import', 'import of a Debian tree', 2, True, True
 
     def prepare(self, bench):
-        self.tar = bench.directory / 'debian.tar'
+        self.original = bench.directory / 'debian.tar'
         source = os.environ.get('BENCH_TREE')
         if source and os.path.isfile(source):
-            shutil.copyfile(source, self.tar)
-        elif not self.tar.exists():
+            shutil.copyfile(source, self.original)
+        else:
             source = source or self.debootstrap(bench.directory / 'debian')
-            subprocess.run(['tar', '-C', source, '-cf', self.tar, '.'], check=True)
-        self.title = f'import of a Debian tree, {self.tar.stat().st_size // 10 ** 6} MB'
+            subprocess.run(['tar', '-C', source, '-cf', self.original, '.'], check=True)
+        self.title = f'import of a Debian tree, {self.original.stat().st_size // 10 ** 6} MB'
+        self.tar = self.original
+
+    def fresh(self, bench, n):
+        """One more file makes it another layer, which no tool has."""
+        super().fresh(bench, n)
+        mark = bench.directory / 'round'
+        mark.write_text(f'{os.getpid()}.{n}\n')
+        self.tar = bench.directory / f'debian-{n}.tar'
+        shutil.copyfile(self.original, self.tar)
+        subprocess.run(['tar', '-C', bench.directory, '-rf', self.tar, mark.name], check=True)
 
     @staticmethod
     def debootstrap(tree):
@@ -180,18 +200,14 @@ class Import(Workload):
                        check=True, stdout=subprocess.DEVNULL)
         return tree
 
-    def before(self, bench, tool):
-        bench.forget(tool, 'bench-import')
-
     def argv(self, bench, tool):
-        return tool.import_tar(self.tar, 'bench-import') if tool.imports else None
+        return tool.import_tar(self.tar, self.image()) if tool.imports else None
 
     def check(self, bench, tool):
         self.check_size(tool, self.tar.stat().st_size // 2)
 
     def floor(self, bench):
-        tree = bench.directory / 'floor-tree'
-        shutil.rmtree(tree, ignore_errors=True)
+        tree = bench.directory / f'floor-tree-{self.round}'
         tree.mkdir()
         tar = shlex.quote(str(self.tar))
         return ['sh', '-c', f'tar -C {shlex.quote(str(tree))} -xf {tar} && sha256sum {tar}']
