@@ -180,12 +180,12 @@ setup() {
 	printf 'FROM busybox\nENV V=1\n' >"$ctx/Dockerfile"
 	stave build -q -t keep "$ctx" >/dev/null
 	local images
-	images=$(stave images --no-trunc)
+	images=$(stave images --format '{{.Repository}} {{.Tag}} {{.ID}}')
 	watch_machine
 	printf 'FROM busybox\nENV V=2\nRUN echo %s > /x\nRUN false\n' "$MARK" >"$ctx/Dockerfile"
 	run stave build -q -t keep "$ctx"
 	ended 1
-	is "$(stave images --no-trunc)" "$images"
+	is "$(stave images --format '{{.Repository}} {{.Tag}} {{.ID}}')" "$images"
 	nothing_left
 }
 
