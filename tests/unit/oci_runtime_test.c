@@ -257,7 +257,8 @@ static void bad_specs_are_refused(void **state)
 		"{\"root\":{},\"process\":{\"oomScoreAdj\":5000}}",
 		"{\"root\":{},\"process\":{\"rlimits\":[{}]}}",
 		"{\"root\":{},\"mounts\":[{\"type\":\"bind\"}]}",
-		("{\"root\":{},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]"
+		("{\"root\":{},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}"
+		 "]"
 		 "}}"),
 		"{\"root\":{},\"linux\":{\"namespaces\":[{\"type\":\"nope\"}]}}",
 		"{\"root\":{},\"linux\":{\"devices\":[{\"path\":\"/x\",\"type\":\"cc\"}]}}",
