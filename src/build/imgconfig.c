@@ -120,6 +120,15 @@ static void apply_entrypoint(struct stage_state *st, const struct instruction *i
 	imgconfig_row(st, buf_steal(&row), NULL);
 }
 
+static int expand_pair(struct graph *g, const struct stage_state *st,
+		       const struct instruction *i, size_t p, char **out_key, char **out_value,
+		       struct error *err)
+{
+	int r = scope_expand_new(g, st, i, i->pairs[p].key, out_key, err);
+
+	return r < 0 ? r : scope_expand_new(g, st, i, i->pairs[p].value, out_value, err);
+}
+
 static int apply_env(struct graph *g, struct stage_state *st, const struct instruction *i,
 		     struct error *err)
 {
@@ -130,10 +139,9 @@ static int apply_env(struct graph *g, struct stage_state *st, const struct instr
 	for (size_t p = 0; p < i->n_pairs; p++) {
 		AUTO(free) char *key = NULL;
 		AUTO(free) char *value = NULL;
-		int r = scope_expand_new(g, st, i, i->pairs[p].key, &key, err);
+		int r = expand_pair(g, st, i, p, &key, &value, err);
 
-		if (r < 0 ||
-		    (r = scope_expand_new(g, st, i, i->pairs[p].value, &value, err)) < 0)
+		if (r < 0)
 			return r;
 		if (!*key)
 			return error_set(err, ERR_INVALID, "ENV names can not be blank");
@@ -159,10 +167,9 @@ static int apply_label(struct graph *g, struct stage_state *st, const struct ins
 	for (size_t p = 0; p < i->n_pairs; p++) {
 		AUTO(free) char *key = NULL;
 		AUTO(free) char *value = NULL;
-		int r = scope_expand_new(g, st, i, i->pairs[p].key, &key, err);
+		int r = expand_pair(g, st, i, p, &key, &value, err);
 
-		if (r < 0 ||
-		    (r = scope_expand_new(g, st, i, i->pairs[p].value, &value, err)) < 0)
+		if (r < 0)
 			return r;
 		image_config_label(&st->config, key, value);
 		buf_printf(&row, " %s=%s", key, value);

@@ -64,12 +64,17 @@ static int match_below(struct tree *t, struct tree_node *dir, const char *patter
 	size_t len = strcspn(pattern, "/");
 	AUTO(free) char *part = mem_strndup(pattern, len);
 	const char *rest = pattern + len + strspn(pattern + len, "/");
-	int r = tree_load_all(t, dir, err);
+	int r = tree_load(t, dir, err);
 
 	for (size_t i = 0; r == 0 && i < dir->n_children; i++) {
 		struct tree_node *n = dir->children[i];
 
-		if (n->hidden || !glob_match(part, n->name))
+		if (!glob_match(part, n->name))
+			continue;
+		/* a hidden directory shows once what was taken back in below it is known */
+		if (n->hidden && S_ISDIR(n->mode) && (r = tree_load_all(t, n, err)) < 0)
+			break;
+		if (n->hidden)
 			continue;
 		if (S_ISLNK(n->mode) && (r = follow(t, &n, err)) < 0)
 			break;

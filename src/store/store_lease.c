@@ -57,7 +57,7 @@ int lease_note(struct lease *l, const char *kind, const char *name, struct error
 
 	if (io_write_full(l->fd, line, strlen(line)) < 0)
 		return error_sys(err, "cannot write a lease");
-	/* reaped in the moment before it was locked: put it back under its name */
+	/* it may have been reaped in the moment before it was locked */
 	if (fstat(l->fd, &st) == 0 && st.st_nlink == 0)
 		return error_set(err, ERR_CONFLICT, "the lease was taken away; run it again");
 	return 0;
