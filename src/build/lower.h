@@ -23,6 +23,9 @@ int scope_expand(struct graph *g, const struct stage_state *st, const struct ins
 		 const char *word, enum expand_mode mode, struct buf *out, struct error *err);
 int scope_expand_new(struct graph *g, const struct stage_state *st, const struct instruction *i,
 		     const char *word, char **out_new, struct error *err);
+/* One value of RUN --mount. */
+int scope_mount(struct graph *g, const struct stage_state *st, const struct instruction *i,
+		const char *value, struct run_mount *out, struct error *err);
 int scope_arg(struct graph *g, struct stage_state *st, const struct instruction *i,
 	      struct error *err);
 /* Environment of a RUN: ENV and the ARGs that it sees. */

@@ -108,6 +108,19 @@ int scope_expand(struct graph *g, const struct stage_state *st, const struct ins
 	return expand(&l, word, mode, out, err);
 }
 
+int scope_mount(struct graph *g, const struct stage_state *st, const struct instruction *i,
+		const char *value, struct run_mount *out, struct error *err)
+{
+	struct lookup l = {.g = g, .st = st, .at = i};
+	struct expansion x = {
+		.escape = g->file->escape, .lookup = find, .data = &l, .unset = warn_unset};
+	int r = dockerfile_parse_mount(value, &x, out, err);
+
+	if (r < 0)
+		error_at(err, g->file->name, i->line, 0);
+	return r;
+}
+
 int scope_expand_new(struct graph *g, const struct stage_state *st, const struct instruction *i,
 		     const char *word, char **out_new, struct error *err)
 {

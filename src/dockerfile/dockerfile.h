@@ -239,7 +239,8 @@ void dockerfile_print(const struct dockerfile *d, struct buf *out);
  *   COPY, ADD    sources, destination, --chown, --chmod, --checksum, --exclude
  *                                           EXPAND_WORD, --from is not expanded
  *                heredoc contents           EXPAND_HEREDOC if .expand
- *   RUN          --mount values             EXPAND_WORD; the command never is
+ *   RUN          --mount values             EXPAND_WORD, see dockerfile_parse_mount();
+ *                                           the command never is
  *   WORKDIR, USER, VOLUME, STOPSIGNAL       EXPAND_WORD each argument, JSON ones too
  *   EXPOSE       each argument              EXPAND_SPLIT
  *   ONBUILD      when its trigger runs, by the rules of the inner instruction
@@ -273,6 +274,65 @@ int dockerfile_expand(const char *word, enum expand_mode mode, const struct expa
 /* Appends the words of @word as EXPAND_SPLIT does; empty ones are dropped. */
 int dockerfile_expand_split(const char *word, const struct expansion *x, struct strlist *out,
 			    struct error *err);
+
+/* ------------------------------------------------------------------------
+ * RUN --mount
+ *
+ * type=bind (or none), cache, tmpfs, secret, ssh; the keys and their errors
+ * are those of BuildKit's frontend.
+ */
+enum run_mount_type {
+	RUN_MOUNT_BIND = 0,
+	RUN_MOUNT_CACHE,
+	RUN_MOUNT_TMPFS,
+	RUN_MOUNT_SECRET,
+	RUN_MOUNT_SSH,
+};
+
+enum run_mount_sharing {
+	RUN_MOUNT_SHARED = 0,
+	RUN_MOUNT_PRIVATE,
+	RUN_MOUNT_LOCKED,
+};
+
+/* Strings are owned; NULL: the key was not given (it may be given and empty). */
+struct run_mount {
+	enum run_mount_type type;
+	char *from;    /* stage, named context or image; never of a secret */
+	char *source;  /* in .from or the context; of a secret: its id; never of ssh */
+	char *target;  /* as written: it may be relative to the working directory, or missing */
+	char *id;      /* of a cache, secret or ssh agent */
+	char *env;     /* secret: the variable it goes to ("": one named like the secret) */
+	bool readonly; /* bind, secret, ssh: unless "rw" */
+	bool required; /* secret, ssh: the build fails without it */
+	enum run_mount_sharing sharing;	 /* cache */
+	uint64_t size;			 /* tmpfs: bytes, 0 without a limit */
+	bool has_mode, has_uid, has_gid; /* cache, secret, ssh */
+	uint32_t mode, uid, gid;
+};
+
+#define RUN_MOUNT_INIT ((struct run_mount){0})
+
+void run_mount_clear(struct run_mount *m);
+
+static inline void run_mount_auto(struct run_mount *m)
+{
+	run_mount_clear(m);
+}
+
+/* "bind" */
+const char *run_mount_type_name(enum run_mount_type type);
+
+/*
+ * Parses one value of --mount (instruction_flag_all()), as written: the list
+ * is split, then each value is expanded with @x, so that a comma in a
+ * variable stays in its value.  @x NULL: looks only for what is wrong before
+ * any expansion, *out is not touched and may be NULL; the parser has done
+ * that.  -ERR_INVALID names key and value.  Not known here, so the caller's:
+ * that the target resolves to something else than "/".
+ */
+int dockerfile_parse_mount(const char *value, const struct expansion *x, struct run_mount *out,
+			   struct error *err);
 
 /* ------------------------------------------------------------------------
  * .dockerignore

@@ -155,6 +155,40 @@ static bool next_flag(char escape, char **at, struct buf *word)
 	return true;
 }
 
+/* The value is one of @known (NULL-terminated), none of which is ever expanded. */
+static int check_choice(struct parser *p, unsigned line, const struct instruction_flag *f,
+			const char *const *known, struct error *err)
+{
+	AUTO(buf) struct buf list = BUF_INIT;
+
+	for (size_t k = 0; known[k]; k++) {
+		if (str_eq(known[k], f->value))
+			return 0;
+		buf_printf(&list, "%s%s", k ? ", " : "", known[k]);
+	}
+	parser_fail(p, line, err, "invalid value for --%s: \"%s\"", f->name, f->value);
+	error_hint(err, "it is one of %s", buf_str(&list));
+	return -ERR_INVALID;
+}
+
+/* What RUN's flags say, as far as that can be known before expansion. */
+static int check_run_flag(struct parser *p, unsigned line, const struct instruction_flag *f,
+			  struct error *err)
+{
+	static const char *const networks[] = {"default", "none", "host", NULL};
+	static const char *const securities[] = {"sandbox", "insecure", NULL};
+	int r = 0;
+
+	if (str_eq(f->name, "network"))
+		return check_choice(p, line, f, networks, err);
+	if (str_eq(f->name, "security"))
+		return check_choice(p, line, f, securities, err);
+	if (str_eq(f->name, "mount") &&
+	    (r = dockerfile_parse_mount(f->value, NULL, NULL, err)) < 0)
+		error_at(err, p->name, line, 0);
+	return r;
+}
+
 int flags_parse(struct parser *p, enum instruction_kind kind, unsigned line, char **rest,
 		struct instruction *i, struct error *err)
 {
@@ -177,6 +211,9 @@ int flags_parse(struct parser *p, enum instruction_kind kind, unsigned line, cha
 		memcpy(kept, l.items, l.n * sizeof(*kept));
 	i->flags = kept;
 	i->n_flags = l.n;
+	for (size_t k = 0; kind == INSTRUCTION_RUN && k < l.n; k++)
+		if (check_run_flag(p, line, &kept[k], err) < 0)
+			return -ERR_INVALID;
 	return 0;
 }
 
