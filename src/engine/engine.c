@@ -143,13 +143,16 @@ static int check_layers(struct engine *e, bool repair, const struct store_proble
 		struct layer_info info = {0};
 		AUTO(free) char *text = NULL;
 		char id[DIGEST_TEXT_SIZE];
+		struct digest tree;
 		AUTO(fd) int fd = -1;
 		int bad;
 
+		if ((r = store_layer_tree(e->store, &layer->diff_id, &tree, err)) < 0)
+			break;
 		if (store_layer_open(e->store, layer->dir, &fd, NULL) < 0)
 			continue; /* named by store_check() */
 		bad = layer_describe(fd, NULL, &info, NULL);
-		if (bad == 0 && digest_eq(&info.diff_id, &layer->diff_id))
+		if (bad == 0 && digest_eq(&info.diff_id, &tree))
 			continue;
 		text = mem_printf("layer %.19s: its files are not what they were",
 				  digest_text(&layer->diff_id, id));

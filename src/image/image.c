@@ -51,6 +51,8 @@ static int resolve_name(struct store *s, const char *text, struct digest *out_id
 			*out_id = ref.digest;
 			return 0;
 		}
+		if (store_manifest_find(s, &ref.digest, out_id, NULL) == 0)
+			return 0;
 	}
 	reference_normal(&ref, &normal);
 	r = store_name_find(s, buf_str(&normal), out_id, err);
@@ -111,24 +113,47 @@ void image_clear(struct image *i)
 	buf_clear(&i->config_bytes);
 }
 
+/* What a manifest says of a layer: the bytes it came as, else the tar that it means. */
+static int describe_layer(struct store *s, const struct digest *diff_id,
+			  struct store_image *row, struct descriptor *out, struct error *err)
+{
+	AUTO(store_origin) struct store_origin origin = {0};
+	struct store_layer layer;
+	int r = store_layer_find(s, diff_id, &layer, err);
+
+	if (r < 0)
+		return r;
+	row->size += layer.content_bytes;
+	if (store_origin_find(s, diff_id, &origin, NULL) == 0)
+		descriptor_set(out, origin.media_type, &origin.blob, origin.size);
+	else
+		descriptor_set(out, MEDIA_OCI_LAYER, diff_id, layer.tar_bytes);
+	return 0;
+}
+
+/* @given: the bytes that describe this image where it came from; kept if they still do. */
 static int write_manifest(struct store *s, const struct image_config *cfg,
 			  const struct digest *config, size_t config_size,
-			  struct store_image *row, struct error *err)
+			  const struct image_documents *given, struct store_image *row,
+			  struct error *err)
 {
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
+	bool same = given && given->manifest;
 	int r;
 
 	descriptor_set(&m.config, MEDIA_OCI_CONFIG, config, config_size);
 	for (size_t i = 0; i < cfg->diff_ids.n; i++) {
-		struct store_layer layer;
+		struct descriptor *d = descriptor_list_add(&m.layers);
 
-		if ((r = store_layer_find(s, &cfg->diff_ids.items[i], &layer, err)) < 0)
+		r = describe_layer(s, &cfg->diff_ids.items[i], row, d, err);
+		if (r < 0)
 			return r;
-		descriptor_set(descriptor_list_add(&m.layers), MEDIA_OCI_LAYER, &layer.diff_id,
-			       layer.tar_bytes);
-		row->size += layer.content_bytes;
+		same = same && digest_eq(&d->digest, &given->layers->items[i].digest);
 	}
+	if (same)
+		return store_blob_write(s, given->manifest->data, given->manifest->len,
+					&row->manifest, err);
 	manifest_encode(&m, &text);
 	return store_blob_write(s, text.data, text.len, &row->manifest, err);
 }
@@ -156,19 +181,18 @@ static bool is_current(struct store *s, const struct strlist *names, const struc
 	return same;
 }
 
-int image_commit(struct store *s, const struct image_config *cfg, const struct strlist *names,
-		 struct digest *out_id, struct error *err)
+static int commit(struct store *s, const struct image_config *cfg, const struct buf *config,
+		  const struct image_documents *given, const struct strlist *names,
+		  struct digest *out_id, struct error *err)
 {
 	struct store_image row = {.created_ns = cfg->has_created ? cfg->created : 0};
-	AUTO(buf) struct buf text = BUF_INIT;
 	int r;
 
-	image_config_encode(cfg, &text);
-	digest_of(text.data, text.len, out_id);
+	digest_of(config->data, config->len, out_id);
 	if (is_current(s, names, out_id))
 		return 0;
-	if ((r = store_blob_write(s, text.data, text.len, &row.id, err)) < 0 ||
-	    (r = write_manifest(s, cfg, &row.id, text.len, &row, err)) < 0 ||
+	if ((r = store_blob_write(s, config->data, config->len, &row.id, err)) < 0 ||
+	    (r = write_manifest(s, cfg, &row.id, config->len, given, &row, err)) < 0 ||
 	    (r = store_begin(s, true, err)) < 0)
 		return r;
 	r = store_image_add(s, &row, &cfg->diff_ids, err);
@@ -181,18 +205,47 @@ int image_commit(struct store *s, const struct image_config *cfg, const struct s
 	return store_commit(s, err);
 }
 
+int image_commit(struct store *s, const struct image_config *cfg, const struct strlist *names,
+		 struct digest *out_id, struct error *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+
+	image_config_encode(cfg, &text);
+	return commit(s, cfg, &text, NULL, names, out_id, err);
+}
+
+int image_commit_documents(struct store *s, const struct image_documents *given,
+			   const struct strlist *names, struct digest *out_id,
+			   struct error *err)
+{
+	AUTO(image_config) struct image_config cfg = IMAGE_CONFIG_INIT;
+	int r = image_config_decode(given->config->data, given->config->len, &cfg, err);
+
+	if (r < 0)
+		return r;
+	if (given->manifest && given->layers->n != cfg.diff_ids.n)
+		return error_set(err, ERR_CORRUPT,
+				 "the manifest has %zu layers, the config %zu",
+				 given->layers->n, cfg.diff_ids.n);
+	return commit(s, &cfg, given->config, given, names, out_id, err);
+}
+
 /* A layer of an earlier boot that was never synced is believed only after reading it. */
 static int verify(struct store *s, const struct store_layer *layer, struct error *err)
 {
 	struct layer_info info = {0};
 	char text[DIGEST_TEXT_SIZE];
+	struct digest tree;
 	AUTO(fd) int fd = -1;
-	int r = store_layer_open(s, layer->dir, &fd, NULL);
+	int r = store_layer_tree(s, &layer->diff_id, &tree, err);
 
+	if (r < 0)
+		return r;
+	r = store_layer_open(s, layer->dir, &fd, NULL);
 	if (r == 0)
 		r = layer_describe(fd, NULL, &info, NULL);
 	log_debug("image", "verified layer %s: %d", layer->dir, r);
-	if (r == 0 && digest_eq(&info.diff_id, &layer->diff_id))
+	if (r == 0 && digest_eq(&info.diff_id, &tree))
 		return store_layer_trust(s, &layer->diff_id, err);
 	if ((r = store_layer_drop(s, &layer->diff_id, err)) < 0)
 		return r;

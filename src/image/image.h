@@ -39,6 +39,20 @@ void image_clear(struct image *i);
 int image_commit(struct store *s, const struct image_config *cfg, const struct strlist *names,
 		 struct digest *out_id, struct error *err);
 
+/* An image as it was elsewhere: these bytes have digests that people know. */
+struct image_documents {
+	const struct buf *config;
+	const struct buf *manifest;	      /* NULL: ours is made */
+	const struct descriptor_list *layers; /* of that manifest */
+};
+/*
+ * As image_commit(); the config is stored as it is.  The manifest too, if each
+ * layer is still kept as the bytes that it names (store_origin).
+ */
+int image_commit_documents(struct store *s, const struct image_documents *given,
+			   const struct strlist *names, struct digest *out_id,
+			   struct error *err);
+
 /*
  * The stack of directories for the first @n of @diff_ids.  A doubtful layer is
  * verified first; a damaged one is dropped with all that needs it and gives
@@ -63,6 +77,39 @@ struct image_import {
 
 int image_import(struct store *s, const struct image_import *how, struct digest *out_id,
 		 struct error *err);
+
+/* ---- OCI image layouts ---- */
+
+/*
+ * A directory with oci-layout, index.json and blobs/ (image-spec v1.1,
+ * image-layout.md).  Nothing in it is believed: each document and each layer is
+ * compared with the digest that named it, and layers are read by stave-unpack.
+ */
+struct image_layout {
+	int dir;	  /* borrowed */
+	const char *name; /* for messages; borrowed */
+};
+
+/* Checks that it is a layout and reads index.json. */
+int image_layout_index(const struct image_layout *l, struct index *out, struct error *err);
+/* A config, manifest or index, verified; @limit as for its kind. */
+int image_layout_blob(const struct image_layout *l, const struct digest *d, size_t limit,
+		      struct buf *out, struct error *err);
+/*
+ * The entry of index.json that @ref means: "TAG", "@sha256:…" or "TAG@sha256:…"
+ * (the digest decides); NULL or "": the only one there is, else "latest".
+ * -ERR_NOT_FOUND names the tags that there are.
+ */
+int image_layout_find(const struct image_layout *l, const char *ref, struct descriptor *out,
+		      struct error *err);
+/*
+ * Brings the image @what (a manifest, or an index with one for @platform) into
+ * the store under @names (normal references, may be NULL); ids and digests stay
+ * what they were.  What is in the store already is not read again.
+ */
+int image_layout_load(struct store *s, const struct image_layout *l,
+		      const struct descriptor *what, const struct platform *platform,
+		      const struct strlist *names, struct digest *out_id, struct error *err);
 
 /* ---- names and removal ---- */
 

@@ -94,6 +94,15 @@ int store_blob_write(struct store *s, const void *data, size_t len, struct diges
 int store_blob_read(struct store *s, const struct digest *d, size_t limit, struct buf *out,
 		    struct error *err);
 
+/*
+ * Keeps the @size bytes of @from, which must have the digest @want
+ * (-ERR_CORRUPT), without having them in memory.
+ */
+int store_blob_copy(struct store *s, int from, const struct digest *want, uint64_t size,
+		    struct error *err);
+/* For reading; not verified: the reader hashes what it reads. */
+int store_blob_open(struct store *s, const struct digest *d, int *out_fd, struct error *err);
+
 /* ---- layers ---- */
 
 #define STORE_LAYER_DIR_SIZE 12
@@ -128,6 +137,31 @@ int store_layer_drop(struct store *s, const struct digest *diff_id, struct error
 int store_layer_open(struct store *s, const char *dir, int *out_fd, struct error *err);
 /* Calls syncfs once and marks every layer of this boot as synced. */
 int store_layers_sync(struct store *s, struct error *err);
+
+/*
+ * Where a layer that was not made here came from.  Its diff_id is the digest of a
+ * tar that somebody else wrote, so the directory cannot be verified against it
+ * and the tar cannot be written again from the directory: the directory has a
+ * digest of its own (.tree, what layer_describe() gives), and the bytes of the
+ * tar, compressed as they came, are kept as a blob.  Both go with the layer.
+ */
+struct store_origin {
+	struct digest tree;
+	struct digest blob;
+	uint64_t size;	  /* of the blob */
+	char *media_type; /* of the blob; owned */
+};
+
+/* After the layer's row, in its transaction. The first origin of a layer stays. */
+int store_origin_add(struct store *s, const struct digest *diff_id,
+		     const struct store_origin *origin, struct error *err);
+/* -ERR_NOT_FOUND: the layer was made here. */
+int store_origin_find(struct store *s, const struct digest *diff_id, struct store_origin *out,
+		      struct error *err);
+/* What layer_describe() must say about the layer: its origin's tree, or the diff_id itself. */
+int store_layer_tree(struct store *s, const struct digest *diff_id, struct digest *out,
+		     struct error *err);
+void store_origin_clear(struct store_origin *o);
 
 /* ---- step records: the build cache ---- */
 
@@ -173,6 +207,9 @@ int store_image_add(struct store *s, const struct store_image *image,
 		    const struct digest_list *diff_ids, struct error *err);
 int store_image_get(struct store *s, const struct digest *id, struct store_image *out,
 		    struct error *err);
+/* The image whose manifest has this digest; -ERR_NOT_FOUND. */
+int store_manifest_find(struct store *s, const struct digest *manifest, struct digest *out_id,
+			struct error *err);
 /* By normal reference; -ERR_NOT_FOUND. */
 int store_name_find(struct store *s, const char *name, struct digest *out_id,
 		    struct error *err);
@@ -270,6 +307,10 @@ static inline void lease_auto(struct lease **l)
 {
 	if (*l)
 		lease_end(*l);
+}
+static inline void store_origin_auto(struct store_origin *o)
+{
+	store_origin_clear(o);
 }
 static inline void store_step_auto(struct store_step *step)
 {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "store/store_db.h"
 
 #include "base/banned.h"
@@ -72,4 +73,82 @@ int store_blob_read(struct store *s, const struct digest *d, size_t limit, struc
 		return -ERR_CORRUPT;
 	}
 	return 0;
+}
+
+/* All of @from to @to; the digest of what it was. */
+static int copy_hashed(int from, int to, uint64_t limit, struct digest *out, uint64_t *out_len,
+		       struct error *err)
+{
+	enum {
+		CHUNK = 256 << 10
+	};
+	AUTO(free) char *data = mem_alloc(CHUNK);
+	struct hasher h;
+	ssize_t n;
+
+	hasher_init(&h);
+	*out_len = 0;
+	while ((n = io_read_full(from, data, CHUNK)) > 0) {
+		*out_len += (uint64_t)n;
+		if (*out_len > limit)
+			return error_set(err, ERR_CORRUPT, "it is longer than announced");
+		hasher_add(&h, data, (size_t)n);
+		if (io_write_full(to, data, (size_t)n) < 0)
+			return error_sys(err, "cannot write a blob");
+	}
+	hasher_end(&h, out);
+	return n < 0 ? error_sys(err, "cannot read a blob") : 0;
+}
+
+static int copy_to(struct store *s, int fd, int from, const char *temporary, const char *hex,
+		   const struct digest *want, uint64_t size, struct error *err)
+{
+	int dir = s->dirs[STORE_BLOBS], r;
+	struct digest have;
+	uint64_t len;
+
+	if ((r = copy_hashed(from, fd, size, &have, &len, err)) < 0)
+		return r;
+	if (len != size || !digest_eq(&have, want))
+		return error_set(err, ERR_CORRUPT, "its bytes do not have this digest");
+	if (fsync(fd) < 0 || renameat(dir, temporary, dir, hex) < 0 || fsync(dir) < 0)
+		return error_sys(err, "cannot keep it");
+	return 0;
+}
+
+int store_blob_copy(struct store *s, int from, const struct digest *want, uint64_t size,
+		    struct error *err)
+{
+	int dir = s->dirs[STORE_BLOBS], r;
+	char hex[DIGEST_HEX_SIZE], temporary[48] = "new-";
+	AUTO(fd) int fd = -1;
+	struct stat st;
+
+	digest_hex(want, hex);
+	if (fstatat(dir, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 && (uint64_t)st.st_size == size)
+		return 0;
+	/* killed before it has its name, it is a blob that no row uses: garbage */
+	random_hex(temporary + 4, 32);
+	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_sys(err, "cannot make a blob");
+	r = copy_to(s, fd, from, temporary, hex, want, size, err);
+	if (r < 0) {
+		unlinkat(dir, temporary, 0);
+		return error_wrap(err, "blob sha256:%s", hex);
+	}
+	return 0;
+}
+
+int store_blob_open(struct store *s, const struct digest *d, int *out, struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	*out = openat(s->dirs[STORE_BLOBS], digest_hex(d, hex),
+		      O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (*out >= 0)
+		return 0;
+	if (errno == ENOENT)
+		return error_set(err, ERR_NOT_FOUND, "blob sha256:%s is not in the store", hex);
+	return error_sys(err, "blob sha256:%s", hex);
 }

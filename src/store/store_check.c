@@ -109,6 +109,48 @@ static int check_layer_rows(struct check *c, struct error *err)
 	return r;
 }
 
+static bool blob_is_whole(struct check *c, const struct digest *want)
+{
+	AUTO(fd) int fd = -1;
+	AUTO(free) char *data = mem_alloc(256 << 10);
+	struct digest have;
+	struct hasher h;
+	ssize_t n;
+
+	if (store_blob_open(c->s, want, &fd, NULL) < 0)
+		return false;
+	hasher_init(&h);
+	while ((n = io_read_full(fd, data, 256 << 10)) > 0)
+		hasher_add(&h, data, (size_t)n);
+	hasher_end(&h, &have);
+	return n == 0 && digest_eq(&have, want);
+}
+
+/* Without its original bytes, a layer from elsewhere could not be handed on any more. */
+static int check_origins(struct check *c, struct error *err)
+{
+	struct store_layer_list list = {0};
+	int r = store_layer_all(c->s, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		AUTO(store_origin) struct store_origin origin = {0};
+		char hex[DIGEST_HEX_SIZE];
+
+		if (store_origin_find(c->s, &list.items[i].diff_id, &origin, NULL) < 0 ||
+		    blob_is_whole(c, &origin.blob))
+			continue;
+		problem(c, c->repair,
+			"layer %.12s: the bytes it came as are missing or damaged",
+			digest_hex(&list.items[i].diff_id, hex));
+		if (c->repair)
+			r = store_layer_drop(c->s, &list.items[i].diff_id, err);
+		if (c->repair)
+			unlinkat(c->s->dirs[STORE_BLOBS], digest_hex(&origin.blob, hex), 0);
+	}
+	free(list.items);
+	return r;
+}
+
 static bool has_row(struct check *c, const char *sql, const char *name)
 {
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
@@ -156,6 +198,8 @@ int store_check(struct store *s, bool repair, const struct store_problem_sink *s
 		r = check_images(&c, err);
 	if (r == 0)
 		r = check_layer_rows(&c, err);
+	if (r == 0)
+		r = check_origins(&c, err);
 	if (r < 0)
 		return r;
 	/* others may be making things at this moment, under leases: look only when alone */

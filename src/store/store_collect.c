@@ -42,8 +42,9 @@ static bool blob_is_used(struct store *s, const char *hex)
 
 	/* an error counts as a use: nothing is deleted in doubt */
 	return db_prepare(s, &stmt, NULL,
-			  "SELECT 1 FROM image WHERE id = ?1 OR manifest = ?1 LIMIT 1", "t",
-			  hex) < 0 ||
+			  "SELECT 1 FROM image WHERE id = ?1 OR manifest = ?1"
+			  " UNION ALL SELECT 1 FROM origin WHERE blob = ?1 LIMIT 1",
+			  "t", hex) < 0 ||
 	       db_step(s, stmt, NULL) != 0;
 }
 

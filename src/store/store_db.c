@@ -10,7 +10,7 @@
 
 #include "base/banned.h"
 
-#define SCHEMA_VERSION	1
+#define SCHEMA_VERSION	2
 #define BUSY_TIMEOUT_MS 60000
 
 /* One statement list a version; user_version counts how many have run. */
@@ -46,6 +46,12 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	" pid INTEGER NOT NULL, created INTEGER NOT NULL, started INTEGER NOT NULL,"
 	" finished INTEGER NOT NULL, exit_code INTEGER NOT NULL,"
 	" auto_remove INTEGER NOT NULL, config TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+	/* 2: layers whose tar was written by somebody else */
+	"CREATE TABLE origin ("
+	" diff_id TEXT PRIMARY KEY REFERENCES layer(diff_id) ON DELETE CASCADE,"
+	" tree TEXT NOT NULL, blob TEXT NOT NULL, size INTEGER NOT NULL,"
+	" media_type TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX origin_blob ON origin(blob);",
 };
 
 int db_error(struct store *s, struct error *err)

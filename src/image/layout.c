@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OCI image layouts: directories that others have written.  Order of trust:
+ * a document is compared with its digest before it is parsed, a layer's bytes
+ * before (compressed ones) or while (plain ones) the helper program reads them.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/root.h"
+#include "image/image.h"
+#include "layer/layer.h"
+
+#include "base/banned.h"
+
+#define REF_NAME   "org.opencontainers.image.ref.name"
+#define INDEX_DEEP 4 /* an index in an index in … */
+
+static int not_a_layout(const struct image_layout *l, const char *why, struct error *err)
+{
+	error_set(err, ERR_INVALID, "%s: not an OCI image layout: %s", l->name, why);
+	error_hint(err, "it has to be a directory with oci-layout, index.json and blobs/");
+	return -ERR_INVALID;
+}
+
+static int check_version(const struct image_layout *l, struct error *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	const char *version;
+	json_t *doc = NULL;
+	bool good;
+	int r = root_read_file(l->dir, ROOT_BENEATH, "oci-layout", LIMIT_MANIFEST_BYTES, &text,
+			       err);
+
+	if (r == -ERR_NOT_FOUND)
+		return not_a_layout(l, "there is no oci-layout", err);
+	if (r < 0 || (r = json_parse(text.data, text.len, &doc, err)) < 0)
+		return error_wrap(err, "%s: oci-layout", l->name);
+	version = json_string_value(json_object_get(doc, "imageLayoutVersion"));
+	good = version && str_starts(version, "1.");
+	json_decref(doc);
+	return good ? 0 : not_a_layout(l, "its version is not 1.x", err);
+}
+
+int image_layout_index(const struct image_layout *l, struct index *out, struct error *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	int r = check_version(l, err);
+
+	*out = INDEX_INIT;
+	if (r < 0)
+		return r;
+	r = root_read_file(l->dir, ROOT_BENEATH, "index.json", LIMIT_MANIFEST_BYTES, &text,
+			   err);
+	if (r == -ERR_NOT_FOUND)
+		return not_a_layout(l, "there is no index.json", err);
+	if (r == 0)
+		r = index_decode(text.data, text.len, out, err);
+	return r < 0 ? error_wrap(err, "%s: index.json", l->name) : 0;
+}
+
+static int open_blob(const struct image_layout *l, const struct digest *d, int *out,
+		     struct stat *st, struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(free) char *path = mem_printf("blobs/sha256/%s", digest_hex(d, hex));
+	AUTO(fd) int fd = -1;
+	int r = root_open(l->dir, ROOT_BENEATH, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0,
+			  &fd, err);
+
+	if (r == -ERR_NOT_FOUND)
+		return error_set(err, ERR_NOT_FOUND, "%s: blob sha256:%s is missing", l->name,
+				 hex);
+	if (r < 0)
+		return error_wrap(err, "%s", l->name);
+	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode))
+		return error_set(err, ERR_INVALID, "%s: %s is not a file", l->name, path);
+	*out = take_fd(&fd);
+	return 0;
+}
+
+int image_layout_blob(const struct image_layout *l, const struct digest *d, size_t limit,
+		      struct buf *out, struct error *err)
+{
+	size_t start = out->len;
+	char hex[DIGEST_HEX_SIZE];
+	struct digest have;
+	AUTO(fd) int fd = -1;
+	struct stat st;
+	int r = open_blob(l, d, &fd, &st, err);
+
+	if (r < 0)
+		return r;
+	if ((r = io_read_all(fd, limit, out, err)) < 0)
+		return error_wrap(err, "%s: blob sha256:%s", l->name, digest_hex(d, hex));
+	digest_of(out->data + start, out->len - start, &have);
+	if (!digest_eq(&have, d))
+		return error_set(err, ERR_CORRUPT,
+				 "%s: blob sha256:%s is damaged: its bytes have another digest",
+				 l->name, digest_hex(d, hex));
+	return 0;
+}
+
+/* ---- which image ---- */
+
+static const char *tag_of(const struct descriptor *d)
+{
+	return map_get(&d->annotations, REF_NAME);
+}
+
+static int no_such_tag(const struct image_layout *l, const struct index *x, const char *tag,
+		       struct error *err)
+{
+	AUTO(buf) struct buf tags = BUF_INIT;
+
+	for (size_t i = 0; i < x->manifests.n; i++)
+		if (tag_of(&x->manifests.items[i]))
+			buf_printf(&tags, "%s%s", tags.len ? ", " : "",
+				   tag_of(&x->manifests.items[i]));
+	error_set(err, ERR_NOT_FOUND, "%s: no image has the tag %s", l->name, tag);
+	if (tags.len)
+		error_hint(err, "there are: %.1000s", buf_str(&tags));
+	else
+		error_hint(err, "none has a tag; give its digest: %s@sha256:…", l->name);
+	return -ERR_NOT_FOUND;
+}
+
+static const struct descriptor *by_tag(const struct index *x, const char *tag)
+{
+	for (size_t i = 0; i < x->manifests.n; i++) {
+		const char *have = tag_of(&x->manifests.items[i]);
+		const char *colon = have ? strrchr(have, ':') : NULL;
+
+		/* some write the tag, some the whole reference */
+		if (have && (str_eq(have, tag) || (colon && str_eq(colon + 1, tag))))
+			return &x->manifests.items[i];
+	}
+	return NULL;
+}
+
+/* What index.json does not list may still be there, as a part of what it lists. */
+static int by_digest(const struct image_layout *l, const struct index *x, const char *text,
+		     struct descriptor *out, struct error *err)
+{
+	AUTO(buf) struct buf data = BUF_INIT;
+	struct digest d;
+	int r;
+
+	if (!digest_parse(text, &d))
+		return error_set(err, ERR_INVALID, "%s: %s is not a digest (sha256:…)", l->name,
+				 text);
+	for (size_t i = 0; i < x->manifests.n; i++)
+		if (digest_eq(&x->manifests.items[i].digest, &d)) {
+			descriptor_copy(&x->manifests.items[i], out);
+			return 0;
+		}
+	if ((r = image_layout_blob(l, &d, LIMIT_MANIFEST_BYTES, &data, err)) < 0)
+		return r;
+	descriptor_set(out,
+		       media_kind_of(data.data, data.len) == MEDIA_KIND_INDEX
+			       ? MEDIA_OCI_INDEX
+			       : MEDIA_OCI_MANIFEST,
+		       &d, data.len);
+	return 0;
+}
+
+int image_layout_find(const struct image_layout *l, const char *ref, struct descriptor *out,
+		      struct error *err)
+{
+	AUTO(index) struct index x = INDEX_INIT;
+	const struct descriptor *found;
+	const char *at = ref ? strchr(ref, '@') : NULL;
+	int r = image_layout_index(l, &x, err);
+
+	*out = DESCRIPTOR_INIT;
+	if (r < 0)
+		return r;
+	if (at)
+		return by_digest(l, &x, at + 1, out, err);
+	if (!x.manifests.n)
+		return error_set(err, ERR_NOT_FOUND, "%s: there is no image in it", l->name);
+	if (str_empty(ref) && x.manifests.n == 1)
+		found = x.manifests.items;
+	else
+		found = by_tag(&x, str_empty(ref) ? "latest" : ref);
+	if (!found)
+		return no_such_tag(l, &x, str_empty(ref) ? "latest" : ref, err);
+	descriptor_copy(found, out);
+	return 0;
+}
+
+/* ---- bringing it in ---- */
+
+/* The bytes of the manifest for @platform, through as many indexes as there are. */
+static int read_manifest(const struct image_layout *l, const struct descriptor *what,
+			 const struct platform *platform, unsigned depth, struct buf *out,
+			 struct error *err)
+{
+	AUTO(index) struct index x = INDEX_INIT;
+	AUTO(buf) struct buf text = BUF_INIT;
+	const struct descriptor *next;
+	int r;
+
+	if (depth > INDEX_DEEP)
+		return error_set(err, ERR_LIMIT, "%s: indexes nested too deeply", l->name);
+	buf_reset(out);
+	r = image_layout_blob(l, &what->digest, LIMIT_MANIFEST_BYTES, out, err);
+	if (r < 0 || media_kind_of(out->data, out->len) != MEDIA_KIND_INDEX)
+		return r;
+	if ((r = index_decode(out->data, out->len, &x, err)) < 0)
+		return error_wrap(err, "%s", l->name);
+	next = index_select(&x, platform);
+	if (next)
+		return read_manifest(l, next, platform, depth + 1, out, err);
+	platform_format(platform, &text);
+	return error_set(err, ERR_NOT_FOUND, "%s: no match for platform %s", l->name,
+			 buf_str(&text));
+}
+
+struct loading {
+	struct store *s;
+	struct lease *lease;
+	const struct image_layout *l;
+};
+
+static int unpack(struct loading *g, int input, const struct digest *diff_id,
+		  struct store_layer *layer, struct layer_info *info, struct error *err)
+{
+	struct layer_unpack how = {.mode = LAYER_UNPACK_LAYER, .input = input, .below = ""};
+	char hex[DIGEST_HEX_SIZE];
+	struct layer_unpacked unpacked;
+	AUTO(fd) int fd = -1;
+	int r;
+
+	if ((r = store_layer_new(g->s, g->lease, layer->dir, err)) < 0 ||
+	    (r = store_layer_open(g->s, layer->dir, &fd, err)) < 0)
+		return r;
+	how.tree = fd;
+	r = layer_unpack(&how, &unpacked, err);
+	if (r == 0 && !digest_eq(&unpacked.stream, diff_id))
+		r = error_set(err, ERR_CORRUPT, "its tar is not sha256:%s, as the config says",
+			      digest_hex(diff_id, hex));
+	if (r == 0)
+		r = layer_describe(fd, NULL, info, err);
+	if (r == 0)
+		return 0;
+	store_layer_discard(g->s, layer->dir, NULL);
+	return r;
+}
+
+static int commit_layer(struct loading *g, struct store_layer *layer,
+			const struct store_origin *origin, struct error *err)
+{
+	int r = store_begin(g->s, false, err);
+
+	if (r < 0)
+		return r;
+	r = store_layer_commit(g->s, layer, err);
+	if (r == 0 && origin)
+		r = store_origin_add(g->s, &layer->diff_id, origin, err);
+	if (r < 0) {
+		store_abort(g->s);
+		return r;
+	}
+	return store_commit(g->s, err);
+}
+
+static int read_layer(struct loading *g, const struct descriptor *d,
+		      const struct digest *diff_id, struct error *err)
+{
+	struct store_origin origin = {.blob = d->digest, .size = d->size};
+	struct store_layer layer = {.diff_id = *diff_id};
+	bool plain = digest_eq(&d->digest, diff_id), foreign;
+	struct layer_info info = {0};
+	AUTO(fd) int fd = -1, kept = -1;
+	struct stat st;
+	int r = open_blob(g->l, &d->digest, &fd, &st, err);
+
+	if (r < 0)
+		return r;
+	if ((uint64_t)st.st_size != d->size)
+		return error_set(err, ERR_CORRUPT, "it has %llu bytes, not %llu",
+				 (unsigned long long)st.st_size, (unsigned long long)d->size);
+	/* a plain tar is proved by unpacking; of a packed one the proof comes first */
+	if (!plain && ((r = store_blob_copy(g->s, fd, &d->digest, d->size, err)) < 0 ||
+		       (r = store_blob_open(g->s, &d->digest, &kept, err)) < 0))
+		return r;
+	if ((r = unpack(g, plain ? fd : kept, diff_id, &layer, &info, err)) < 0)
+		return r;
+	foreign = !plain || !digest_eq(&info.diff_id, diff_id);
+	if (plain && foreign) {
+		if (lseek(fd, 0, SEEK_SET) < 0)
+			return error_sys(err, "cannot rewind it");
+		if ((r = store_blob_copy(g->s, fd, &d->digest, d->size, err)) < 0)
+			return r;
+	}
+	layer.content_bytes = info.content_bytes;
+	layer.tar_bytes = info.tar_bytes;
+	layer.entries = info.entries;
+	origin.tree = info.diff_id;
+	origin.media_type = d->media_type; /* borrowed */
+	return commit_layer(g, &layer, foreign ? &origin : NULL, err);
+}
+
+static int read_layers(struct loading *g, const struct manifest *m,
+		       const struct image_config *cfg, struct error *err)
+{
+	int r = 0;
+
+	if (m->layers.n != cfg->diff_ids.n)
+		return error_set(err, ERR_CORRUPT,
+				 "%s: the manifest has %zu layers, its config %zu", g->l->name,
+				 m->layers.n, cfg->diff_ids.n);
+	for (size_t i = 0; r == 0 && i < m->layers.n; i++) {
+		const struct descriptor *d = &m->layers.items[i];
+		char hex[DIGEST_HEX_SIZE];
+		struct store_layer have;
+
+		if (media_kind(d->media_type) != MEDIA_KIND_LAYER)
+			return error_set(err, ERR_UNSUPPORTED, "%s: layers of type %s",
+					 g->l->name, d->media_type);
+		/* a damaged one is dropped by the question */
+		if (image_layer(g->s, &cfg->diff_ids.items[i], &have, NULL) == 0)
+			continue;
+		r = read_layer(g, d, &cfg->diff_ids.items[i], err);
+		if (r < 0)
+			error_wrap(err, "%s: layer sha256:%.12s", g->l->name,
+				   digest_hex(&d->digest, hex));
+	}
+	return r;
+}
+
+int image_layout_load(struct store *s, const struct image_layout *l,
+		      const struct descriptor *what, const struct platform *platform,
+		      const struct strlist *names, struct digest *out_id, struct error *err)
+{
+	AUTO(image_config) struct image_config cfg = IMAGE_CONFIG_INIT;
+	AUTO(manifest) struct manifest m = MANIFEST_INIT;
+	AUTO(buf) struct buf manifest = BUF_INIT;
+	AUTO(buf) struct buf config = BUF_INIT;
+	AUTO(lease) struct lease *lease = NULL;
+	struct image_documents given = {
+		.config = &config, .manifest = &manifest, .layers = &m.layers};
+	struct loading g = {.s = s, .l = l};
+	int r = read_manifest(l, what, platform, 0, &manifest, err);
+
+	if (r < 0)
+		return r;
+	if ((r = manifest_decode(manifest.data, manifest.len, &m, err)) < 0)
+		return error_wrap(err, "%s", l->name);
+	if (media_kind(m.config.media_type) != MEDIA_KIND_CONFIG)
+		return error_set(err, ERR_UNSUPPORTED, "%s: not an image: its config is %s",
+				 l->name, m.config.media_type);
+	if ((r = image_layout_blob(l, &m.config.digest, LIMIT_CONFIG_BYTES, &config, err)) < 0)
+		return r;
+	if ((r = image_config_decode(config.data, config.len, &cfg, err)) < 0)
+		return error_wrap(err, "%s", l->name);
+	if ((r = lease_new(s, &lease, err)) < 0)
+		return r;
+	g.lease = lease;
+	if ((r = read_layers(&g, &m, &cfg, err)) < 0)
+		return r;
+	return image_commit_documents(s, &given, names, out_id, err);
+}
