@@ -23,7 +23,10 @@ static void emit(const struct build_options *o, struct progress_event e)
 static void emit_warnings(const struct graph *g)
 {
 	const struct dockerfile *f = g->file;
+	AUTO(free) char *stranger = cache_filter_stranger(g);
 
+	if (stranger)
+		emit(g->o, (struct progress_event){.kind = PROGRESS_WARNING, .text = stranger});
 	for (size_t i = 0; i < f->n_warnings + g->warnings.n; i++) {
 		const struct dockerfile_warning *w =
 			i < f->n_warnings ? &f->warnings[i]

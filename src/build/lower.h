@@ -57,3 +57,10 @@ int lower_copy(struct graph *g, struct stage_state *st, const struct instruction
 	       struct error *err);
 int lower_workdir(struct graph *g, struct stage_state *st, const struct instruction *i,
 		  struct error *err);
+
+/* ---- cache_filter.c ---- */
+
+/* Must the steps of this stage run, whatever is recorded? */
+bool cache_is_off(const struct graph *g, const struct stage *stage);
+/* A remark on the first name of --no-cache-filter that no stage has, or NULL.  New string. */
+char *cache_filter_stranger(const struct graph *g);

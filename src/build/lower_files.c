@@ -31,7 +31,7 @@ static struct vertex *new_vertex(struct graph *g, struct stage_state *st,
 	v->instruction = i;
 	v->line = i->line;
 	v->text = mem_strdup(text);
-	v->no_cache = g->o->no_cache;
+	v->no_cache = cache_is_off(g, st->stage);
 	st->step++;
 	v->step = st->step;
 	v->steps = st->steps;

@@ -19,7 +19,7 @@
 #define EXIT_INTERRUPTED 130
 
 struct build_options_cli {
-	struct strlist hosts, args, labels, names;
+	struct strlist hosts, args, labels, names, no_cache_stages;
 	char *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
 		*provenance, *sbom;
 	bool no_cache, pull, quiet, load, remove, force_remove;
@@ -46,6 +46,8 @@ static const struct option_def options[] = {
 	      "Set the networking mode for the \"RUN\" instructions during build",
 	      .fallback = "default"),
 	BUILD(0, "no-cache", BOOL, no_cache, "Do not use cache when building the image"),
+	BUILD(0, "no-cache-filter", STRINGS, no_cache_stages, "Do not cache specified stages",
+	      .type = "stringArray"),
 	BUILD(0, "platform", STRING, platform, "Set target platform for build"),
 	BUILD(0, "progress", STRING, progress,
 	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\"). Use "
@@ -155,6 +157,10 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 		return error_set(err, ERR_INVALID,
 				 "invalid argument: can't use stdin for both build context and "
 				 "dockerfile");
+	if (o->no_cache && o->no_cache_stages.n)
+		return error_set(err, ERR_INVALID,
+				 "--no-cache and --no-cache-filter cannot currently be used "
+				 "together");
 	req->names = o->names;
 	req->build_args = o->args;
 	req->labels = o->labels;
@@ -164,6 +170,7 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 	req->network = str_eq(o->network, "default") ? NULL : o->network;
 	req->runtime = o->runtime;
 	req->no_cache = o->no_cache;
+	req->no_cache_stages = o->no_cache_stages;
 	return take_hosts(&o->hosts, &req->extra_hosts, err);
 }
 
@@ -172,9 +179,9 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 /* What is wrong before there is anything to solve has no "failed to solve". */
 static bool is_about_request(const struct error *err)
 {
-	static const char *const begins[] = {"invalid tag", "invalid argument", "invalid host",
-					     "invalid key-value pair",
-					     "unable to prepare context"};
+	static const char *const begins[] = {"invalid tag",    "invalid argument",
+					     "invalid host",   "invalid key-value pair",
+					     "--no-cache and", "unable to prepare context"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
 		if (str_starts(err->message ? err->message : "", begins[i]))

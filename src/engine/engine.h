@@ -51,6 +51,7 @@ struct engine_build {
 	const char *network; /* NULL: default */
 	const char *runtime;
 	bool no_cache;
+	struct strlist no_cache_stages; /* --no-cache-filter */
 	enum build_dump dump; /* 0: build; else print that stage to @dump_out instead */
 	struct buf *dump_out;
 	const struct progress *progress;

@@ -84,6 +84,7 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 	o->platform = req->platform;
 	o->runtime = req->runtime;
 	o->no_cache = req->no_cache;
+	o->no_cache_stages = &req->no_cache_stages;
 	o->progress = req->progress;
 	if (req->dump)
 		return build_print(e->store, o, req->dump, req->dump_out, err);

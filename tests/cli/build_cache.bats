@@ -196,6 +196,35 @@ base_file() {
 	ended 1
 }
 
+@test "--no-cache-filter runs the steps of the stages that it names" {
+	dockerfile <<-END
+	FROM busybox AS One
+	RUN echo \$RANDOM > /one
+	FROM busybox AS two
+	RUN echo two > /two
+	FROM busybox
+	COPY --from=one /one /
+	COPY --from=two /two /
+	RUN cat /one /two > /three
+	END
+	build
+	build_log
+	is "$(cached)" 6
+	build_log --no-cache-filter TWO
+	is "$(cached)" 5
+	build_log --no-cache-filter two,2
+	is "$(cached)" 2
+	build_log --no-cache-filter two --no-cache-filter one
+	has "$output" "one 2/2] RUN"
+	hasnt "$(grep -A1 'one 2/2\|two 2/2' <<<"$output")" CACHED
+	build_log --no-cache-filter nobody
+	is "$(cached)" 6
+	has "$output" "--no-cache-filter nobody: no stage is called that"
+	run stave build --no-cache --no-cache-filter two "$ctx"
+	ended 1
+	has "$output" "cannot currently be used together"
+}
+
 @test "builder prune forgets the cache and keeps the images" {
 	base_file
 	build
