@@ -18,9 +18,13 @@
 #include "base/banned.h"
 
 static const char *const place_names[STORE_PLACES] = {
-	[STORE_BLOBS] = "blobs/sha256",	   [STORE_LAYERS] = "layers",
-	[STORE_CONTAINERS] = "containers", [STORE_CACHE] = "cache",
-	[STORE_LEASES] = "leases",	   [STORE_STUB] = "stub",
+	[STORE_BLOBS] = "blobs/sha256",
+	[STORE_LAYERS] = "layers",
+	[STORE_CONTAINERS] = "containers",
+	[STORE_CACHE] = "cache",
+	[STORE_LEASES] = "leases",
+	[STORE_STUB] = "stub",
+	[STORE_CACHE_MOUNTS] = "cachemounts",
 };
 
 static char *default_path(void)
@@ -125,6 +129,11 @@ static int open_places(struct store *s, struct error *err)
 	for (int i = 1; i < STORE_PLACES; i++) {
 		s->dirs[i] = openat(s->dirs[STORE_ROOT], place_names[i],
 				    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* a store of an older version has not all of them */
+		if (s->dirs[i] < 0 && errno == ENOENT &&
+		    mkdirat(s->dirs[STORE_ROOT], place_names[i], 0700) == 0)
+			s->dirs[i] = openat(s->dirs[STORE_ROOT], place_names[i],
+					    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (s->dirs[i] < 0)
 			return error_sys(err, "cannot open %s/%s", s->path, place_names[i]);
 	}

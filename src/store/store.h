@@ -6,6 +6,7 @@
  *   layers/DIR/fs      layer directories; DIR is short, so that many fit into a mount option
  *   containers/ID/     one directory a container: bundle, its upper directory
  *   cache/             what can be made again: context indexes, compiled filters
+ *   cachemounts/DIR/   one directory of RUN --mount=type=cache: fs and two locks
  *   leases/ID          what a running command has made and not yet recorded
  *   stub/              the empty mount points that lie under every container's root
  *   stave.db           SQLite (WAL): what is known about all of the above
@@ -48,6 +49,7 @@ enum store_place {
 	STORE_CACHE,
 	STORE_LEASES,
 	STORE_STUB,
+	STORE_CACHE_MOUNTS,
 	STORE_PLACES,
 };
 
@@ -185,6 +187,63 @@ bool store_memo_find(struct store *s, const struct digest *key, struct digest *o
 int store_memo_add(struct store *s, const struct digest *key, const struct digest *value,
 		   struct error *err);
 
+/* ---- cache mounts: what RUN --mount=type=cache keeps between builds ---- */
+
+/*
+ * A *cache mount* is a directory, cachemounts/DIR/fs, that build steps write
+ * to, and its row.  Its *key* is a digest of all that must be the same for
+ * two mounts to be the same one (id, where its first content came from,
+ * owner, mode); of one key there may be several directories, because
+ * sharing=private gives each concurrent step one of its own.  fs is made by
+ * the first step that has it.
+ */
+enum store_sharing {
+	STORE_SHARING_SHARED = 0, /* several at once */
+	STORE_SHARING_PRIVATE,	  /* one that nobody has now, or a new one */
+	STORE_SHARING_LOCKED,	  /* the only one: the next waits */
+};
+
+/*
+ * Somebody has it: not removed meanwhile.  The descriptors are locks; a child
+ * process that inherits them keeps them.
+ */
+struct store_cache_use {
+	char dir[STORE_LAYER_DIR_SIZE];
+	int use;
+	int turn;   /* to be waited for with io_lock(turn, true, true) if .waits */
+	bool waits; /* sharing=locked, and another has its turn */
+};
+
+#define STORE_CACHE_USE_INIT ((struct store_cache_use){.use = -1, .turn = -1})
+
+/* Takes the one with this key that suits @sharing, or makes one (noted in @l). */
+int store_cache_take(struct store *s, struct lease *l, const struct digest *key, const char *id,
+		     enum store_sharing sharing, struct store_cache_use *out,
+		     struct error *err);
+void store_cache_release(struct store_cache_use *use);
+
+struct store_cache {
+	char *dir; /* names it for store_cache_remove() */
+	char *id;  /* as the Dockerfile has it */
+	int64_t created_ns, used_ns;
+	uint64_t uses;
+	uint64_t bytes; /* on disk (blocks), if it was asked for */
+	bool in_use;	/* a build has it at this moment */
+};
+
+struct store_cache_list {
+	struct store_cache *items;
+	size_t n;
+	size_t cap;
+};
+
+/* The last used first.  @measure reads all directories for their sizes. */
+int store_cache_list(struct store *s, bool measure, struct store_cache_list *out,
+		     struct error *err);
+/* -ERR_CONFLICT while a build has it; safe while builds run.  Absent is fine. */
+int store_cache_remove(struct store *s, const char *dir, struct error *err);
+void store_cache_list_clear(struct store_cache_list *l);
+
 /* ---- images and names ---- */
 
 struct store_image {
@@ -315,6 +374,14 @@ static inline void store_origin_auto(struct store_origin *o)
 static inline void store_step_auto(struct store_step *step)
 {
 	store_step_clear(step);
+}
+static inline void store_cache_use_auto(struct store_cache_use *use)
+{
+	store_cache_release(use);
+}
+static inline void store_cache_list_auto(struct store_cache_list *l)
+{
+	store_cache_list_clear(l);
 }
 static inline void store_image_auto(struct store_image *image)
 {

@@ -151,6 +151,22 @@ static int check_origins(struct check *c, struct error *err)
 	return r;
 }
 
+static int check_cache_mounts(struct check *c, struct error *err)
+{
+	AUTO(store_cache_list) struct store_cache_list list = {0};
+	int r = store_cache_list(c->s, false, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		if (faccessat(c->s->dirs[STORE_CACHE_MOUNTS], list.items[i].dir, F_OK, 0) == 0)
+			continue;
+		problem(c, c->repair, "cache mount %s: its directory is gone",
+			list.items[i].id);
+		if (c->repair)
+			r = store_cache_remove(c->s, list.items[i].dir, err);
+	}
+	return r;
+}
+
 static bool has_row(struct check *c, const char *sql, const char *name)
 {
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
@@ -185,6 +201,10 @@ static int check_bytes(struct check *c, struct error *err)
 	if (r == 0)
 		r = check_leftovers(c, STORE_CONTAINERS, "SELECT 1 FROM container WHERE id = ?",
 				    "container directory", err);
+	if (r == 0)
+		r = check_leftovers(c, STORE_CACHE_MOUNTS,
+				    "SELECT 1 FROM cache_mount WHERE dir = ?",
+				    "cache mount directory", err);
 	return r;
 }
 
@@ -200,6 +220,8 @@ int store_check(struct store *s, bool repair, const struct store_problem_sink *s
 		r = check_layer_rows(&c, err);
 	if (r == 0)
 		r = check_origins(&c, err);
+	if (r == 0)
+		r = check_cache_mounts(&c, err);
 	if (r < 0)
 		return r;
 	/* others may be making things at this moment, under leases: look only when alone */

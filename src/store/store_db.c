@@ -10,7 +10,7 @@
 
 #include "base/banned.h"
 
-#define SCHEMA_VERSION	2
+#define SCHEMA_VERSION	3
 #define BUSY_TIMEOUT_MS 60000
 
 /* One statement list a version; user_version counts how many have run. */
@@ -52,6 +52,11 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	" tree TEXT NOT NULL, blob TEXT NOT NULL, size INTEGER NOT NULL,"
 	" media_type TEXT NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX origin_blob ON origin(blob);",
+	/* 3: what RUN --mount=type=cache keeps */
+	"CREATE TABLE cache_mount ("
+	" dir TEXT PRIMARY KEY, key TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL,"
+	" used INTEGER NOT NULL, uses INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX cache_mount_key ON cache_mount(key);",
 };
 
 int db_error(struct store *s, struct error *err)

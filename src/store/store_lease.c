@@ -82,6 +82,16 @@ static int undo_layer(struct store *s, const char *dir, struct error *err)
 	return store_layer_discard(s, dir, err);
 }
 
+static int undo_cache_mount(struct store *s, const char *dir, struct error *err)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(s, &stmt, err, "SELECT 1 FROM cache_mount WHERE dir = ?", "t", dir);
+
+	if (r < 0 || (r = db_step(s, stmt, err)) != 0)
+		return r < 0 ? r : 0;
+	return root_is_component(dir) ? root_remove(s->dirs[STORE_CACHE_MOUNTS], dir, err) : 0;
+}
+
 static int undo_container(struct store *s, const char *id, struct error *err)
 {
 	int r = db_exec(s, err,
@@ -115,6 +125,8 @@ static int undo_line(struct store *s, char *line, struct error *err)
 		return undo_layer(s, name, err);
 	if (str_eq(line, "container"))
 		return undo_container(s, name, err);
+	if (str_eq(line, "cachemount"))
+		return undo_cache_mount(s, name, err);
 	return s->undo ? s->undo(s->undo_data, line, name, err) : 0;
 }
 

@@ -330,6 +330,112 @@ static void test_container_names(void **state)
 	assert_int_equal(store_container_add(f->s, &c, NULL), 0);
 }
 
+static void take(struct fixture *f, struct lease *l, const char *id, enum store_sharing how,
+		 struct store_cache_use *out)
+{
+	struct digest key;
+
+	digest_of(id, strlen(id), &key);
+	assert_int_equal(store_cache_take(f->s, l, &key, id, how, out, NULL), 0);
+}
+
+static void test_cache_mounts_are_shared(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(store_cache_use) struct store_cache_use a = STORE_CACHE_USE_INIT;
+	AUTO(store_cache_use) struct store_cache_use b = STORE_CACHE_USE_INIT;
+	AUTO(store_cache_use) struct store_cache_use c = STORE_CACHE_USE_INIT;
+	AUTO(store_cache_use) struct store_cache_use d = STORE_CACHE_USE_INIT;
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	take(f, l, "/root", STORE_SHARING_SHARED, &a);
+	take(f, l, "/root", STORE_SHARING_SHARED, &b);
+	assert_string_equal(a.dir, b.dir);
+	/* private: not the one that others have; shared: not the one that is private now */
+	take(f, l, "/root", STORE_SHARING_PRIVATE, &c);
+	assert_string_not_equal(a.dir, c.dir);
+	store_cache_release(&a);
+	store_cache_release(&b);
+	take(f, l, "/root", STORE_SHARING_PRIVATE, &d);
+	assert_string_equal(a.dir, d.dir);
+	take(f, l, "/root", STORE_SHARING_SHARED, &a);
+	assert_string_not_equal(a.dir, c.dir);
+	assert_string_not_equal(a.dir, d.dir);
+	assert_false(a.waits);
+}
+
+static void test_locked_cache_mount_waits(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(store_cache_use) struct store_cache_use a = STORE_CACHE_USE_INIT;
+	AUTO(store_cache_use) struct store_cache_use b = STORE_CACHE_USE_INIT;
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	take(f, l, "apt", STORE_SHARING_LOCKED, &a);
+	assert_false(a.waits);
+	take(f, l, "apt", STORE_SHARING_LOCKED, &b);
+	assert_true(b.waits);
+	assert_string_equal(a.dir, b.dir);
+	assert_int_equal(io_lock(b.turn, true, false, NULL), -ERR_CONFLICT);
+	store_cache_release(&a);
+	assert_int_equal(io_lock(b.turn, true, false, NULL), 0);
+}
+
+static void test_cache_mount_upkeep(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(store_cache_use) struct store_cache_use a = STORE_CACHE_USE_INIT;
+	AUTO(store_cache_list) struct store_cache_list list = {0};
+	AUTO(fd) int dir = -1;
+	static char data[100000];
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	take(f, l, "npm", STORE_SHARING_SHARED, &a);
+	dir = openat(store_dir(f->s, STORE_CACHE_MOUNTS), a.dir, O_RDONLY | O_DIRECTORY);
+	memset(data, 'x', sizeof(data));
+	assert_int_equal(io_write_file(dir, "file", data, sizeof(data), 0644, 0, NULL), 0);
+	assert_int_equal(linkat(dir, "file", dir, "link", 0), 0);
+	assert_int_equal(store_cache_list(f->s, true, &list, NULL), 0);
+	assert_int_equal(list.n, 1);
+	assert_string_equal(list.items[0].id, "npm");
+	assert_true(list.items[0].in_use);
+	assert_in_range(list.items[0].bytes, sizeof(data), 3 * sizeof(data) / 2);
+	assert_int_equal(list.items[0].uses, 1);
+	assert_int_equal(store_cache_remove(f->s, a.dir, NULL), -ERR_CONFLICT);
+	store_cache_release(&a);
+	assert_int_equal(store_cache_remove(f->s, a.dir, NULL), 0);
+	assert_int_equal(count_entries(f, STORE_CACHE_MOUNTS), 0);
+	store_cache_list_clear(&list);
+	assert_int_equal(store_cache_list(f->s, false, &list, NULL), 0);
+	assert_int_equal(list.n, 0);
+	assert_int_equal(store_cache_remove(f->s, a.dir, NULL), 0);
+}
+
+static void test_cache_mounts_are_checked(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(store_cache_use) struct store_cache_use a = STORE_CACHE_USE_INIT;
+	struct problems p;
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	take(f, l, "go", STORE_SHARING_SHARED, &a);
+	store_cache_release(&a);
+	lease_end(take_ptr(l));
+	reopen(f);
+	assert_int_equal(count_entries(f, STORE_CACHE_MOUNTS), 1);
+	root_remove(store_dir(f->s, STORE_CACHE_MOUNTS), a.dir, NULL);
+	mkdirat(store_dir(f->s, STORE_CACHE_MOUNTS), "stranger", 0700);
+	p = check(f, false);
+	assert_int_equal(p.n, 2);
+	p = check(f, true);
+	assert_int_equal(p.fixed, p.n);
+	assert_int_equal(check(f, false).n, 0);
+}
+
 static void test_newer_store_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -358,11 +464,13 @@ static void test_newer_store_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_images_and_names),	  TEST(test_blob_is_verified),
-		TEST(test_same_layer_twice),	  TEST(test_dead_lease_is_undone),
-		TEST(test_living_lease_stays),	  TEST(test_collect),
-		TEST(test_check_finds_and_mends), TEST(test_sync_and_drop),
-		TEST(test_container_names),	  TEST(test_newer_store_is_refused),
+		TEST(test_images_and_names),	    TEST(test_blob_is_verified),
+		TEST(test_same_layer_twice),	    TEST(test_dead_lease_is_undone),
+		TEST(test_living_lease_stays),	    TEST(test_collect),
+		TEST(test_check_finds_and_mends),   TEST(test_sync_and_drop),
+		TEST(test_container_names),	    TEST(test_newer_store_is_refused),
+		TEST(test_cache_mounts_are_shared), TEST(test_locked_cache_mount_waits),
+		TEST(test_cache_mount_upkeep),	    TEST(test_cache_mounts_are_checked),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
