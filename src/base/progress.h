@@ -25,6 +25,7 @@ enum progress_kind {
 	PROGRESS_WARNING, /* no task: .text, maybe several lines */
 	PROGRESS_TOTAL,	  /* no task: .total tasks are planned */
 	PROGRESS_TICK,	  /* no task: time has passed; only for sinks with .tick_ns */
+	PROGRESS_STEP, /* no task: an instruction of the plan, told in order before all work */
 };
 
 struct progress_event {
@@ -37,9 +38,8 @@ struct progress_event {
 	uint64_t total;
 	int64_t duration_ns; /* of DONE, FAILED, CANCELLED, STATUS */
 	const char *result;  /* of DONE and CACHED: a digest or id, or NULL */
-	/* for the classic renderer: the instruction's place among those of its stage plan */
-	unsigned step;
-	unsigned steps;
+	/* of BEGIN and STEP: which piece of work, so that a STEP finds its task; 0: none */
+	unsigned vertex;
 };
 
 struct progress {

@@ -138,6 +138,43 @@ static int commit(struct graph *g, unsigned task, struct build_result *out, stru
 	return 0;
 }
 
+static const struct vertex *vertex_of(const struct graph *g, const struct instruction *i)
+{
+	for (size_t n = 0; n < g->n; n++)
+		if (g->items[n]->instruction == i)
+			return g->items[n];
+	return NULL;
+}
+
+static void emit_step(const struct graph *g, const struct instruction *i,
+		      const struct vertex *v)
+{
+	emit(g->o, (struct progress_event){.kind = PROGRESS_STEP,
+					   .text = i->text,
+					   .vertex = v ? v->number + 1 : 0});
+}
+
+static void emit_list(const struct graph *g, const struct instruction_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		emit_step(g, l->items[i], vertex_of(g, l->items[i]));
+}
+
+/* The instructions of all stages that take part, in the order of the file. */
+static void emit_steps(const struct graph *g)
+{
+	emit_list(g, &g->file->globals);
+	for (size_t i = 0; i < g->file->n_stages; i++) {
+		const struct stage_state *st = &g->stages[i];
+
+		if (!st->lowered)
+			continue;
+		emit_step(g, st->stage->from, st->base);
+		emit_list(g, &st->extra);
+		emit_list(g, &st->stage->instructions);
+	}
+}
+
 int build_run(struct store *s, const struct build_options *o, struct build_result *out,
 	      struct error *err)
 {
@@ -151,6 +188,7 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 	emit_warnings(g);
 	if ((r = check_warnings(g, err)) < 0)
 		return r;
+	emit_steps(g);
 	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL, .total = g->n + 1});
 	if ((r = solve_graph(g, &lease, &solved, err)) < 0)
 		return r;

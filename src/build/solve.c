@@ -77,8 +77,7 @@ static unsigned begin_task(struct solve *s, const struct vertex *v)
 	struct progress_event e = {.kind = PROGRESS_BEGIN,
 				   .task = ++s->result.next_task,
 				   .text = v->title ? v->title : v->text,
-				   .step = v->step,
-				   .steps = v->steps};
+				   .vertex = v->number + 1};
 
 	emit(s, &e);
 	return e.task;
@@ -89,6 +88,20 @@ static void end_task(struct solve *s, unsigned task, enum progress_kind kind,
 {
 	struct progress_event e = {
 		.kind = kind, .task = task, .duration_ns = duration_ns, .text = text};
+
+	emit(s, &e);
+}
+
+/* It succeeded; the result is what it made, or the image that it is. */
+static void end_vertex(struct solve *s, unsigned task, enum progress_kind kind,
+		       int64_t duration_ns, const struct vertex *v)
+{
+	char id[DIGEST_TEXT_SIZE];
+	struct progress_event e = {
+		.kind = kind,
+		.task = task,
+		.duration_ns = duration_ns,
+		.result = digest_text(v->kind == VERTEX_IMAGE ? &v->image : &v->chain_id, id)};
 
 	emit(s, &e);
 }
@@ -385,7 +398,7 @@ static void on_done(void *data, const struct layer_info *info, struct error *err
 		fail(s, r->v, &why);
 	} else {
 		s->result.executed++;
-		end_task(s, r->task, PROGRESS_DONE, duration, NULL);
+		end_vertex(s, r->task, PROGRESS_DONE, duration, r->v);
 	}
 	free_running(r);
 	advance(s);
@@ -480,7 +493,7 @@ static void start_image(struct solve *s, struct vertex *v)
 	unsigned task = begin_task(s, v);
 
 	finish_vertex(v, NULL, v->created_ns);
-	end_task(s, task, PROGRESS_CACHED, 0, NULL);
+	end_vertex(s, task, PROGRESS_CACHED, 0, v);
 }
 
 static void start_vertex(struct solve *s, struct vertex *v)
@@ -506,7 +519,7 @@ static void start_vertex(struct solve *s, struct vertex *v)
 		e = try_cache(r, &err);
 	if (e == 1) {
 		s->result.cached++;
-		end_task(s, r->task, PROGRESS_CACHED, 0, NULL);
+		end_vertex(s, r->task, PROGRESS_CACHED, 0, v);
 		free_running(r);
 		return;
 	}

@@ -5,6 +5,9 @@
  * plain   lines that say all, for logs: "#5 [2/3] RUN make", "#5 0.213 output"
  * tty     a block that is drawn again and again; drawn on events only, so it
  *         rests while nothing happens
+ * classic "Step 2/3 : RUN make" and what it did, in the order of the Dockerfile, as
+ *         `docker build` said it before BuildKit
+ * rawjson a line of JSON for each event, in the shape of BuildKit's SolveStatus
  * quiet   nothing
  */
 #pragma once
@@ -20,11 +23,14 @@ enum cli_progress_mode {
 	CLI_PROGRESS_PLAIN,
 	CLI_PROGRESS_TTY,
 	CLI_PROGRESS_QUIET,
+	CLI_PROGRESS_CLASSIC,
+	CLI_PROGRESS_RAWJSON,
 };
 
 /*
- * "auto", "plain", "tty", "quiet" (also "none"); NULL or "": $BUILDKIT_PROGRESS,
- * else auto.  -ERR_INVALID "invalid progress mode x".
+ * "auto", "plain", "tty", "classic", "rawjson", "quiet" (also "none"); NULL or "":
+ * $BUILDKIT_PROGRESS, else classic if $DOCKER_BUILDKIT is 0, else auto.  -ERR_INVALID "invalid
+ * progress mode x".
  */
 int cli_progress_parse(const char *text, enum cli_progress_mode *out, struct error *err);
 

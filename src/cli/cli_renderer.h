@@ -15,6 +15,7 @@
 #include "cli/cli_progress.h"
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/strlist.h"
 
 enum task_state {
@@ -41,7 +42,9 @@ struct task {
 	char *error;
 	uint64_t current, total; /* bytes */
 	int64_t bytes_shown_ns;
-	struct buf pending; /* plain: lines that wait for another task's */
+	unsigned vertex;    /* of its BEGIN */
+	char *result;	    /* of its end, or NULL */
+	struct buf pending; /* plain, classic: lines that wait for another task's */
 	int64_t pending_since_ns;
 };
 
@@ -51,12 +54,31 @@ struct renderer {
 	void (*line)(struct cli_progress *p, struct task *t, const char *stamp,
 		     const char *text, size_t len);
 	void (*finish)(struct cli_progress *p);
+	/* May be NULL: who draws no instructions needs none. */
+	void (*step)(struct cli_progress *p, const struct progress_event *e);
+	void (*warning)(struct cli_progress *p,
+			const struct progress_event *e); /* NULL: at the end */
 	size_t failed_lines; /* how many lines of output are said again of what failed */
+	bool silent_end;     /* the output of what failed is not said again */
 	bool clean;	     /* control characters are taken out there */
 };
 
 extern const struct renderer progress_plain;
 extern const struct renderer progress_tty;
+extern const struct renderer progress_classic;
+extern const struct renderer progress_rawjson;
+
+/* classic: one instruction of the plan. */
+struct step {
+	char *text;
+	unsigned vertex; /* 0: it changes the config only */
+};
+
+struct step_list {
+	struct step *items;
+	size_t n;
+	size_t cap;
+};
 
 struct task_list {
 	struct task **items;
@@ -72,6 +94,7 @@ struct cli_progress {
 	struct strlist warnings;
 	bool color;
 	int64_t started_ns;
+	int64_t started_at_ns; /* the same moment on the clock of the day */
 	uint64_t planned;
 	struct buf out;
 
@@ -79,6 +102,12 @@ struct cli_progress {
 	struct task *current; /* whose lines are being printed */
 	int64_t printed_ns;   /* when a line of it was */
 	bool not_first;
+
+	/* classic */
+	struct step_list steps;
+	size_t next_step;	      /* the first whose end was not printed */
+	bool announced;		      /* its first line was */
+	char state[DIGEST_TEXT_SIZE]; /* id of what the steps so far have made; "" of nothing */
 
 	/* tty */
 	unsigned drawn; /* lines of the last drawing */

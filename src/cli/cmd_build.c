@@ -50,9 +50,9 @@ static const struct option_def options[] = {
 	      .type = "stringArray"),
 	BUILD(0, "platform", STRING, platform, "Set target platform for build"),
 	BUILD(0, "progress", STRING, progress,
-	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\"). Use "
-	      "plain "
-	      "to show container output (default \"auto\")"),
+	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"classic\", "
+	      "\"rawjson\", \"quiet\"). Use plain to show container output (default "
+	      "\"auto\")"),
 	BUILD(0, "provenance", STRING, provenance, "Only \"false\" is possible", .hidden = true,
 	      .no_value = "true"),
 	BUILD(0, "pull", BOOL, pull, "Always attempt to pull all referenced images"),
@@ -283,6 +283,8 @@ static int run(struct cli_invocation *inv)
 	quiet = o->quiet || how.mode == CLI_PROGRESS_QUIET;
 	if (quiet)
 		how.mode = CLI_PROGRESS_QUIET;
+	if (how.mode == CLI_PROGRESS_CLASSIC)
+		how.fd = STDOUT_FILENO; /* where it always was, for scripts that read it */
 	if (make_request(o, &req, &err) < 0 || cli_progress_new(&how, &p, &err) < 0)
 		status = report(inv, &err, &BUF_INIT);
 	else

@@ -120,6 +120,7 @@ static struct task *begin_task(struct cli_progress *p, const struct progress_eve
 	struct task *t = mem_new(struct task);
 
 	t->id = e->task;
+	t->vertex = e->vertex;
 	t->title = one_line(e->text);
 	t->total = e->total;
 	t->started_ns = progress_now(p);
@@ -133,6 +134,7 @@ static void end_task(struct cli_progress *p, struct task *t, const struct progre
 	flush_partial(p, t, e->duration_ns ? e->duration_ns : progress_now(p) - t->started_ns);
 	t->state = state;
 	t->duration_ns = e->duration_ns;
+	t->result = e->result ? mem_strdup(e->result) : NULL;
 	if (state == TASK_FAILED) {
 		t->error = one_line(e->text);
 	} else {
@@ -179,6 +181,7 @@ static void apply(struct cli_progress *p, struct task *t, const struct progress_
 	case PROGRESS_WARNING:
 	case PROGRESS_TOTAL:
 	case PROGRESS_TICK:
+	case PROGRESS_STEP:
 		break;
 	}
 }
@@ -193,6 +196,16 @@ static void on_event(void *data, const struct progress_event *e)
 
 	if (!p->renderer)
 		return;
+	if (e->kind == PROGRESS_STEP) {
+		if (p->renderer->step)
+			p->renderer->step(p, e);
+		return;
+	}
+	if (e->kind == PROGRESS_WARNING && p->renderer->warning) {
+		p->renderer->warning(p, e);
+		write_out(p);
+		return;
+	}
 	if (e->kind == PROGRESS_WARNING) {
 		strlist_add(&p->warnings, e->text);
 		return;
@@ -260,7 +273,7 @@ void cli_progress_finish(struct cli_progress *p)
 	for (size_t i = 0; i < p->tasks.n; i++)
 		flush_partial(p, p->tasks.items[i], p->tasks.items[i]->duration_ns);
 	p->renderer->finish(p);
-	for (size_t i = 0; i < p->tasks.n; i++)
+	for (size_t i = 0; i < p->tasks.n && !p->renderer->silent_end; i++)
 		if (p->tasks.items[i]->state == TASK_FAILED)
 			add_failed(p, p->tasks.items[i]);
 	add_warnings(p);
@@ -275,23 +288,42 @@ int cli_progress_parse(const char *text, enum cli_progress_mode *out, struct err
 		const char *name;
 		enum cli_progress_mode mode;
 	} modes[] = {
-		{"auto", CLI_PROGRESS_AUTO},  {"plain", CLI_PROGRESS_PLAIN},
-		{"tty", CLI_PROGRESS_TTY},    {"quiet", CLI_PROGRESS_QUIET},
-		{"none", CLI_PROGRESS_QUIET},
+		{"auto", CLI_PROGRESS_AUTO},	   {"plain", CLI_PROGRESS_PLAIN},
+		{"tty", CLI_PROGRESS_TTY},	   {"quiet", CLI_PROGRESS_QUIET},
+		{"none", CLI_PROGRESS_QUIET},	   {"classic", CLI_PROGRESS_CLASSIC},
+		{"rawjson", CLI_PROGRESS_RAWJSON},
 	};
 
 	if (str_empty(text))
 		text = getenv("BUILDKIT_PROGRESS");
 	if (str_empty(text))
-		text = "auto";
+		text = str_eq(getenv("DOCKER_BUILDKIT"), "0") ? "classic" : "auto";
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
 		if (str_eq(text, modes[i].name)) {
 			*out = modes[i].mode;
 			return 0;
 		}
 	error_set(err, ERR_INVALID, "invalid progress mode %s", text);
-	error_hint(err, "the modes are auto, plain, tty and quiet");
+	error_hint(err, "the modes are auto, plain, tty, classic, rawjson and quiet");
 	return -ERR_INVALID;
+}
+
+static const struct renderer *renderer_of(enum cli_progress_mode mode)
+{
+	switch (mode) {
+	case CLI_PROGRESS_TTY:
+		return &progress_tty;
+	case CLI_PROGRESS_CLASSIC:
+		return &progress_classic;
+	case CLI_PROGRESS_RAWJSON:
+		return &progress_rawjson;
+	case CLI_PROGRESS_QUIET:
+		return NULL;
+	case CLI_PROGRESS_AUTO:
+	case CLI_PROGRESS_PLAIN:
+		break;
+	}
+	return &progress_plain;
 }
 
 int cli_progress_new(const struct cli_progress_options *o, struct cli_progress **out,
@@ -313,8 +345,8 @@ int cli_progress_new(const struct cli_progress_options *o, struct cli_progress *
 	p->sink = (struct progress){.event = on_event, .data = p};
 	p->color = terminal && str_empty(no_color) && !str_eq(getenv("TERM"), "dumb");
 	p->started_ns = progress_now(p);
-	if (mode != CLI_PROGRESS_QUIET)
-		p->renderer = mode == CLI_PROGRESS_TTY ? &progress_tty : &progress_plain;
+	p->started_at_ns = clock_now_ns();
+	p->renderer = renderer_of(mode);
 	if (p->renderer == &progress_tty)
 		p->sink.tick_ns = TICK_NS;
 	*out = p;
@@ -330,6 +362,7 @@ static void task_free(struct task *t)
 {
 	free(t->title);
 	free(t->error);
+	free(t->result);
 	buf_clear(&t->partial[0]);
 	buf_clear(&t->partial[1]);
 	buf_clear(&t->pending);
@@ -346,6 +379,9 @@ void cli_progress_free(struct cli_progress *p)
 	for (size_t i = 0; i < p->tasks.n; i++)
 		task_free(p->tasks.items[i]);
 	free(p->tasks.items);
+	for (size_t i = 0; i < p->steps.n; i++)
+		free(p->steps.items[i].text);
+	free(p->steps.items);
 	strlist_clear(&p->warnings);
 	buf_clear(&p->out);
 	free(p);

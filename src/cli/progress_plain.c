@@ -187,6 +187,7 @@ static void plain_event(struct cli_progress *p, struct task *t, const struct pro
 	case PROGRESS_WARNING:
 	case PROGRESS_TOTAL:
 	case PROGRESS_TICK:
+	case PROGRESS_STEP:
 		break;
 	}
 	take_turns(p);

@@ -58,6 +58,21 @@ static void paint(struct painter *w, const char *color, const char *left, const 
 	w->lines++;
 }
 
+#define BAR_COLUMNS 20
+
+/* "[=====>              ]": how much of the bytes is done. */
+static void add_bar(uint64_t current, uint64_t total, struct buf *out)
+{
+	unsigned done = current >= total
+				? BAR_COLUMNS
+				: (unsigned)((double)current * BAR_COLUMNS / (double)total);
+
+	buf_addch(out, '[');
+	for (unsigned i = 0; i < BAR_COLUMNS; i++)
+		buf_addch(out, i < done ? '=' : i == done ? '>' : ' ');
+	buf_addstr(out, "] ");
+}
+
 static void paint_title(struct painter *w, const struct task *t)
 {
 	static const struct {
@@ -76,6 +91,8 @@ static void paint_title(struct painter *w, const struct task *t)
 	AUTO(buf) struct buf right = BUF_INIT;
 
 	if (t->current && t->state == TASK_RUNNING) {
+		if (t->total && w->columns >= COLUMNS_DEFAULT)
+			add_bar(t->current, t->total, &right);
 		format_size(t->current, &right);
 		if (t->total) {
 			buf_addstr(&right, " / ");

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dockerfiles that both builders get, over one build context that has it all.
+
+A case is (name, files, options): `files` lies over the common context and
+has the Dockerfile.  `name` begins with "bad" where both have to refuse.
+"""
+
+import os
+import subprocess
+
+
+def write(directory, name, text="x\n", mode=0o644):
+    path = os.path.join(directory, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as f:
+        f.write(text)
+    os.chmod(path, mode)
+
+
+def common_context(directory):
+    """Modes, links, odd names, archives; the times are all the same and long ago."""
+    for name, text, mode in (
+            ("a", "one\n", 0o644), ("b", "two\n", 0o755), ("d/f", "three\n", 0o644),
+            ("d/sub/g", "four\n", 0o600), ("e/sub/h", "five\n", 0o644), ("with space", "sp\n", 0o644),
+            ("x.txt", "1", 0o644), ("y.txt", "2", 0o644), ("suid", "s", 0o4755),
+            ("[odd]", "odd\n", 0o644), ("p/q/one", "1\n", 0o640), ("p/q/r/two", "2\n", 0o644),
+            ("p/s/three.md", "3\n", 0o644)):
+        write(directory, name, text, mode)
+    for target, name in (("a", "link"), ("d", "dlink"), ("nope", "d/dangle"), ("f", "d/lf")):
+        os.symlink(target, os.path.join(directory, name))
+    os.chmod(directory + "/d", 0o711)
+    os.chmod(directory + "/d/sub", 0o2750)
+    os.link(directory + "/d/f", directory + "/d/hard")
+    os.mkfifo(directory + "/d/fifo")
+    subprocess.run(
+        "mkdir -p t/usr/lib t/newdir && echo T > t/usr/lib/tool && echo N > t/newdir/n && "
+        "chmod 700 t/newdir && tar -C t -cf ar.tar . && tar -C t -czf ar.tgz usr && "
+        "cp ar.tgz renamed.bin && gzip -nk a && rm -r t", shell=True, cwd=directory, check=True)
+
+
+def age(directory, seconds=1_000_000_000):
+    """The same times for both, and before the build."""
+    for parent, directories, files in os.walk(directory):
+        for name in directories + files:
+            os.utime(os.path.join(parent, name), (seconds, seconds), follow_symlinks=False)
+
+
+DOCKERFILES = {
+    "copy-file": "COPY a /x\nCOPY a b /y/\nCOPY d /dd\nCOPY d /dd2/\nCOPY . /all/\n",
+    "copy-relative": 'WORKDIR /w\nCOPY a .\nCOPY b ./sub/\nCOPY d ../up\nCOPY ["with space","/sp ace/"]\n',
+    "copy-links": "COPY link /l1\nCOPY dlink /l2\nCOPY *link /l3/\nCOPY *.txt /t/\n"
+                  "RUN ln -s /y /x && ln -s /dirr /dl && mkdir /dirr && echo old > /y\n"
+                  "COPY a /x\nCOPY b /dl\nCOPY d /dl/\n",
+    "copy-owner": "COPY --chown=app a /1\nCOPY --chown=app:root d /2/\nCOPY --chown=7 a /3\n"
+                  "COPY --chown=1:2 a /p/q/r/\nCOPY --chmod=600 a /5\nCOPY --chmod=4711 d /6\n",
+    "copy-odd-name": "COPY [[]odd] /o\nCOPY ?.txt /t/\nCOPY [xy].txt /u/\n",
+    "copy-link-option": "RUN mkdir -p /real && ln -s real /via\nCOPY --link a /one/two\nCOPY --link d /three/\n",
+    "copy-heredoc": 'COPY <<f1 <<"f2" /docs/\nhome is $PATH\nf1\nraw $PATH\nf2\nCOPY <<-x /y\n\ttabbed\nx\n'
+                    "COPY --chmod=755 --chown=app <<s /bin/s\n#!/bin/sh\necho hi\ns\n",
+    "copy-merge": "COPY d/ e/ /m/\nCOPY d/sub/g e/sub/h /one/two/\n",
+    "add-archives": "ADD ar.tar /t1\nADD ar.tgz /t2/\nADD renamed.bin /t3/\nADD a.gz /t4/\nADD a d /t5/\n"
+                    "RUN mkdir -p /lib2 && ln -s lib2 /usr/lib\n",
+    "add-heredoc": "ADD <<x /f\nhello\nx\n",
+    "metadata": 'MAINTAINER me\nENV A=1 B="x y"\nENV OLD style value\nLABEL a=b "c d"=\'e f\'\n'
+                'EXPOSE 80 90-92/udp $A\nVOLUME /v1 /v2\nVOLUME ["/v3"]\nUSER app\nWORKDIR /w/x\n'
+                'STOPSIGNAL 9\nSHELL ["/bin/ash","-c"]\n'
+                "HEALTHCHECK --interval=3s --timeout=1s --start-period=2s --start-interval=4s --retries=4 CMD true\n"
+                'ONBUILD RUN id\nENTRYPOINT echo ent\nCMD ["a","b"]\nRUN true\n',
+    "healthcheck-none": "HEALTHCHECK NONE\n",
+    "healthcheck-exec": 'HEALTHCHECK --timeout=1m30s CMD ["/bin/true", "x y"]\n',
+    "arguments": "ARG G=glob\nARG L=loc\nARG TARGETARCH\nARG TARGETPLATFORM\nENV E=$G-$L-$TARGETARCH-$TARGETPLATFORM\n"
+                 "RUN echo $L > /l; echo $G > /g\nARG L=two\n"
+                 "LABEL x=${L:-d} y=${NOPE:-dd} z=${L:+alt} w=${L%o} v=${L#t} u=${L/w/W} t=${L//[tw]/_} s=${NOPE-e}\n",
+    "expansion": 'ENV p=/a/b/c.tar.gz e=""\nENV a=${p#*/} b=${p##*/} c=${p%.*} d=${p%%.*} f=${p/a/x} g=${p//a/x}\n'
+                 "ENV h=${e:-x} i=${e-x} j=${e:+x} k=${e+x} l=\\$p m='$p' n=\"$p\" o=$p$p\nWORKDIR ${p%/*}\n"
+                 "COPY a ${p}\nEXPOSE ${q:-80}\nLABEL \"$p\"=1\nUSER ${nobody:-app}\nVOLUME ${p##*/}\n",
+    "workdir": "USER app\nWORKDIR /home/app/x/y\nRUN touch f\nWORKDIR ../z\nRUN pwd > f\nWORKDIR /tmp\n",
+    "run-forms": 'RUN ["/bin/sh","-c","echo $HOME > /h"]\nRUN echo a \\\n  # comment\n  b > /c\n'
+                 "RUN env | grep -v HOSTNAME | sort > /env\nUSER app\nRUN env | grep -v HOSTNAME | sort > /tmp/env; id > /tmp/id\n",
+    "run-heredoc": "RUN <<EOF\necho one > /one\necho two > /two\nEOF\nRUN cat <<a > /three && cat <<b > /four\nA\na\nB $PATH\nb\n",
+    "run-shell": 'SHELL ["/bin/ash", "-ec"]\nRUN echo x > /x\nCMD echo y\nENTRYPOINT echo z\n',
+    "run-modes": "RUN umask > /u; touch /f; mkdir /d; mkfifo /p; ln -s x /l; ln /f /g; chmod 4755 /f; chown 5:6 /d\n",
+    "run-ids": "USER 1000\nRUN id > /tmp/1\nUSER app:staff\nRUN id > /tmp/2\nUSER 7:8\nRUN id > /tmp/3\n",
+    "delete": "RUN mkdir -p /k/l && touch /k/l/m /k/n\nRUN rm -r /k/l && mkdir /k/l && touch /k/l/new\n"
+              "RUN rm /k/n && ln -s l /k/n\nCOPY d /k/l\n",
+    "replace": "RUN mkdir /r && touch /r/a && ln -s r /s\nRUN rm -r /r && touch /r\nRUN rm /r && mkdir /r\nRUN mv /r /q\n",
+    "onbuild": "ONBUILD COPY a /ob\nONBUILD RUN echo $X > /obr\nONBUILD ENV X=1\n",
+    "user-extra-words": "USER 75 engy\nCMD id\n",
+    "volume-run": "VOLUME /v\nRUN echo x > /v/f\n",
+    "command-resets": "CMD one\nENTRYPOINT two\nCMD three\n",
+    "entrypoint-over-base-cmd": 'ENTRYPOINT ["/bin/echo"]\n',
+    "bad-copy": "COPY nofile /x\n",
+    "bad-copy-above": "COPY ../a /x\nCOPY ../../nofile /y\n",
+    "bad-run": "RUN echo out; exit 3\n",
+    "bad-instruction": "RUM x\n",
+    "bad-flag": "COPY --frob=1 a /x\n",
+    "bad-workdir": "RUN touch /file\nWORKDIR /file\n",
+    "bad-file-over-dir": "RUN touch /f2\nCOPY d /f2\n",
+    "bad-chown": "COPY --chown=unknown a /4\n",
+    "bad-stage": "COPY --from=7 a /4\n",
+    "empty-run": "RUN\n",
+    "empty-cmd": "CMD\n",
+}
+
+WHOLE = {
+    "stages": ("FROM busybox AS One\nRUN mkdir /o && echo 1 > /o/f && chmod 700 /o && chown 1000:1000 /o/f\n"
+               "FROM busybox AS unused\nRUN false\nFROM one AS two\nCOPY --from=ONE /o /p\nCOPY --from=0 /o/f /q/\n"
+               "FROM scratch\nCOPY --from=two / /\nCOPY --from=busybox /etc/passwd /pw\n", []),
+    "stage-onbuild": ("FROM busybox AS b\nONBUILD COPY a /ob\nONBUILD RUN echo $X > /obr\nFROM b\nRUN true\n", []),
+    "target": ("FROM busybox AS a\nENV A=1\nFROM busybox AS b\nENV B=2\n", ["--target", "a"]),
+    "build-args": ("ARG V=busybox\nARG N\nFROM $V\nARG N=9\nARG M\nRUN echo $N $M > /n\nLABEL n=$N m=$M\n",
+                   ["--build-arg", "N=1", "--build-arg", "M=two words"]),
+    "labels": ("FROM busybox\nLABEL a=1 b=2\n", ["--label", "b=3", "--label", "c=4"]),
+    "escape-directive": ("# escape=`\nFROM busybox\nRUN echo a `\n  b > /c\nENV P=C:\\x Q=`$P\n", []),
+    "scratch-copy": ("FROM scratch\nCOPY a /\nCMD [\"/hello\"]\n", []),
+    "bad-from": ("FROM nosuchimage.invalid/x:latest\n", []),
+    "bad-cycle": ("FROM b AS a\nFROM a AS b\n", []),
+    "bad-target": ("FROM busybox\n", ["--target", "zz"]),
+    "bad-empty": ("", []),
+}
+
+IGNORED = ("FROM busybox\nCOPY . /m/\n", "d/sub\n!d/sub/g\n*.bin\n**/h\n\\[odd]\np/**/*.md\n")
+
+
+def all_cases():
+    for name, text in DOCKERFILES.items():
+        yield name, {"Dockerfile": "FROM busybox\n" + text}, []
+    for name, (text, options) in WHOLE.items():
+        yield name, {"Dockerfile": text}, options
+    yield "ignore-file", {"Dockerfile": IGNORED[0], ".dockerignore": IGNORED[1]}, []
