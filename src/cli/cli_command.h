@@ -49,6 +49,7 @@ extern const struct command cmd_ps;
 extern const struct command cmd_rm;
 extern const struct command cmd_rmi;
 extern const struct command cmd_run;
+extern const struct command cmd_save;
 extern const struct command cmd_system;
 extern const struct command cmd_system_check;
 extern const struct command cmd_tag;

@@ -90,6 +90,16 @@ struct engine_import {
 int engine_import(struct engine *e, const struct engine_import *req, struct digest *out_id,
 		  struct error *err);
 
+struct engine_save {
+	char *const *names; /* as the user wrote them */
+	size_t n_names;
+	const char *platform; /* NULL: any */
+	int output;	      /* borrowed */
+};
+
+/* One archive of all of them.  Errors come before the first byte, but for what is damaged. */
+int engine_save(struct engine *e, const struct engine_save *req, struct error *err);
+
 /* ---- containers ---- */
 
 enum engine_pull {

@@ -111,6 +111,40 @@ int image_layout_load(struct store *s, const struct image_layout *l,
 		      const struct descriptor *what, const struct platform *platform,
 		      const struct strlist *names, struct digest *out_id, struct error *err);
 
+/* ---- archives ---- */
+
+/*
+ * One image of a `save`: its names are those that go along with it.
+ */
+struct image_choice {
+	struct digest id;
+	struct strlist names; /* normal references */
+};
+
+struct image_choices {
+	struct image_choice *items; /* each image once */
+	size_t n;
+	size_t cap;
+};
+
+/*
+ * Adds what the user wrote for an image: an id brings no name, a name without
+ * a tag brings all tags that it has.
+ */
+int image_choose(struct store *s, const char *text, struct image_choices *out,
+		 struct error *err);
+void image_choices_clear(struct image_choices *c);
+
+/*
+ * Writes one tar to @fd that readers of OCI layouts (oci-layout, index.json)
+ * and of Docker's archives (manifest.json) take, over one set of blobs.  It
+ * depends on the images and names alone.  Manifests and configs are the bytes
+ * that they always were; layers are written from their directories, foreign
+ * ones are the blobs they came as.  Nothing is believed: what is not what its
+ * digest says is -ERR_CORRUPT.
+ */
+int image_save(struct store *s, const struct image_choices *what, int fd, struct error *err);
+
 /* ---- names and removal ---- */
 
 int image_tag(struct store *s, const struct digest *id, const char *reference,
@@ -155,6 +189,10 @@ json_t *image_inspect(struct store *s, const struct image *i);
 static inline void image_auto(struct image *i)
 {
 	image_clear(i);
+}
+static inline void image_choices_auto(struct image_choices *c)
+{
+	image_choices_clear(c);
 }
 static inline void image_removed_auto(struct image_removed *r)
 {

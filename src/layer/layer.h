@@ -28,6 +28,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
 
@@ -61,6 +62,17 @@ int layer_describe(int dirfd, const struct layer_sink *sink, struct layer_info *
  */
 int layer_describe_tree(int dirfd, const struct layer_sink *sink, struct layer_info *out,
 			struct error *err);
+
+struct layer_entry;
+
+/*
+ * For archives that are no layers, in the same form: the header blocks of @e,
+ * after which its e->size bytes come, filled up with zeros to whole blocks.
+ * LAYER_TAR_END zero bytes end an archive.
+ */
+#define LAYER_TAR_BLOCK 512u
+#define LAYER_TAR_END	1024u
+void layer_tar_header(const struct layer_entry *e, struct buf *out);
 
 struct layer_xattr {
 	const char *name;

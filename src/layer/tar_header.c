@@ -250,3 +250,8 @@ bool layer_xattr_is_kept(const char *name)
 		return !str_starts(name, "user.overlay.");
 	return str_eq(name, "security.capability");
 }
+
+void layer_tar_header(const struct layer_entry *e, struct buf *out)
+{
+	tar_header_add(out, e);
+}

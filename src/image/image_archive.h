@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * image_archive - blobs and the documents that point to them, on their way out.
+ *
+ * First all blobs are named with digest and size, then the whole is written
+ * in one pass: as a tar, or as the files of a directory.  An index takes any
+ * number of manifests, so whatever stands beside an image (other platforms,
+ * attestations) is one more of them.
+ */
+#pragma once
+
+#include "image/image.h"
+
+struct archive_blob {
+	struct digest digest;
+	uint64_t size;
+	struct buf bytes;		  /* owned; what is small */
+	int file;			  /* owned: read from its start; -1 */
+	bool stored;			  /* a blob of the store */
+	char layer[STORE_LAYER_DIR_SIZE]; /* a layer directory's canonical tar; "": none */
+};
+
+/* One element of Docker's manifest.json. */
+struct archive_image {
+	struct digest config;
+	struct strlist tags; /* familiar references */
+	struct digest_list layers;
+};
+
+struct archive {
+	struct store *store; /* borrowed */
+	struct archive_blob *items;
+	size_t n, cap;
+	struct map seen; /* hex digests of @items */
+	struct index index;
+	struct archive_images {
+		struct archive_image *items;
+		size_t n, cap;
+	} images; /* none: no manifest.json */
+};
+
+void archive_init(struct archive *a, struct store *s);
+void archive_clear(struct archive *a);
+
+/* A document; its digest goes to @out. */
+void archive_add_bytes(struct archive *a, const void *data, size_t len, struct digest *out);
+/* A file whose digest and size the caller has computed. TAKES @fd. */
+void archive_add_file(struct archive *a, int fd, const struct digest *d, uint64_t size);
+/* A manifest or config of the store, as it is. */
+int archive_add_stored(struct archive *a, const struct digest *d, size_t limit,
+		       struct error *err);
+/*
+ * The layer @diff_id in the form @d in which a manifest describes it: its
+ * canonical tar, or a blob that was kept.
+ */
+int archive_add_layer(struct archive *a, const struct digest *diff_id,
+		      const struct descriptor *d, struct error *err);
+/* The same document or blob again is one blob. */
+bool archive_has(const struct archive *a, const struct digest *d);
+
+int archive_write_tar(const struct archive *a, int fd, struct error *err);
+
+static inline void archive_auto(struct archive *a)
+{
+	archive_clear(a);
+}
