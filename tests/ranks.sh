@@ -48,6 +48,9 @@ src/runtime/stdio.c      /dev/null
 src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
 src/runtime/etc.c        single components in a directory that we made
 src/build/tree.c         stat of one component below an opened directory, no link followed
+src/build/files.c        names in history/ that we made
+src/build/history.c      the same
+src/build/past.c         the same
 src/build/step_run.c     /dev/null; layers/DIR of ours; one component at a time
 src/build/worker.c       layers/DIR, a name that the store made
 src/engine/              paths that the user wrote on the command line

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "build/graph.h"
+#include "build/history.h"
 #include "build/lower.h"
 #include "build/solve.h"
 #include "image/image.h"
@@ -180,6 +181,7 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 {
 	AUTO(graph) struct graph *g = NULL;
 	AUTO(lease) struct lease *lease = NULL;
+	AUTO(build_history) struct build_history *history = history_new(s, o);
 	struct solve_result solved = {0};
 	int r = graph_new(s, o, &g, err);
 
@@ -190,11 +192,16 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 		return r;
 	emit_steps(g);
 	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL, .total = g->n + 1});
-	if ((r = solve_graph(g, &lease, &solved, err)) < 0)
-		return r;
-	out->cached = solved.cached;
-	out->executed = solved.executed;
-	return commit(g, solved.next_task + 1, out, err);
+	g->history = history;
+	memcpy(out->id, history_id(history), HISTORY_ID_SIZE);
+	r = solve_graph(g, &lease, &solved, err);
+	if (r == 0) {
+		out->cached = solved.cached;
+		out->executed = solved.executed;
+		r = commit(g, solved.next_task + 1, out, err);
+	}
+	history_save(history, g, r == 0 ? &out->image : NULL, err);
+	return r;
 }
 
 void build_result_clear(struct build_result *r)

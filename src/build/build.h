@@ -39,6 +39,7 @@ struct build_options {
 	const char *dockerfile_name; /* for messages */
 	int context;		     /* directory, borrowed; -1: there is none */
 	const char *context_name;    /* for messages */
+	const char *context_label;   /* which one it is: a path or a URL, for the history */
 	const char *ignore;	     /* text of the ignore file, NULL: none */
 	size_t ignore_len;
 	const char *ignore_name;
@@ -60,6 +61,7 @@ struct build_options {
 struct build_result {
 	struct digest image;
 	struct strlist names; /* familiar */
+	char id[16];	      /* of the build, for build_explain(); "" if it has none */
 	unsigned cached;      /* steps that did not run */
 	unsigned executed;
 };

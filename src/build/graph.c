@@ -18,6 +18,7 @@ struct vertex *graph_add(struct graph *g, enum vertex_kind kind, struct vertex *
 	v->kind = kind;
 	v->parent = parent;
 	v->number = (unsigned)g->n;
+	v->record.log = -1;
 	*vec_push(g) = v;
 	return v;
 }
@@ -209,6 +210,10 @@ static void free_vertex(struct vertex *v)
 	free(v->run.user);
 	free(v->run.workdir);
 	copy_spec_clear(&v->copy);
+	strlist_clear(&v->used.args);
+	strlist_clear(&v->used.envs);
+	free(v->record.inputs);
+	close_fd(&v->record.log);
 	free(v->workdir);
 	free(v->user);
 	free(v->title);
@@ -229,6 +234,8 @@ void graph_free(struct graph *g)
 	free(g->items);
 	strlist_clear(&g->globals);
 	strlist_clear(&g->used_args);
+	strlist_clear(&g->used.args);
+	strlist_clear(&g->used.envs);
 	free(g->warnings.items);
 	platform_clear(&g->platform);
 	dockerfile_free(g->file);

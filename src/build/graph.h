@@ -29,6 +29,7 @@ enum vertex_state {
 struct run_spec {
 	struct strlist args;
 	struct strlist env; /* ENV, then the ARGs in scope */
+	size_t n_env;	    /* how many of them are ENV */
 	char *user;
 	char *workdir;
 	enum runtime_network network;
@@ -55,6 +56,31 @@ struct copy_spec {
 
 void copy_spec_clear(struct copy_spec *c);
 
+/* The ENVs and ARGs whose values the words of an instruction took: NAME=value. */
+struct used_names {
+	struct strlist envs, args;
+};
+
+/* Why a step did not come from the cache although its key might be known. */
+enum vertex_miss {
+	MISS_NONE = 0,
+	MISS_ASKED,   /* --no-cache, or its filter */
+	MISS_UNKNOWN, /* no record of that key */
+	MISS_DAMAGED, /* the layer of the record was not whole any more */
+};
+
+/* What the build's record (history.h) says of a vertex. */
+struct vertex_record {
+	bool began, ended;
+	enum vertex_miss miss;
+	bool has_key;
+	struct digest key;
+	char *inputs; /* of a step that ran: see inputs.h */
+	int64_t duration_ns;
+	bool has_log;
+	int log; /* its open file while it runs, -1: none */
+};
+
 struct vertex {
 	enum vertex_kind kind;
 	unsigned number;
@@ -69,6 +95,7 @@ struct vertex {
 	struct digest image; /* VERTEX_IMAGE */
 	struct run_spec run;
 	struct copy_spec copy;
+	struct used_names used;
 	char *workdir; /* VERTEX_WORKDIR: absolute path */
 	char *user;    /* VERTEX_WORKDIR: who owns what is made */
 
@@ -78,6 +105,7 @@ struct vertex {
 	struct digest_list diff_ids; /* the whole chain */
 	struct digest chain_id;	     /* zero for an empty one */
 	int64_t created_ns;
+	struct vertex_record record;
 };
 
 /* One history row of an image that is being made. */
@@ -115,12 +143,14 @@ struct graph {
 	const struct build_options *o;
 	struct platform platform;
 	struct strlist globals;	    /* global ARGs with values */
+	struct used_names used;	    /* by the instruction that is being lowered */
 	struct strlist used_args;   /* names of --build-arg that an ARG asked for */
 	struct stage_state *stages; /* as many as in the file */
 	struct stage_state *target;
 	struct vertex **items;
 	size_t n, cap;
 	struct warning_list warnings;
+	struct build_history *history; /* borrowed; NULL: nothing is recorded */
 };
 
 int graph_new(struct store *s, const struct build_options *o, struct graph **out,
@@ -133,6 +163,7 @@ void graph_print(const struct graph *g, struct buf *out);
  */
 int graph_image(struct graph *g, const char *name, struct vertex **out,
 		struct image_config *cfg, struct error *err);
+struct build_history;
 struct vertex *graph_add(struct graph *g, enum vertex_kind kind, struct vertex *parent);
 void graph_warn(struct graph *g, const char *rule, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

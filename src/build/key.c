@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -88,52 +87,4 @@ void step_memo_key(const struct vertex *v, struct digest *out)
 		hasher_add(&h, v->copy.from->chain_id.bytes, DIGEST_SIZE);
 	add_list(&h, &v->copy.sources);
 	hasher_end(&h, out);
-}
-
-static void set_digest(json_t *j, const char *key, const struct digest *d)
-{
-	char text[DIGEST_TEXT_SIZE];
-
-	json_object_set_new(j, key, json_string(digest_text(d, text)));
-}
-
-/* Names with the digests of their values: enough to say which one changed. */
-static json_t *env_digests(const struct strlist *env)
-{
-	json_t *j = json_object();
-
-	for (size_t i = 0; i < env->n; i++) {
-		const char *eq = strchr(env->items[i], '=');
-		AUTO(free) char *name = NULL;
-		struct digest d;
-
-		if (!eq)
-			continue;
-		name = mem_strndup(env->items[i], (size_t)(eq - env->items[i]));
-		digest_of(eq + 1, strlen(eq + 1), &d);
-		set_digest(j, name, &d);
-	}
-	return j;
-}
-
-char *step_inputs(const struct graph *g, const struct vertex *v, const struct digest *content)
-{
-	struct buf out = BUF_INIT;
-	json_t *j = json_object();
-
-	json_object_set_new(j, "instruction", json_string(v->text));
-	json_object_set_new(j, "file", json_string(g->file->name));
-	json_object_set_new(j, "line", json_integer(v->line));
-	if (v->parent)
-		set_digest(j, "parent", &v->parent->chain_id);
-	if (content)
-		set_digest(j, "content", content);
-	if (v->kind == VERTEX_RUN) {
-		json_object_set_new(j, "env", env_digests(&v->run.env));
-		json_object_set_new(j, "user", json_string(v->run.user));
-		json_object_set_new(j, "workdir", json_string(v->run.workdir));
-	}
-	json_text(j, &out);
-	json_decref(j);
-	return buf_steal(&out);
 }

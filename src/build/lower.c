@@ -147,8 +147,10 @@ static int start_stage(struct graph *g, struct stage_state *st, struct error *er
 int lower_instruction(struct graph *g, struct stage_state *st, const struct instruction *i,
 		      struct error *err)
 {
+	struct used_names outer = g->used; /* --from lowers a stage in the midst of its own */
 	int r;
 
+	g->used = (struct used_names){0};
 	if (i->kind == INSTRUCTION_ARG)
 		r = scope_arg(g, st, i, err);
 	else if (i->kind == INSTRUCTION_RUN)
@@ -159,6 +161,9 @@ int lower_instruction(struct graph *g, struct stage_state *st, const struct inst
 		r = lower_workdir(g, st, i, err);
 	else
 		r = imgconfig_apply(g, st, i, err);
+	strlist_clear(&g->used.envs);
+	strlist_clear(&g->used.args);
+	g->used = outer;
 	if (r < 0 && err && !err->line)
 		error_at(err, g->file->name, i->line, 0);
 	return r;

@@ -32,6 +32,8 @@ static struct vertex *new_vertex(struct graph *g, struct stage_state *st,
 	v->line = i->line;
 	v->text = mem_strdup(text);
 	v->no_cache = cache_is_off(g, st->stage);
+	v->used = g->used;
+	g->used = (struct used_names){0};
 	st->step++;
 	v->step = st->step;
 	v->steps = st->steps;
@@ -127,6 +129,7 @@ int lower_run(struct graph *g, struct stage_state *st, const struct instruction 
 	v->run.args = args;
 	args = STRLIST_INIT;
 	scope_run_env(g, st, &v->run.env);
+	v->run.n_env = st->config.env.n;
 	v->run.user = mem_strdup(st->config.user ? st->config.user : "");
 	v->run.workdir = mem_strdup(st->config.working_dir ? st->config.working_dir : "/");
 	v->run.network = network;

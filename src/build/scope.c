@@ -63,7 +63,14 @@ static const char *find(void *data, const char *name, size_t len)
 		return strlist_env_get(&l->g->globals, key);
 	/* ENV always wins over an ARG of the same name */
 	v = strlist_env_get(&l->st->config.env, key);
-	return v ? v : strlist_env_get(&l->st->args, key);
+	if (v) {
+		strlist_env_set(&l->g->used.envs, key, v);
+		return v;
+	}
+	v = strlist_env_get(&l->st->args, key);
+	if (v)
+		strlist_env_set(&l->g->used.args, key, v);
+	return v;
 }
 
 static void warn_unset(void *data, const char *name, size_t len)

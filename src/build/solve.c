@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "build/history.h"
 #include "build/worker.h"
 #include "image/image.h"
 
@@ -228,6 +229,13 @@ static int find_content(struct running *r, struct error *err)
 	return 0;
 }
 
+static void set_key(struct running *r)
+{
+	step_key(&r->definition, r->v->kind == VERTEX_COPY ? &r->content : NULL, &r->key);
+	r->v->record.key = r->key;
+	r->v->record.has_key = true;
+}
+
 static int make_key(struct running *r, struct error *err)
 {
 	int e = 0;
@@ -235,10 +243,8 @@ static int make_key(struct running *r, struct error *err)
 	step_definition(r->s->g, r->v, &r->definition);
 	if (r->v->kind == VERTEX_COPY && (e = find_content(r, err)) < 0)
 		return e;
-	if (r->v->kind != VERTEX_COPY)
-		step_key(&r->definition, NULL, &r->key);
-	else if (r->has_content)
-		step_key(&r->definition, &r->content, &r->key);
+	if (r->v->kind != VERTEX_COPY || r->has_content)
+		set_key(r);
 	return 0;
 }
 
@@ -249,6 +255,7 @@ static int try_cache(struct running *r, struct error *err)
 	struct store_layer layer;
 	int e;
 
+	r->v->record.miss = r->v->no_cache ? MISS_ASKED : MISS_UNKNOWN;
 	if (r->v->no_cache || (r->v->kind == VERTEX_COPY && !r->has_content))
 		return 0;
 	e = store_step_find(r->s->store, &r->key, &step, NULL);
@@ -258,8 +265,11 @@ static int try_cache(struct running *r, struct error *err)
 		return error_set(err, ERR_SYSTEM, "the build cache cannot be read");
 	/* a layer that a power cut damaged is dropped with its record: then run the step */
 	e = image_layer(r->s->store, &step.diff_id, &layer, NULL);
-	if (e < 0)
+	if (e < 0) {
+		r->v->record.miss = MISS_DAMAGED;
 		return 0;
+	}
+	r->v->record.miss = MISS_NONE;
 	r->v->cached = true;
 	finish_vertex(r->v, &step.diff_id, step.created_ns);
 	return 1;
@@ -314,6 +324,13 @@ static int record_memos(struct running *r, struct error *err)
 	return store_memo_add(store, &memo, &r->content, err);
 }
 
+static void note_inputs(struct running *r)
+{
+	if (!r->v->record.inputs)
+		r->v->record.inputs =
+			step_inputs(r->s->g, r->v, r->has_content ? &r->content : NULL);
+}
+
 static int record_rows(struct running *r, const struct store_layer *layer, int64_t created,
 		       int64_t duration, struct error *err)
 {
@@ -324,9 +341,9 @@ static int record_rows(struct running *r, const struct store_layer *layer, int64
 				  .title = r->v->text};
 	int e;
 
-	step.inputs = step_inputs(r->s->g, r->v, r->has_content ? &r->content : NULL);
+	note_inputs(r);
+	step.inputs = r->v->record.inputs;
 	e = store_step_add(r->s->store, &step, err);
-	free(step.inputs);
 	return e < 0 ? e : record_memos(r, err);
 }
 
@@ -349,8 +366,11 @@ static int record(struct running *r, const struct layer_info *info, int64_t dura
 			return e;
 		selection_hash(&r->sources, r->v->copy.has_from, &r->content);
 		r->has_content = true;
-		step_key(&r->definition, &r->content, &r->key);
+		set_key(r);
 	}
+	if (r->v->kind == VERTEX_COPY)
+		files_save(store_dir(store, STORE_HISTORY), &r->content, &r->sources,
+			   r->v->copy.has_from);
 	if ((e = store_begin(store, false, err)) < 0)
 		return e;
 	e = store_layer_commit(store, &layer, err);
@@ -378,6 +398,7 @@ static void on_output(void *data, int stream, const char *text, size_t len)
 				   .stream = stream,
 				   .duration_ns = clock_monotonic_ns() - r->started_ns};
 
+	history_log(r->s->g->history, r->v, text, len);
 	emit(r->s, &e);
 }
 
@@ -389,9 +410,13 @@ static void on_done(void *data, const struct layer_info *info, struct error *err
 	struct error why = ERROR_INIT;
 
 	error_move(&why, err);
+	close_fd(&r->v->record.log);
+	r->v->record.duration_ns = duration;
 	if (!why.code)
 		record(r, info, duration, &why);
+	r->v->record.ended = !s->failed;
 	if (why.code) {
+		note_inputs(r);
 		store_layer_discard(s->store, r->dir, NULL);
 		end_task(s, r->task, s->failed ? PROGRESS_CANCELLED : PROGRESS_FAILED, duration,
 			 why.message);
@@ -512,6 +537,7 @@ static void start_vertex(struct solve *s, struct vertex *v)
 	s->running = r;
 	s->n_running++;
 	r->started_ns = clock_monotonic_ns();
+	v->record.began = true;
 	r->task = begin_task(s, v);
 	v->state = VERTEX_RUNNING;
 	e = make_key(r, &err);

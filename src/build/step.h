@@ -25,10 +25,52 @@ void step_definition(const struct graph *g, const struct vertex *v, struct diges
 /* @content NULL for steps without sources. */
 void step_key(const struct digest *definition, const struct digest *content,
 	      struct digest *out);
-/* The record's "inputs": the same as JSON; secrets are not in it. New string. */
-char *step_inputs(const struct graph *g, const struct vertex *v, const struct digest *content);
 /* Names the selection of a COPY --from for the memo of its content. */
 void step_memo_key(const struct vertex *v, struct digest *out);
+
+/* ---- inputs.c: the record of what a key was made of ---- */
+
+/*
+ * A step that ran leaves a record of its *inputs*, so that the next build that
+ * misses the cache can say what changed.  It is JSON, and holds only what the key
+ * depends on, each under its own name; whoever adds something to the key
+ * adds it here as well, with one call:
+ *
+ *   facts    short text that may be shown, old and new: "chmod", "user", "network"
+ *   env,     names with a *tag* of the value, a digest that is keyed by a secret
+ *    arg     of this store, so that a guess of the value cannot be tried elsewhere
+ *   sources  where files come from ("the build context", "stage builder", a URL)
+ *            and the digest of all that was selected there
+ *   mounts   the target of a RUN --mount, its options, and the digest of
+ *            the content that counts for the key (NULL: none does)
+ *
+ * Nothing of a secret or of an ssh key goes in here, and no password of a URL.
+ * If there is a list of files under a content digest (files_save()), then the
+ * explanation names the files; without one it names the source.
+ *
+ * It is made when a step has run (never by a build that is all cache).
+ */
+struct inputs;
+
+void inputs_fact(struct inputs *in, const char *name, const char *value); /* NULL: absent */
+void inputs_env(struct inputs *in, const char *name, const char *value);
+void inputs_arg(struct inputs *in, const char *name, const char *value);
+void inputs_source(struct inputs *in, const char *name, const struct digest *content);
+void inputs_mount(struct inputs *in, const char *target, const char *options,
+		  const struct digest *content);
+
+/* The whole record of @v. @content as for step_key(); new string. */
+char *step_inputs(const struct graph *g, const struct vertex *v, const struct digest *content);
+
+/* ---- files.c: the list of files behind a content digest ---- */
+
+/*
+ * Keeps the list of what @sel holds as history/files-HEX, unless it is there: one
+ * list for each content, whoever used it.  @owners as for selection_hash(). A list that
+ * would be too long, or that cannot be written, is left out: it only explains.
+ */
+void files_save(int history, const struct digest *content, const struct selection *sel,
+		bool owners);
 
 /* ---- execution, in the child ---- */
 

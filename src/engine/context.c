@@ -197,6 +197,20 @@ static int read_ignore(const struct engine_build *req, struct engine_context *c,
 	return r;
 }
 
+/* A context that came on standard input has no place; its name is all there is. */
+static char *real_name(const struct engine_context *c)
+{
+	AUTO(free) char *link = NULL;
+	char path[PATH_MAX];
+	ssize_t n;
+
+	if (c->dir < 0 || c->scratch)
+		return mem_strdup(c->name);
+	link = mem_printf("/proc/self/fd/%d", c->dir);
+	n = readlink(link, path, sizeof(path) - 1);
+	return n < 0 ? mem_strdup(c->name) : mem_strndup(path, (size_t)n);
+}
+
 int engine_context_open(struct engine *e, const struct engine_build *req,
 			struct engine_context *out, struct error *err)
 {
@@ -213,6 +227,8 @@ int engine_context_open(struct engine *e, const struct engine_build *req,
 		r = read_ignore(req, out, err);
 	if (r < 0)
 		engine_context_close(e, out);
+	else if (!out->label)
+		out->label = real_name(out);
 	return r;
 }
 
@@ -224,6 +240,7 @@ void engine_context_close(struct engine *e, struct engine_context *c)
 		lease_end(c->lease);
 	close_fd(&c->dir);
 	free(c->name);
+	free(c->label);
 	buf_clear(&c->dockerfile);
 	free(c->dockerfile_name);
 	buf_clear(&c->ignore);

@@ -105,6 +105,7 @@ int engine_build(struct engine *e, const struct engine_build *req, struct build_
 	o.dockerfile_name = context.dockerfile_name;
 	o.context = context.dir;
 	o.context_name = "the build context";
+	o.context_label = context.label;
 	if (context.ignore_name) {
 		o.ignore = buf_str(&context.ignore);
 		o.ignore_len = context.ignore.len;

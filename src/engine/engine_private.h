@@ -12,6 +12,7 @@ struct engine {
 struct engine_context {
 	int dir; /* -1: none */
 	char *name;
+	char *label; /* which context it is, wherever we are: a real path */
 	struct buf dockerfile;
 	char *dockerfile_name;
 	struct buf ignore;

@@ -25,6 +25,7 @@ static const char *const place_names[STORE_PLACES] = {
 	[STORE_LEASES] = "leases",
 	[STORE_STUB] = "stub",
 	[STORE_CACHE_MOUNTS] = "cachemounts",
+	[STORE_HISTORY] = "history",
 };
 
 static char *default_path(void)

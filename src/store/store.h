@@ -7,6 +7,7 @@
  *   containers/ID/     one directory a container: bundle, its upper directory
  *   cache/             what can be made again: context indexes, compiled filters
  *   cachemounts/DIR/   one directory of RUN --mount=type=cache: fs and two locks
+ *   history/           what the last builds did: records, logs, lists of files; has a ceiling
  *   leases/ID          what a running command has made and not yet recorded
  *   stub/              the empty mount points that lie under every container's root
  *   stave.db           SQLite (WAL): what is known about all of the above
@@ -50,6 +51,7 @@ enum store_place {
 	STORE_LEASES,
 	STORE_STUB,
 	STORE_CACHE_MOUNTS,
+	STORE_HISTORY,
 	STORE_PLACES,
 };
 
