@@ -111,34 +111,46 @@ void netlink_end(struct netlink *n, size_t nest)
 	memcpy(n->out.data + nest, &len, sizeof(len));
 }
 
-static const void *find_attribute(const char *at, size_t left, unsigned type, size_t min_len)
+bool netlink_next(struct netlink_walk *w)
 {
-	while (left >= NLA_HDRLEN) {
-		struct nlattr a;
-		size_t step;
+	struct nlattr a;
+	size_t step;
 
-		memcpy(&a, at, sizeof(a));
-		if (a.nla_len < NLA_HDRLEN || a.nla_len > left)
-			return NULL;
-		if ((a.nla_type & NLA_TYPE_MASK) == type)
-			return a.nla_len >= NLA_HDRLEN + min_len ? at + NLA_HDRLEN : NULL;
-		step = NLA_ALIGN(a.nla_len);
-		if (step > left)
-			return NULL;
-		at += step;
-		left -= step;
-	}
-	return NULL;
+	if (w->left < NLA_HDRLEN)
+		return false;
+	memcpy(&a, w->at, sizeof(a));
+	if (a.nla_len < NLA_HDRLEN || a.nla_len > w->left)
+		return false;
+	w->type = a.nla_type & NLA_TYPE_MASK;
+	w->data = w->at + NLA_HDRLEN;
+	w->len = a.nla_len - NLA_HDRLEN;
+	/* the last one may lack its padding */
+	step = (size_t)NLA_ALIGN(a.nla_len);
+	if (step > w->left)
+		step = w->left;
+	w->at += step;
+	w->left -= step;
+	return true;
+}
+
+struct netlink_walk netlink_attributes(const struct nlmsghdr *h, size_t header_len)
+{
+	const size_t skip = NLMSG_HDRLEN + NLMSG_ALIGN(header_len);
+
+	if (h->nlmsg_len < skip)
+		return (struct netlink_walk){0};
+	return (struct netlink_walk){.at = (const char *)h + skip, .left = h->nlmsg_len - skip};
 }
 
 const void *netlink_attribute(const struct nlmsghdr *h, size_t header_len, unsigned type,
 			      size_t min_len)
 {
-	const size_t skip = NLMSG_HDRLEN + NLMSG_ALIGN(header_len);
+	struct netlink_walk w = netlink_attributes(h, header_len);
 
-	if (h->nlmsg_len < skip)
-		return NULL;
-	return find_attribute((const char *)h + skip, h->nlmsg_len - skip, type, min_len);
+	while (netlink_next(&w))
+		if (w.type == type)
+			return w.len >= min_len ? w.data : NULL;
+	return NULL;
 }
 
 /* The refusal in an NLMSG_ERROR with a non-zero code. */

@@ -110,31 +110,115 @@ int network_namespace_new(int *out_netns, struct error *err)
 }
 
 /*
- * What the bridge's state was when it was last made sure of: name space,
- * interface, and generation of the ruleset.  The same text later means that
- * nobody has touched anything since.
+ * What the bridge's state was when it was last made sure of: name space, interface, fingerprint
+ * of the rules that matter, and generation of the whole ruleset.  The same generation means
+ * that nobody has touched anything since; another one with the same fingerprint, that whoever
+ * did so had nothing to do with us.
  */
-static int stamp_text(int index, char out[STAMP_BYTES], struct error *err)
+struct stamp {
+	char place[STAMP_BYTES];
+	char rules[STAMP_BYTES];
+	char generation[STAMP_BYTES];
+};
+
+static int stamp_place(int index, struct stamp *s, struct error *err)
 {
 	struct stat st = {0};
-	uint32_t generation;
 
-	if (rules_generation(&generation, err) < 0)
-		return -ERR_SYSTEM;
 	if (stat(OWN_NAMESPACE, &st) < 0)
 		return error_sys(err, "cannot look at " OWN_NAMESPACE);
-	snprintf(out, STAMP_BYTES, "netns %ju interface %d ruleset %" PRIu32 "\n",
-		 (uintmax_t)st.st_ino, index, generation);
+	snprintf(s->place, STAMP_BYTES, "netns %ju interface %d\n", (uintmax_t)st.st_ino,
+		 index);
 	return 0;
 }
 
+static void stamp_generation(uint32_t generation, struct stamp *s)
+{
+	snprintf(s->generation, STAMP_BYTES, "ruleset %" PRIu32 "\n", generation);
+}
+
+static int stamp_now(const char *bridge, int index, struct stamp *s, uint32_t *out_generation,
+		     struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE];
+	struct digest d;
+	int r = rules_fingerprint(bridge, &d, out_generation, err);
+
+	if (r < 0)
+		return r;
+	snprintf(s->rules, STAMP_BYTES, "rules %s\n", digest_hex(&d, hex));
+	stamp_generation(*out_generation, s);
+	return stamp_place(index, s, err);
+}
+
+static bool stamp_read(int state_dir, const char *file, struct buf *out)
+{
+	return io_read_file(state_dir, file, sizeof(struct stamp), out, NULL) == 0 && out->len;
+}
+
+static int stamp_write(int state_dir, const char *file, const struct stamp *s,
+		       struct error *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+
+	buf_printf(&text, "%s%s%s", s->place, s->generation, s->rules);
+	return io_write_file(state_dir, file, text.data, text.len, 0600, 0, err);
+}
+
+/* Has nobody touched the ruleset since? */
 static bool stamp_matches(int state_dir, const char *file, int index)
 {
-	AUTO(buf) struct buf have = BUF_INIT;
-	char want[STAMP_BYTES];
+	AUTO(buf) struct buf have = BUF_INIT, want = BUF_INIT;
+	uint32_t generation;
+	struct stamp now;
 
-	return io_read_file(state_dir, file, STAMP_BYTES, &have, NULL) == 0 &&
-	       stamp_text(index, want, NULL) == 0 && str_eq(buf_str(&have), want);
+	if (!stamp_read(state_dir, file, &have) || stamp_place(index, &now, NULL) < 0 ||
+	    rules_generation(&generation, NULL) < 0)
+		return false;
+	stamp_generation(generation, &now);
+	buf_printf(&want, "%s%s", now.place, now.generation);
+	return str_starts(buf_str(&have), buf_str(&want));
+}
+
+/* Somebody has: is what matters to us as it was?  Then this generation is as good. */
+static bool stamp_renew(int state_dir, const char *file, const char *bridge, int index)
+{
+	AUTO(buf) struct buf have = BUF_INIT;
+	uint32_t generation;
+	struct stamp now;
+	const char *rules;
+
+	if (!stamp_read(state_dir, file, &have) ||
+	    stamp_now(bridge, index, &now, &generation, NULL) < 0 ||
+	    !str_starts(buf_str(&have), now.place))
+		return false;
+	rules = strstr(buf_str(&have), "rules ");
+	return rules && str_eq(rules, now.rules) &&
+	       stamp_write(state_dir, file, &now, NULL) == 0;
+}
+
+/* Makes the rules, and remembers what they are then. */
+static int load_rules(const struct network_bridge *b, int state_dir, const char *file,
+		      int index, struct error *err)
+{
+	uint32_t before, after;
+	struct stamp now;
+	int r = rules_generation(&before, err);
+
+	if (r == 0)
+		r = rules_load(b, err);
+	if (r < 0)
+		return r;
+	r = stamp_now(b->name, index, &now, &after, err);
+	/*
+	 * Ours is one transaction.  If there was another one, it may have undone ours: nothing
+	 * is remembered, and the next container looks again.
+	 */
+	if (r == -ERR_CONFLICT || (r == 0 && after != before + 1)) {
+		error_clear(err);
+		return 0;
+	}
+	return r < 0 ? r : stamp_write(state_dir, file, &now, err);
 }
 
 static int check_address(struct netlink *n, const struct network_bridge *b, int index,
@@ -163,14 +247,14 @@ static int check_address(struct netlink *n, const struct network_bridge *b, int 
 static int make_bridge(struct netlink *n, const struct network_bridge *b, int state_dir,
 		       const char *file, struct link *out, struct error *err)
 {
-	char stamp[STAMP_BYTES];
 	bool present = false;
 	int r;
 
 	if (link_find(n, b->name, out, err) < 0)
 		return -ERR_SYSTEM;
-	/* somebody else did it while we waited for the lock */
-	if (out->index && stamp_matches(state_dir, file, out->index))
+	/* somebody else did it while we waited for the lock; or other rules have changed */
+	if (out->index && (stamp_matches(state_dir, file, out->index) ||
+			   stamp_renew(state_dir, file, b->name, out->index)))
 		return 0;
 	/* until all is done nobody may trust an older stamp */
 	if (unlinkat(state_dir, file, 0) < 0 && errno != ENOENT)
@@ -185,12 +269,7 @@ static int make_bridge(struct netlink *n, const struct network_bridge *b, int st
 		if (r < 0)
 			return r;
 	}
-	r = rules_load(b, err);
-	if (r == 0)
-		r = stamp_text(out->index, stamp, err);
-	if (r == 0)
-		r = io_write_file(state_dir, file, stamp, strlen(stamp), 0600, 0, err);
-	return r;
+	return load_rules(b, state_dir, file, out->index, err);
 }
 
 static int ensure_bridge(struct netlink *n, const struct network_bridge *b, int state_dir,

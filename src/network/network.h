@@ -10,8 +10,9 @@
  * endpoint dies with its name space, so a killed command leaves nothing.
  *
  * Its state is remembered in a file beside the addresses together with the generation
- * number of the machine's ruleset: when somebody flushes or adds rules, the
- * next endpoint sees another number and makes sure of ours again.
+ * number of the machine's ruleset and a fingerprint of the rules that matter: when
+ * somebody flushes or adds rules, the next endpoint sees another number and compares
+ * (other programs add rules with each container), or makes sure of ours again.
  *
  * An address is held by an open-file-description lock on one byte of the
  * network's address file: it is free again when the holder's descriptors are

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <linux/netlink.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,6 +68,20 @@ static inline const void *netlink_payload(const struct nlmsghdr *h)
  */
 const void *netlink_attribute(const struct nlmsghdr *h, size_t header_len, unsigned type,
 			      size_t min_len);
+
+/* Attributes one by one: set @at and @left, then as long as netlink_next() says true. */
+struct netlink_walk {
+	const char *at;
+	size_t left;
+	unsigned type; /* of the attribute that netlink_next() has found, without flags */
+	const char *data;
+	size_t len; /* of @data */
+};
+
+/* The attributes behind a header of @header_len bytes. */
+struct netlink_walk netlink_attributes(const struct nlmsghdr *h, size_t header_len);
+/* False at the end, and at an attribute that is longer than what is left. */
+bool netlink_next(struct netlink_walk *w);
 
 static inline void netlink_auto(struct netlink *n)
 {

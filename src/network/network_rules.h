@@ -7,13 +7,21 @@
  * nobody else does.  Where another program's chain `ip filter FORWARD` would
  * drop that (Docker's policy), two accept rules go in front of it, into
  * DOCKER-USER if that is there, as it is made for this.
+ *
+ * Other programs change the ruleset whenever they start a container: what has
+ * to do with us is then compared with its fingerprint, and mostly the same.
  */
 #pragma once
 
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "network/network.h"
+
+/* The chains of other programs in which ours may need to be let through, in table ip filter. */
+#define RULES_FOREIGN_TABLE "filter"
+extern const char *const rules_foreign_chains[2];
 
 /* Makes the machine's ruleset what the bridge needs; doing it again changes nothing. */
 int rules_load(const struct network_bridge *b, struct error *err);
@@ -21,5 +29,13 @@ int rules_load(const struct network_bridge *b, struct error *err);
 int rules_remove(const char *name, struct error *err);
 /* A number that is different after any change of the ruleset (NFT_MSG_GETGEN). */
 int rules_generation(uint32_t *out, struct error *err);
+/*
+ * A digest of all that rules_load() looks at and makes: the bridge's own table, and the foreign
+ * chains with their rules, but not their counters.  Asked of the kernel without nft(8), which
+ * takes milliseconds to start.  With it the generation that it was taken of; -ERR_CONFLICT when
+ * the ruleset changed meanwhile.
+ */
+int rules_fingerprint(const char *bridge, struct digest *out, uint32_t *out_generation,
+		      struct error *err);
 /* Lets the kernel forward IPv4 packets. */
 int rules_enable_forwarding(struct error *err);

@@ -4,8 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -15,15 +13,13 @@
 #include "base/process.h"
 #include "base/strlist.h"
 #include "network/network_link.h"
-#include "network/network_netlink.h"
 
 #include "base/banned.h"
 
 #define NFT_OUTPUT_BYTES (4u << 20)
 #define FORWARDING	 "/proc/sys/net/ipv4/ip_forward"
 
-/* The chains of other programs in which ours may need to be let through. */
-static const char *const foreign_chains[] = {"DOCKER-USER", "FORWARD"};
+const char *const rules_foreign_chains[2] = {"DOCKER-USER", "FORWARD"};
 
 static int run_nft(char *const *argv, const char *input, struct buf *out, struct buf *complaint,
 		   int *status, struct error *err)
@@ -39,7 +35,7 @@ static int run_nft(char *const *argv, const char *input, struct buf *out, struct
 static int list_chain(const char *chain, struct buf *out, struct error *err)
 {
 	char nft[] = "nft", a[] = "-a", list[] = "list", what[] = "chain", family[] = "ip",
-	     table[] = "filter";
+	     table[] = RULES_FOREIGN_TABLE;
 	AUTO(free) char *name = mem_strdup(chain);
 	char *argv[] = {nft, a, list, what, family, table, name, NULL};
 	int status, r;
@@ -179,10 +175,10 @@ int rules_remove(const char *name, struct error *err)
 	AUTO(buf) struct buf script = BUF_INIT;
 
 	buf_printf(&script, "add table ip %s\ndelete table ip %s\n", name, name);
-	for (size_t i = 0; i < ARRAY_SIZE(foreign_chains); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rules_foreign_chains); i++) {
 		AUTO(buf) struct buf listing = BUF_INIT;
 		const char *line;
-		int r = list_chain(foreign_chains[i], &listing, err);
+		int r = list_chain(rules_foreign_chains[i], &listing, err);
 
 		if (r < 0)
 			return r;
@@ -191,36 +187,11 @@ int rules_remove(const char *name, struct error *err)
 
 			if (is_ours(line, name) && handle && line_has(line, "# handle "))
 				buf_printf(&script, "delete rule ip filter %s handle %.*s\n",
-					   foreign_chains[i],
+					   rules_foreign_chains[i],
 					   (int)strspn(handle + 9, "0123456789"), handle + 9);
 		}
 	}
 	return run_script(buf_str(&script), err);
-}
-
-static int note_generation(void *data, const struct nlmsghdr *h)
-{
-	const void *v = netlink_attribute(h, sizeof(struct nfgenmsg), NFTA_GEN_ID, 4);
-	uint32_t id;
-
-	if (v) {
-		memcpy(&id, v, sizeof(id));
-		*(uint32_t *)data = ntohl(id);
-	}
-	return 0;
-}
-
-int rules_generation(uint32_t *out, struct error *err)
-{
-	const struct nfgenmsg g = {.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0};
-	AUTO(netlink) struct netlink n = NETLINK_INIT;
-
-	*out = 0;
-	if (netlink_open(&n, NETLINK_NETFILTER, err) < 0)
-		return -ERR_SYSTEM;
-	netlink_begin(&n, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0, &g, sizeof(g));
-	return netlink_query(&n, "cannot ask for the state of nftables", note_generation, out,
-			     err);
 }
 
 int rules_enable_forwarding(struct error *err)

@@ -276,6 +276,42 @@ static void test_rules_come_back_after_a_flush(void **state)
 	assert_non_null(strstr(buf_str(&out), "10.233.0.0/29"));
 }
 
+/* A table that is made again has another handle. */
+static void test_other_rules_leave_ours_alone(void **state)
+{
+	AUTO(buf) struct buf before = BUF_INIT, after = BUF_INIT, out = BUF_INIT;
+
+	(void)state;
+	need_root();
+	nft("flush ruleset", &out);
+	nft("add table ip filter", &out);
+	nft("add chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; "
+	    "}",
+	    &out);
+	attach_and_close();
+	nft("-a list table ip stvt0", &before);
+	nft("add table ip stvtother", &out);
+	nft("add chain ip filter stvtother", &out);
+	attach_and_close();
+	attach_and_close();
+	nft("-a list table ip stvt0", &after);
+	assert_non_null(strstr(buf_str(&before), "# handle"));
+	assert_string_equal(buf_str(&before), buf_str(&after));
+
+	/* what is ours is looked at, rule by rule */
+	nft("flush chain ip stvt0 forward", &out);
+	attach_and_close();
+	buf_reset(&out);
+	nft("list chain ip stvt0 forward", &out);
+	assert_int_equal(count(&out, "fname \"stvt0\""), 4);
+	nft("flush chain ip filter FORWARD", &out);
+	attach_and_close();
+	buf_reset(&out);
+	nft("list chain ip filter FORWARD", &out);
+	assert_int_equal(count(&out, "fname \"stvt0\""), 2);
+	nft("flush ruleset", &out);
+}
+
 static void test_strict_forward_chain_lets_us_through(void **state)
 {
 	AUTO(buf) struct buf out = BUF_INIT;
@@ -452,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_end_and_come_back),
 		cmocka_unit_test(test_killed_holder_frees),
 		cmocka_unit_test(test_rules_come_back_after_a_flush),
+		cmocka_unit_test(test_other_rules_leave_ours_alone),
 		cmocka_unit_test(test_strict_forward_chain_lets_us_through),
 		cmocka_unit_test(test_remove_leaves_nothing),
 	};
