@@ -9,6 +9,46 @@
 
 #define NS 1000000000ll
 
+#define DAY 86400ll
+
+/*
+ * The Gregorian calendar, years 1 to 9999.  Not timegm(3) and gmtime_r(3): both read the
+ * machine's time zone first, which has nothing to do with it.
+ */
+static const short days_before_month[13] = {0,	 31,  59,  90,	120, 151, 181,
+					    212, 243, 273, 304, 334, 365};
+
+static bool is_leap(int year)
+{
+	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+/* Days from 1970-01-01 to the first day of @month (0 to 12) of @year. */
+static int64_t days_to(int year, int month)
+{
+	const int past = year - 1;
+	const int64_t leaps =
+		past / 4 - past / 100 + past / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
+
+	return (year - 1970) * 365ll + leaps + days_before_month[month] +
+	       (month > 1 && is_leap(year));
+}
+
+static void split_days(int64_t days, int *out_year, int *out_month, int *out_day)
+{
+	int year = 1970 + (int)(days / 366), month = 0;
+
+	while (days < days_to(year, 0))
+		year--;
+	while (days >= days_to(year, 12))
+		year++;
+	while (days >= days_to(year, month + 1))
+		month++;
+	*out_year = year;
+	*out_month = month;
+	*out_day = (int)(days - days_to(year, month));
+}
+
 static int64_t now(clockid_t id)
 {
 	struct timespec t;
@@ -29,20 +69,20 @@ int64_t clock_monotonic_ns(void)
 
 void clock_format(int64_t ns, struct buf *out)
 {
-	int64_t sec = ns / NS, part = ns % NS;
+	int64_t sec = ns / NS, part = ns % NS, days;
+	int year, month, day, second;
 	char text[16];
-	struct tm tm;
-	time_t t;
 	size_t n;
 
 	if (part < 0) {
 		part += NS;
 		sec--;
 	}
-	t = (time_t)sec;
-	gmtime_r(&t, &tm);
-	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
-		   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	days = sec / DAY - (sec % DAY < 0);
+	second = (int)(sec - days * DAY);
+	split_days(days, &year, &month, &day);
+	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d", year, month + 1, day + 1,
+		   second / 3600, second / 60 % 60, second % 60);
 	if (part) {
 		snprintf(text, sizeof(text), ".%09lld", (long long)part);
 		for (n = strlen(text); text[n - 1] == '0'; n--)
@@ -92,7 +132,7 @@ static bool parse_zone(const char **s, int *out_sec)
 bool clock_parse(const char *s, int64_t *out_ns)
 {
 	struct tm tm = {0};
-	int64_t part = 0, scale = NS;
+	int64_t part = 0, scale = NS, sec;
 	int zone;
 
 	if (!digits(&s, 4, &tm.tm_year) || !literal(&s, '-') || !digits(&s, 2, &tm.tm_mon) ||
@@ -115,14 +155,15 @@ bool clock_parse(const char *s, int64_t *out_ns)
 	}
 	if (!parse_zone(&s, &zone) || *s)
 		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
 	/* 64 bits of nanoseconds reach from 1678 to 2262; the year 1 is Go's zero time */
-	if (tm.tm_year < 1678 - 1900 || tm.tm_year > 2261 - 1900) {
+	if (tm.tm_year < 1678 || tm.tm_year > 2261) {
 		*out_ns = 0;
 		return true;
 	}
-	*out_ns = ((int64_t)timegm(&tm) - zone) * NS + part;
+	/* a day too many for its month is one of the next, as in timegm(3) */
+	sec = (days_to(tm.tm_year, tm.tm_mon - 1) + tm.tm_mday - 1) * DAY + tm.tm_hour * 3600 +
+	      tm.tm_min * 60 + tm.tm_sec;
+	*out_ns = (sec - zone) * NS + part;
 	return true;
 }
 

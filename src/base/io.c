@@ -16,6 +16,8 @@
 
 #include "base/banned.h"
 
+#define READ_BYTES 4096
+
 ssize_t io_read_full(int fd, void *data, size_t len)
 {
 	size_t have = 0;
@@ -56,8 +58,10 @@ int io_read_all(int fd, size_t limit, struct buf *out, struct error *err)
 	size_t start = out->len;
 
 	for (;;) {
-		char *room = buf_reserve(out, 65536);
-		ssize_t n = read(fd, room, 65536);
+		/* small files are the rule: a page first, then twice as much each time */
+		size_t spare = out->cap > out->len + 1 ? out->cap - out->len - 1 : 0;
+		char *room = buf_reserve(out, spare ? spare : READ_BYTES);
+		ssize_t n = read(fd, room, out->cap - out->len - 1);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -72,21 +76,30 @@ int io_read_all(int fd, size_t limit, struct buf *out, struct error *err)
 	}
 }
 
+int io_read_regular(int fd, size_t limit, struct buf *out, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_sys(err, "cannot look at it");
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERR_INVALID, "not a regular file");
+	/* one byte more, so that its end is seen; what proc says of its files is 0 */
+	if (st.st_size > 0 && (uint64_t)st.st_size <= limit)
+		buf_reserve(out, (size_t)st.st_size + 1);
+	return io_read_all(fd, limit, out, err);
+}
+
 int io_read_file(int dirfd, const char *name, size_t limit, struct buf *out, struct error *err)
 {
 	AUTO(fd) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
 	int r;
 
 	if (fd < 0 && errno == ENOENT)
 		return error_set(err, ERR_NOT_FOUND, "%s: no such file", name);
 	if (fd < 0)
 		return error_sys(err, "cannot open %s", name);
-	if (fstat(fd, &st) < 0)
-		return error_sys(err, "cannot look at %s", name);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, ERR_INVALID, "%s: not a regular file", name);
-	if ((r = io_read_all(fd, limit, out, err)) < 0)
+	if ((r = io_read_regular(fd, limit, out, err)) < 0)
 		error_wrap(err, "%s", name);
 	return r;
 }

@@ -22,6 +22,8 @@ ssize_t io_read_full(int fd, void *data, size_t len);
 int io_write_full(int fd, const void *data, size_t len);
 /* Reads to the end of file; more than @limit bytes is -ERR_LIMIT. */
 int io_read_all(int fd, size_t limit, struct buf *out, struct error *err);
+/* The same, and what is not a regular file is -ERR_INVALID. Messages do not name it. */
+int io_read_regular(int fd, size_t limit, struct buf *out, struct error *err);
 /* Opens read-only, demands a regular file, reads it whole.  -ERR_NOT_FOUND when absent. */
 int io_read_file(int dirfd, const char *name, size_t limit, struct buf *out, struct error *err);
 

@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -34,6 +35,19 @@ static bool too_deep(const char *data, size_t len)
 	return false;
 }
 
+/* Once in a process: left alone, the library opens and reads /dev/urandom for four bytes. */
+static void seed_tables(void)
+{
+	static bool done;
+	size_t seed;
+
+	if (done)
+		return;
+	if (getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed))
+		json_object_seed(seed);
+	done = true;
+}
+
 int json_parse(const char *data, size_t len, json_t **out, struct error *err)
 {
 	json_error_t je;
@@ -42,6 +56,7 @@ int json_parse(const char *data, size_t len, json_t **out, struct error *err)
 	if (too_deep(data, len))
 		return error_set(err, ERR_LIMIT, "JSON nested deeper than %u",
 				 LIMIT_JSON_DEPTH);
+	seed_tables();
 	j = json_loadb(data, len, JSON_REJECT_DUPLICATES, &je);
 	if (!j)
 		return error_set(err, ERR_INVALID, "malformed JSON at line %d, column %d: %s",

@@ -307,16 +307,11 @@ int root_read_file(int tree, enum root_scope scope, const char *path, size_t lim
 		   struct buf *out, struct error *err)
 {
 	AUTO(fd) int fd = -1;
-	struct stat st;
 	int r = root_open(tree, scope, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
 
 	if (r < 0)
 		return r;
-	if (fstat(fd, &st) < 0)
-		return error_sys(err, "cannot look at %s", path);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, ERR_INVALID, "%s: not a regular file", path);
-	if ((r = io_read_all(fd, limit, out, err)) < 0)
+	if ((r = io_read_regular(fd, limit, out, err)) < 0)
 		error_wrap(err, "%s", path);
 	return r;
 }
@@ -435,7 +430,9 @@ static void add_records(struct dir_list *out, const char *data, size_t len)
 
 int dir_list_read(int fd, struct dir_list *out, struct error *err)
 {
-	_Alignas(struct linux_dirent64) char data[32768];
+	/* more would only be more pages to touch: most directories have less than a hundred
+	 * names */
+	_Alignas(struct linux_dirent64) char data[8192];
 
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return error_sys(err, "cannot rewind a directory");
