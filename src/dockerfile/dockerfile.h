@@ -75,8 +75,9 @@ struct heredoc {
 	const char *word;    /* the word that asked for it, e.g. <<-"EOF" */
 	const char *content; /* with its line ends; leading tabs already taken off after <<- */
 	size_t len;
-	bool expand; /* the word had no quotes: COPY and ADD expand (EXPAND_HEREDOC) */
-	bool chomp;  /* <<- */
+	const char *raw; /* with the tabs: what a shell that reads it itself is handed */
+	bool expand;	 /* the word had no quotes: COPY and ADD expand (EXPAND_HEREDOC) */
+	bool chomp;	 /* <<- */
 };
 
 /* HEALTHCHECK: the durations and the count are those given, 0 if not. */
@@ -197,13 +198,16 @@ const char *instruction_flag(const struct instruction *i, const char *name);
 bool instruction_switch(const struct instruction *i, const char *name);
 /* Appends every value of a flag that may be given several times (mount, exclude). */
 void instruction_flag_all(const struct instruction *i, const char *name, struct strlist *out);
-/* The heredoc that a source word of COPY or ADD stands for, NULL if it is a path. */
+/*
+ * The heredoc that a source word of COPY or ADD stands for, NULL if it is a path.
+ * In the JSON form such a word is an empty file, as in Docker.
+ */
 const struct heredoc *instruction_heredoc(const struct instruction *i, const char *word);
 
 /*
  * What RUN with heredocs (n_heredocs > 0) hands over.  SCRIPT_SHELL: *out is
  * the text for the stage's shell (the lone heredoc's content, or the command
- * with its heredocs behind it for the shell to read).  SCRIPT_FILE: *out is
+ * with its heredocs behind it, tabs and all, for the shell to read).  SCRIPT_FILE: *out is
  * the content of a program with its own "#!" line, to be put into a file
  * named heredocs[0].name, made executable and run without the shell.
  */
@@ -260,7 +264,7 @@ struct expansion {
 	char escape;		   /* struct dockerfile .escape; 0 means '\\' */
 	dockerfile_lookup *lookup; /* asked once for each use, unset names too */
 	void *data;
-	/* Told of names that were unset and had no ${V-w} style answer.  May be NULL. */
+	/* Told of names that were unset, also where ${V-w} has an answer.  May be NULL. */
 	void (*unset)(void *data, const char *name, size_t len);
 };
 

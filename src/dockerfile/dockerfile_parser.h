@@ -13,7 +13,9 @@ struct parser {
 	const char *at;	 /* the unread text */
 	const char *end; /* of the text */
 	unsigned line;	 /* number of the last physical line read */
-	bool fatal;	 /* the error is one that Docker sees in ONBUILD triggers too */
+	bool escape_given;
+	bool shebang; /* the first line began with "#!" */
+	bool fatal;   /* the error is one that Docker sees in ONBUILD triggers too */
 
 	/* warnings; NULL list means that nobody wants them (inner instructions) */
 	struct warning_list *warnings;
@@ -53,22 +55,27 @@ const char *nearest_name(const char *word, const char *const *names);
  */
 int flags_parse(struct parser *p, enum instruction_kind kind, unsigned line, char **rest,
 		struct instruction *i, struct error *err);
+/* What follows the flags, whatever they are. */
+char *flags_skip(char escape, char *rest);
 
-/* words.c */
+/* words.c, json_words.c */
 
+/* ASCII's white space: what separates words. */
 bool word_space(char c);
+/* Unicode's, as below: what is taken off the ends. */
 char *word_skip_space(const char *s);
 /* Takes white space off the end, in place. */
 void word_trim_end(char *s);
-/* Splits at white space and nothing else: quotes mean nothing here. */
+/* Splits at ASCII's white space and nothing else: quotes mean nothing here. */
 void words_split(const char *s, struct strlist *out);
-/* Splits at white space outside quotes; quotes and escapes stay in the words. */
+/* Splits at white space (Unicode's) outside quotes; quotes and escapes stay in the words. */
 void words_quoted(const char *s, char escape, struct strlist *out);
 
 enum words_json {
 	WORDS_NOT_JSON,
 	WORDS_JSON,
 	WORDS_NOT_STRINGS, /* an array, but not of strings */
+	WORDS_ZERO,	   /* a string has a zero byte, which is in no argument */
 };
 /*
  * A JSON array that is the whole of @s, or has only a comment (" # …")
@@ -84,10 +91,20 @@ char *words_find_comment(const char *s, size_t after, bool whole);
 /* The same among quoted words, after the first: one that begins with '#' and has no '='. */
 char *words_find_pair_comment(const char *s, char escape);
 
+/* expand.c */
+
+enum {
+	RAW_QUOTES = 1, /* quotes stay in the words */
+	RAW_ESCAPES = 2,
+};
+/* As dockerfile_expand_split() where no variable is set, and "$V" stays as it is written. */
+int expand_raw_words(const char *text, unsigned keep, struct strlist *out, struct error *err);
+
 /* heredoc.c */
 
-/* Is @word one that asks for a heredoc?  Fills name, word, expand, chomp. */
-bool heredoc_word(struct arena *a, const char *word, struct heredoc *out);
+/* *out_is: is @word one that asks for a heredoc?  Then *out is filled, but for the content. */
+int heredoc_word(struct arena *a, const char *word, struct heredoc *out, bool *out_is,
+		 struct error *err);
 /* Reads the heredocs that @text asks for; @trigger (may be NULL) gets them as written. */
 int heredocs_read(struct parser *p, const char *text, unsigned line, struct instruction *i,
 		  struct buf *trigger, struct error *err);
@@ -96,6 +113,12 @@ int heredocs_read(struct parser *p, const char *text, unsigned line, struct inst
 
 /* Bytes of the character at @s (not empty), which goes to *out. */
 size_t rune_at(const char *s, uint32_t *out);
+/* Appends @c; a number from rune_at() that is no code point is its byte. */
+void rune_put(struct buf *out, uint32_t c);
+/* Bytes of the UTF-8 character at @s, 0 if it is none (RFC 3629). */
+size_t rune_valid(const char *s);
+/* Bytes of the white space character (Unicode's) at @s, 0 if it is something else. */
+size_t rune_space(const char *s);
 /* Letters of variable names; approximate outside ASCII: no spaces, no symbols. */
 bool rune_is_letter(uint32_t c);
 /*

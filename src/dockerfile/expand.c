@@ -21,6 +21,8 @@ struct lexer {
 	char escape;
 	bool quotes;	  /* quotes mean something */
 	bool keep_escape; /* escapes stay in the result: patterns */
+	bool keep_quotes; /* so do quotes */
+	bool keep_unset;  /* a variable that is not set stays as it is written */
 	unsigned depth;
 	uint64_t steps; /* work that is left */
 	struct error *err;
@@ -31,6 +33,11 @@ struct splitter {
 	struct strlist *words;
 	struct buf word;
 };
+
+static void splitter_auto(struct splitter *s)
+{
+	buf_clear(&s->word);
+}
 
 static int read_stretch(struct lexer *l, char stop, struct buf *out, struct splitter *split);
 
@@ -43,13 +50,19 @@ static void split_end(struct splitter *s)
 
 static void split_add(struct splitter *s, const char *text, size_t len, bool raw)
 {
+	const char *end = text + len;
+
 	if (!s)
 		return;
-	for (size_t k = 0; k < len; k++) {
-		if (!raw && word_space(text[k]))
+	while (text < end) {
+		size_t n = raw ? 0 : rune_space(text);
+
+		if (n) {
 			split_end(s);
-		else
-			buf_addch(&s->word, text[k]);
+			text += n;
+		} else {
+			buf_addch(&s->word, *text++);
+		}
 	}
 }
 
@@ -116,13 +129,9 @@ static int look_up(struct lexer *l, struct variable *v)
 	l->steps -= len;
 	v->found = value != NULL;
 	v->value = mem_strdup(value ? value : "");
-	return 0;
-}
-
-static void tell_unset(const struct lexer *l, const struct variable *v)
-{
-	if (!v->found && l->x->unset)
+	if (!value && l->x->unset)
 		l->x->unset(l->x->data, v->name, v->len);
+	return 0;
 }
 
 static int bad_syntax(const struct lexer *l, const char *what)
@@ -147,6 +156,12 @@ static int read_operand(struct lexer *l, char stop, bool keep_escape, struct buf
 	return r;
 }
 
+/* Is the variable to stay as it is written? */
+static bool stays(const struct lexer *l, const struct variable *v)
+{
+	return l->keep_unset && !v->found;
+}
+
 /* ${V-w} ${V+w} ${V?w}, with ":" (@empty_too) or without. */
 static int expand_default(struct lexer *l, struct variable *v, char op, bool empty_too,
 			  struct buf *out)
@@ -159,6 +174,11 @@ static int expand_default(struct lexer *l, struct variable *v, char op, bool emp
 		r = look_up(l, v);
 	if (r < 0)
 		return r;
+	if (stays(l, v)) {
+		buf_printf(out, "${%.*s%s%c%s}", (int)v->len, v->name, empty_too ? ":" : "", op,
+			   buf_str(&word));
+		return check_length(l, out);
+	}
 	set = v->found && !(empty_too && !*v->value);
 	if (op == '-')
 		return add_text(l, out, set ? v->value : buf_str(&word));
@@ -183,8 +203,11 @@ static int expand_trim(struct lexer *l, struct variable *v, char op, struct buf 
 		r = look_up(l, v);
 	if (r < 0)
 		return r;
-	tell_unset(l, v);
 	pattern = buf_str(&word);
+	if (stays(l, v)) {
+		buf_printf(out, "${%.*s%c%s}", (int)v->len, v->name, op, pattern);
+		return check_length(l, out);
+	}
 	r = pattern_trim(pattern + (*pattern == op), v->value,
 			 op == '#' ? PATTERN_PREFIX : PATTERN_SUFFIX, *pattern == op, &l->steps,
 			 out, l->err);
@@ -206,7 +229,11 @@ static int expand_replace(struct lexer *l, struct variable *v, struct buf *out)
 		r = look_up(l, v);
 	if (r < 0)
 		return r;
-	tell_unset(l, v);
+	if (stays(l, v)) {
+		buf_printf(out, "${%.*s/%s/%s}", (int)v->len, v->name, buf_str(&pattern),
+			   buf_str(&replacement));
+		return check_length(l, out);
+	}
 	r = pattern_replace(buf_str(&pattern), buf_str(&replacement), v->value, all, &l->steps,
 			    out, l->err);
 	return r < 0 ? r : check_length(l, out);
@@ -236,7 +263,9 @@ static int expand_braces(struct lexer *l, struct buf *out)
 	if (!*l->at)
 		return bad_syntax(l, "missing '}'");
 	l->at += rune_at(l->at, &c);
-	if (c == '-' || c == '+' || c == '?')
+	/* Nobody asks for the meaning of "${V:=w}" where it only has to stay. */
+	if (c == '-' || c == '+' || c == '?' ||
+	    (l->keep_unset && colon && c < 128 && c != '#' && c != '%'))
 		return expand_default(l, &v, (char)c, colon, out);
 	if (colon || !strchr("}#%/", c < 128 ? (int)c : 'x'))
 		return bad_modifier(l, operator);
@@ -246,7 +275,8 @@ static int expand_braces(struct lexer *l, struct buf *out)
 		return expand_trim(l, &v, (char)c, out);
 	if (look_up(l, &v) < 0)
 		return -ERR_LIMIT;
-	tell_unset(l, &v);
+	if (stays(l, &v))
+		buf_printf(out, "${%.*s}", (int)v.len, v.name);
 	return add_text(l, out, v.value);
 }
 
@@ -268,7 +298,8 @@ static int expand_dollar(struct lexer *l, struct buf *out)
 	}
 	if (look_up(l, &v) < 0)
 		return -ERR_LIMIT;
-	tell_unset(l, &v);
+	if (stays(l, &v))
+		buf_printf(out, "$%.*s", (int)v.len, v.name);
 	return add_text(l, out, v.value);
 }
 
@@ -280,13 +311,15 @@ static int read_single_quotes(struct lexer *l, struct buf *out)
 
 	if (!end)
 		return error_set(l->err, ERR_INVALID, "a single quote has no end");
-	buf_add(out, l->at + 1, (size_t)(end - l->at - 1));
+	buf_add(out, l->at + !l->keep_quotes, (size_t)(end - l->at) - 1 + 2 * l->keep_quotes);
 	l->at = end + 1;
 	return check_length(l, out);
 }
 
 static int read_double_quotes(struct lexer *l, struct buf *out)
 {
+	if (l->keep_quotes)
+		buf_addch(out, '"');
 	for (l->at++; *l->at != '"';) {
 		if (!*l->at)
 			return error_set(l->err, ERR_INVALID, "a double quote has no end");
@@ -302,11 +335,14 @@ static int read_double_quotes(struct lexer *l, struct buf *out)
 
 			if (l->keep_escape)
 				buf_addch(out, l->escape);
-			if (next == '"' || next == '$' || next == l->escape)
+			if (!next || next == '"' || next == '$' || next == l->escape)
 				l->at++;
 		}
-		buf_addch(out, *l->at++);
+		if (*l->at)
+			buf_addch(out, *l->at++);
 	}
+	if (l->keep_quotes)
+		buf_addch(out, '"');
 	l->at++;
 	return check_length(l, out);
 }
@@ -325,9 +361,21 @@ static int read_special(struct lexer *l, struct buf *out, struct splitter *split
 	return r;
 }
 
+/*
+ * "<<" keeps the blanks behind it in its word, so that "<< EOF" is found as
+ * one.  Returns the length, 0 if it is not there.
+ */
+static size_t heredoc_mark(const char *s)
+{
+	return s[0] == '<' && s[1] == '<' ? 2 + strspn(s + 2, "\t\r ") : 0;
+}
+
 static void read_plain(struct lexer *l, struct buf *out, struct splitter *split)
 {
 	bool escaped = *l->at == l->escape;
+	size_t mark = escaped ? 0 : heredoc_mark(l->at);
+	uint32_t c;
+	size_t n;
 
 	if (escaped) {
 		if (l->keep_escape) {
@@ -338,9 +386,10 @@ static void read_plain(struct lexer *l, struct buf *out, struct splitter *split)
 		if (!*++l->at)
 			return;
 	}
-	buf_addch(out, *l->at);
-	split_add(split, l->at, 1, escaped);
-	l->at++;
+	n = mark ? mark : rune_at(l->at, &c);
+	buf_add(out, l->at, n);
+	split_add(split, l->at, n, escaped || mark);
+	l->at += n;
 }
 
 /* Reads to @stop, or to the end if that is 0. */
@@ -369,43 +418,70 @@ static int read_stretch(struct lexer *l, char stop, struct buf *out, struct spli
 
 /* ------------------------------------------------------------------------ entries */
 
-static int expand(const char *word, enum expand_mode mode, const struct expansion *x,
-		  struct buf *out, struct splitter *split, struct error *err)
+static int expand(struct lexer *l, struct buf *out, struct splitter *split)
 {
 	AUTO(buf) struct buf value = BUF_INIT;
-	struct lexer l = {
-		.at = word,
-		.x = x,
-		.escape = x->escape && mode != EXPAND_HEREDOC ? x->escape : '\\',
-		.quotes = mode != EXPAND_HEREDOC,
-		.steps = LIMIT_PATTERN_STEPS,
-		.err = err,
-	};
-	int r = read_stretch(&l, 0, &value, split);
+	const char *word = l->at;
+	int r;
 
+	l->steps = LIMIT_PATTERN_STEPS;
+	r = read_stretch(l, 0, &value, split);
 	if (r < 0) {
-		error_wrap(err, "in \"%.200s\"", word);
+		error_wrap(l->err, "in \"%.200s\"", word);
 		return r;
 	}
 	if (out)
 		buf_add(out, buf_str(&value), value.len);
+	if (split)
+		split_end(split);
 	return 0;
+}
+
+static struct lexer lexer_for(const char *word, enum expand_mode mode,
+			      const struct expansion *x, struct error *err)
+{
+	return (struct lexer){
+		.at = word,
+		.x = x,
+		.escape = x->escape && mode != EXPAND_HEREDOC ? x->escape : '\\',
+		.quotes = mode != EXPAND_HEREDOC,
+		.err = err,
+	};
 }
 
 int dockerfile_expand(const char *word, enum expand_mode mode, const struct expansion *x,
 		      struct buf *out, struct error *err)
 {
-	return expand(word, mode, x, out, NULL, err);
+	struct lexer l = lexer_for(word, mode, x, err);
+
+	return expand(&l, out, NULL);
 }
 
 int dockerfile_expand_split(const char *word, const struct expansion *x, struct strlist *out,
 			    struct error *err)
 {
-	struct splitter split = {.words = out};
-	int r = expand(word, EXPAND_SPLIT, x, NULL, &split, err);
+	struct lexer l = lexer_for(word, EXPAND_SPLIT, x, err);
+	AUTO(splitter) struct splitter split = {.words = out};
 
-	if (r == 0)
-		split_end(&split);
-	buf_clear(&split.word);
-	return r;
+	return expand(&l, NULL, &split);
+}
+
+static const char *find_nothing(void *data, const char *name, size_t len)
+{
+	(void)data;
+	(void)name;
+	(void)len;
+	return NULL;
+}
+
+int expand_raw_words(const char *text, unsigned keep, struct strlist *out, struct error *err)
+{
+	static const struct expansion x = {.lookup = find_nothing};
+	struct lexer l = lexer_for(text, EXPAND_SPLIT, &x, err);
+	AUTO(splitter) struct splitter split = {.words = out};
+
+	l.keep_unset = true;
+	l.keep_quotes = keep & RAW_QUOTES;
+	l.keep_escape = keep & RAW_ESCAPES;
+	return expand(&l, NULL, &split);
 }

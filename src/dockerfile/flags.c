@@ -189,31 +189,53 @@ static int check_run_flag(struct parser *p, unsigned line, const struct instruct
 	return r;
 }
 
+/* Docker drops whatever looks like a flag here, without a look at it. */
+static bool ignores_flags(enum instruction_kind kind, const char *rest)
+{
+	return kind == INSTRUCTION_STOPSIGNAL || kind == INSTRUCTION_ARG ||
+	       (kind == INSTRUCTION_HEALTHCHECK && strncasecmp(rest, "NONE", 4) == 0 &&
+		(!rest[4] || word_space(rest[4])));
+}
+
+static int add_flags(struct parser *p, enum instruction_kind kind, unsigned line,
+		     const struct strlist *words, struct flag_list *l, struct error *err)
+{
+	for (size_t k = 0; k < words->n; k++)
+		if (add_flag(p, kind, line, words->items[k], l, err) < 0)
+			return -ERR_INVALID;
+	for (size_t k = 0; kind == INSTRUCTION_RUN && k < l->n; k++)
+		if (check_run_flag(p, line, &l->items[k], err) < 0)
+			return -ERR_INVALID;
+	return 0;
+}
+
+char *flags_skip(char escape, char *rest)
+{
+	AUTO(buf) struct buf word = BUF_INIT;
+
+	while (next_flag(escape, &rest, &word) && !str_eq(word.data, "--"))
+		;
+	return word_skip_space(rest);
+}
+
 int flags_parse(struct parser *p, enum instruction_kind kind, unsigned line, char **rest,
 		struct instruction *i, struct error *err)
 {
+	AUTO(strlist) struct strlist words = STRLIST_INIT;
 	AUTO(flag_list) struct flag_list l = {0};
 	AUTO(buf) struct buf word = BUF_INIT;
 	struct instruction_flag *kept;
 
-	/* STOPSIGNAL takes whatever looks like a flag away without a look. */
-	while (next_flag('\\', rest, &word)) {
-		if (str_eq(word.data, "--"))
-			break;
-		if (kind == INSTRUCTION_STOPSIGNAL)
-			continue;
-		if (add_flag(p, kind, line, word.data, &l, err) < 0)
-			return -ERR_INVALID;
-	}
+	while (next_flag(p->escape, rest, &word) && !str_eq(word.data, "--"))
+		strlist_addn(&words, buf_str(&word), word.len);
 	*rest = word_skip_space(*rest);
+	if (!ignores_flags(kind, *rest) && add_flags(p, kind, line, &words, &l, err) < 0)
+		return -ERR_INVALID;
 	kept = arena_alloc(p->arena, (l.n + 1) * sizeof(*kept));
 	if (l.n)
 		memcpy(kept, l.items, l.n * sizeof(*kept));
 	i->flags = kept;
 	i->n_flags = l.n;
-	for (size_t k = 0; kind == INSTRUCTION_RUN && k < l.n; k++)
-		if (check_run_flag(p, line, &kept[k], err) < 0)
-			return -ERR_INVALID;
 	return 0;
 }
 

@@ -12,76 +12,65 @@
 
 #include "base/banned.h"
 
-/*
- * Takes quotes and escapes off @s.  False if a quote is open or white space
- * outside quotes makes it more than one word.
- */
-static bool unquote(const char *s, struct buf *out)
+static size_t count_quotes(const char *s)
 {
-	char quote = 0;
+	size_t n = 0;
 
-	for (; *s; s++) {
-		if (quote == '\'') {
-			if (*s == '\'')
-				quote = 0;
-			else
-				buf_addch(out, *s);
-		} else if (*s == '"' || (!quote && *s == '\'')) {
-			quote = quote ? 0 : *s;
-		} else if (*s == '\\' && (!quote || s[1] == '"' || s[1] == '\\')) {
-			if (!s[1])
-				break;
-			buf_addch(out, *++s);
-		} else if (!quote && word_space(*s)) {
-			return false;
-		} else {
-			buf_addch(out, *s);
-		}
-	}
-	return !quote;
+	for (; *s; s++)
+		n += *s == '\'' || *s == '"';
+	return n;
 }
 
-bool heredoc_word(struct arena *a, const char *word, struct heredoc *out)
+/*
+ * The text behind "<<": it must be one word.  *out_expand is whether nothing
+ * of it is quoted, which shows in the number of quotes that are left.
+ */
+static int read_name(const char *s, char **out, bool *out_expand, struct error *err)
 {
-	AUTO(buf) struct buf name = BUF_INIT;
-	const char *s = word + strspn(word, "0123456789");
-	bool chomp;
+	AUTO(strlist) struct strlist plain = STRLIST_INIT, quoted = STRLIST_INIT;
+	int r = expand_raw_words(s, 0, &plain, err);
 
+	*out = NULL;
+	if (r < 0 || plain.n != 1)
+		return r;
+	r = expand_raw_words(s, RAW_QUOTES, &quoted, err);
+	if (r < 0 || quoted.n != 1)
+		return r;
+	*out = mem_strdup(plain.items[0]);
+	*out_expand = count_quotes(plain.items[0]) == count_quotes(quoted.items[0]);
+	return 0;
+}
+
+int heredoc_word(struct arena *a, const char *word, struct heredoc *out, bool *out_is,
+		 struct error *err)
+{
+	const char *s = word + strspn(word, "0123456789");
+	AUTO(free) char *name = NULL;
+	bool chomp, expand;
+	int r;
+
+	*out_is = false;
 	if (s[0] != '<' || s[1] != '<')
-		return false;
+		return 0;
 	s += 2;
 	chomp = *s == '-';
 	s += chomp;
-	if (strchr(s, '<') || !unquote(s, &name) || !name.len)
-		return false;
+	s += strspn(s, "\t\f\r ");
+	if (!*s || strchr(s, '<'))
+		return 0;
+	r = read_name(s, &name, &expand, err);
+	if (r < 0 || !name)
+		return r;
 	*out = (struct heredoc){
-		.name = arena_strdup(a, buf_str(&name)),
+		.name = arena_strdup(a, name),
 		.word = arena_strdup(a, word),
-		.expand = str_eq(buf_str(&name), s),
+		.content = "",
+		.raw = "",
+		.expand = expand,
 		.chomp = chomp,
 	};
-	return true;
-}
-
-/* Finds the next word from *at on; quotes and escapes stay in.  False if a quote stays open. */
-static bool next_raw_word(const char **at, struct buf *out)
-{
-	const char *s = word_skip_space(*at);
-	char quote = 0;
-
-	buf_reset(out);
-	for (; *s && (quote || !word_space(*s)); s++) {
-		if (quote && *s == quote) {
-			quote = 0;
-		} else if (!quote && (*s == '"' || *s == '\'')) {
-			quote = *s;
-		} else if (*s == '\\' && quote != '\'' && s[1]) {
-			buf_addch(out, *s++);
-		}
-		buf_addch(out, *s);
-	}
-	*at = s;
-	return !quote;
+	*out_is = true;
+	return 0;
 }
 
 struct heredoc_list {
@@ -95,20 +84,27 @@ static void heredoc_list_auto(struct heredoc_list *l)
 	free(l->items);
 }
 
-/* An open quote anywhere means that no word is trusted to be a heredoc. */
-static void find_words(struct arena *a, const char *text, struct heredoc_list *out)
+/* A text that is no shell words (an open quote, "${}") asks for no heredoc at all. */
+static int find_words(struct parser *p, const char *text, unsigned line,
+		      struct heredoc_list *out, struct error *err)
 {
-	AUTO(buf) struct buf word = BUF_INIT;
-	struct heredoc h;
+	AUTO(strlist) struct strlist words = STRLIST_INIT;
 
-	while (*word_skip_space(text)) {
-		if (!next_raw_word(&text, &word)) {
-			out->n = 0;
-			return;
+	if (expand_raw_words(text, RAW_QUOTES | RAW_ESCAPES, &words, NULL) < 0)
+		return 0;
+	for (size_t k = 0; k < words.n; k++) {
+		struct heredoc h;
+		bool is;
+
+		if (heredoc_word(p->arena, words.items[k], &h, &is, err) < 0) {
+			p->fatal = true;
+			error_at(err, p->name, line, 0);
+			return -ERR_INVALID;
 		}
-		if (heredoc_word(a, buf_str(&word), &h))
+		if (is)
 			*vec_push(out) = h;
 	}
+	return 0;
 }
 
 /* Reads lines up to the terminator.  @raw gets them as they are, @out without the tabs. */
@@ -136,6 +132,11 @@ static int read_content(struct parser *p, const struct heredoc *h, unsigned line
 	}
 }
 
+static const char *h_raw(struct parser *p, const struct heredoc *h, const struct buf *raw)
+{
+	return h->chomp ? arena_strndup(p->arena, buf_str(raw), raw->len) : h->content;
+}
+
 int heredocs_read(struct parser *p, const char *text, unsigned line, struct instruction *i,
 		  struct buf *trigger, struct error *err)
 {
@@ -144,7 +145,8 @@ int heredocs_read(struct parser *p, const char *text, unsigned line, struct inst
 
 	if (!strstr(text, "<<"))
 		return 0;
-	find_words(p->arena, text, &l);
+	if (find_words(p, text, line, &l, err) < 0)
+		return -ERR_INVALID;
 	kept = arena_alloc(p->arena, (l.n + 1) * sizeof(*kept));
 	for (size_t k = 0; k < l.n; k++) {
 		AUTO(buf) struct buf content = BUF_INIT, raw = BUF_INIT;
@@ -154,6 +156,7 @@ int heredocs_read(struct parser *p, const char *text, unsigned line, struct inst
 		kept[k] = l.items[k];
 		kept[k].content = arena_strndup(p->arena, buf_str(&content), content.len);
 		kept[k].len = content.len;
+		kept[k].raw = h_raw(p, &kept[k], &raw);
 		if (trigger)
 			buf_printf(trigger, "\n%s%s", buf_str(&raw), kept[k].name);
 	}

@@ -160,6 +160,9 @@ static int try_json(struct line *l, bool *out_json, struct error *err)
 			    "the JSON array of %s must consist of strings only", own_name(l));
 		error_hint(err, "put double quotes around each element");
 		return -ERR_INVALID;
+	case WORDS_ZERO:
+		return parser_fail(l->p, l->number, err,
+				   "a string of %s has a zero byte (\\u0000)", own_name(l));
 	case WORDS_JSON:
 		if (comment)
 			drop_comment(l, l->rest + (comment - l->rest));
@@ -265,10 +268,36 @@ static int parse_volume(struct line *l, struct error *err)
 	return 0;
 }
 
+static int check_destination(struct line *l, struct error *err)
+{
+	struct heredoc h;
+	bool is;
+
+	heredoc_word(l->p->arena, l->i->args[l->i->n_args - 1], &h, &is, NULL);
+	if (!is)
+		return 0;
+	return parser_fail(l->p, l->number, err, "%s cannot have a heredoc for its destination",
+			   own_name(l));
+}
+
+/* A string that looks like a heredoc's word means one without a line. */
+static int find_json_heredocs(struct line *l, struct error *err)
+{
+	struct instruction *i = l->i;
+	struct heredoc *kept = arena_alloc(l->p->arena, i->n_args * sizeof(*kept));
+	bool is;
+
+	for (size_t k = 0; k + 1 < i->n_args; k++) {
+		heredoc_word(l->p->arena, i->args[k], &kept[i->n_heredocs], &is, NULL);
+		i->n_heredocs += is;
+	}
+	i->heredocs = kept;
+	return check_destination(l, err);
+}
+
 static int parse_copy(struct line *l, struct error *err)
 {
 	struct instruction *i = l->i;
-	struct heredoc h;
 	bool json;
 
 	if (try_json(l, &json, err) < 0)
@@ -293,10 +322,7 @@ static int parse_copy(struct line *l, struct error *err)
 				   i->args[0]);
 		return -ERR_INVALID;
 	}
-	if (!json && heredoc_word(l->p->arena, i->args[i->n_args - 1], &h))
-		return parser_fail(l->p, l->number, err,
-				   "%s cannot have a heredoc for its destination", own_name(l));
-	return 0;
+	return json ? find_json_heredocs(l, err) : check_destination(l, err);
 }
 
 static int parse_from(struct line *l, struct error *err)
@@ -422,15 +448,18 @@ static int parse_interval(struct line *l, const char *flag, int64_t *out, struct
 static int parse_health_flags(struct line *l, struct healthcheck *h, struct error *err)
 {
 	const char *retries = instruction_flag(l->i, "retries");
+	int64_t n = 0;
 
 	if (parse_interval(l, "interval", &h->interval_ns, err) < 0 ||
 	    parse_interval(l, "timeout", &h->timeout_ns, err) < 0 ||
 	    parse_interval(l, "start-period", &h->start_period_ns, err) < 0 ||
 	    parse_interval(l, "start-interval", &h->start_interval_ns, err) < 0)
 		return -ERR_INVALID;
-	if (!str_empty(retries) && !parse_u64(retries, INT32_MAX, &h->retries))
+	if (!str_empty(retries) && (!parse_i64(retries, &n) || n < 0 || n > INT32_MAX))
 		return parser_fail(l->p, l->number, err,
-				   "--retries=%s is not a number from 0 on", retries);
+				   "--retries=%s is not a number from 0 to %d", retries,
+				   INT32_MAX);
+	h->retries = (uint64_t)n;
 	return 0;
 }
 
@@ -449,10 +478,13 @@ static int parse_healthcheck(struct line *l, struct error *err)
 	if (n == 4 && strncasecmp(type, "NONE", 4) == 0) {
 		if (*l->rest == '#')
 			drop_comment(l, l->rest);
-		if (*l->rest)
+		h->none = true;
+		if (parse_command(l, err) < 0)
+			return -ERR_INVALID;
+		l->i->form = FORM_WORDS;
+		if (l->i->n_args)
 			return parser_fail(l->p, l->number, err,
 					   "HEALTHCHECK NONE takes no arguments");
-		h->none = true;
 		return 0;
 	}
 	if (n != 3 || strncasecmp(type, "CMD", 3) != 0) {
@@ -470,6 +502,44 @@ static int parse_healthcheck(struct line *l, struct error *err)
 }
 
 /* ------------------------------------------------------------------------ ONBUILD */
+
+static enum instruction_kind find_kind(const char *word)
+{
+	for (enum instruction_kind k = INSTRUCTION_FROM; k < INSTRUCTION_KINDS; k++)
+		if (str_ieq(names[k], word))
+			return k;
+	return INSTRUCTION_NONE;
+}
+
+/* Splits a logical line in place: returns the word in front, which is cut off. */
+static const char *take_keyword(char *text, char **out_rest)
+{
+	size_t n = 0;
+
+	while (text[n] && !word_space(text[n]))
+		n++;
+	*out_rest = word_skip_space(text + n);
+	text[n] = 0;
+	return text;
+}
+
+static bool kind_takes_heredocs(enum instruction_kind kind)
+{
+	return kind == INSTRUCTION_RUN || kind == INSTRUCTION_COPY || kind == INSTRUCTION_ADD;
+}
+
+/* Do lines follow this trigger?  That does not depend on whether it can work. */
+static bool trigger_takes_heredocs(const struct parser *p, const char *text)
+{
+	AUTO(free) char *copy = mem_strdup(text);
+	AUTO(strlist) struct strlist words = STRLIST_INIT;
+	const char *comment;
+	char *rest;
+
+	if (!kind_takes_heredocs(find_kind(take_keyword(copy, &rest))))
+		return false;
+	return words_json(flags_skip(p->escape, rest), &words, &comment) != WORDS_JSON;
+}
 
 /*
  * The trigger is stored as text and obeyed by a later build.  Docker looks
@@ -496,7 +566,7 @@ static int parse_onbuild(struct line *l, struct error *err)
 		warn(l->p, "OnbuildInvalid", l->number,
 		     "this trigger will fail when it runs: %s", inner_err.message);
 	}
-	if (i && i->n_heredocs &&
+	if (trigger_takes_heredocs(l->p, l->rest) &&
 	    heredocs_read(l->p, l->rest, l->number, &dummy, &trigger, err) < 0)
 		return -ERR_INVALID;
 	l->i->onbuild = i;
@@ -525,14 +595,6 @@ static parse_fn *const parsers[INSTRUCTION_KINDS] = {
 	[INSTRUCTION_STOPSIGNAL] = parse_rest,	  [INSTRUCTION_HEALTHCHECK] = parse_healthcheck,
 	[INSTRUCTION_ONBUILD] = parse_onbuild,	  [INSTRUCTION_MAINTAINER] = parse_rest,
 };
-
-static enum instruction_kind find_kind(const char *word)
-{
-	for (enum instruction_kind k = INSTRUCTION_FROM; k < INSTRUCTION_KINDS; k++)
-		if (str_ieq(names[k], word))
-			return k;
-	return INSTRUCTION_NONE;
-}
 
 static int unknown_instruction(struct parser *p, unsigned line, const char *word,
 			       struct error *err)
@@ -572,9 +634,8 @@ int instruction_parse(struct parser *p, const char *text, unsigned line, bool in
 		return refuse_trigger(p, line, i->kind, err);
 	if (flags_parse(p, i->kind, line, &l.rest, i, err) < 0 || parsers[i->kind](&l, err) < 0)
 		return -ERR_INVALID;
-	if ((i->kind == INSTRUCTION_RUN || i->kind == INSTRUCTION_COPY ||
-	     i->kind == INSTRUCTION_ADD) &&
-	    i->form != FORM_EXEC && heredocs_read(p, l.text, line, i, NULL, err) < 0)
+	if (kind_takes_heredocs(i->kind) && i->form != FORM_EXEC &&
+	    heredocs_read(p, l.text, line, i, NULL, err) < 0)
 		return -ERR_INVALID;
 	i->end_line = p->line;
 	warn_instruction(p, i, keyword);
@@ -603,7 +664,7 @@ enum run_script instruction_run_script(const struct instruction *i, struct buf *
 	buf_addstr(out, command);
 	for (size_t k = 0; k < i->n_heredocs; k++) {
 		buf_addch(out, '\n');
-		buf_add(out, i->heredocs[k].content, i->heredocs[k].len);
+		buf_addstr(out, i->heredocs[k].raw);
 		buf_addstr(out, i->heredocs[k].name);
 	}
 	return SCRIPT_SHELL;

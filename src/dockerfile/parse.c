@@ -109,10 +109,34 @@ static int set_once(struct parser *p, const char **slot, const char *name, const
 	return 0;
 }
 
-/* The first line that is no directive ends them; it is left unread. */
+/* Takes the directive @name, if it is one; *out_is tells. */
+static int take_directive(struct parser *p, struct dockerfile *d, const char *name,
+			  const char *value, bool *out_is, struct error *err)
+{
+	const char *escape = p->escape_given ? "" : NULL;
+	const char **slot = str_eq(name, "syntax")   ? &d->syntax
+			    : str_eq(name, "escape") ? &escape
+			    : str_eq(name, "check")  ? &d->check
+						     : NULL;
+	int r;
+
+	*out_is = slot != NULL;
+	if (!slot)
+		return 0;
+	r = set_once(p, slot, name, value, err);
+	if (r == 0 && slot == &escape && !p->shebang) {
+		p->escape_given = true;
+		r = set_escape(p, d, value, err);
+	}
+	return r;
+}
+
+/*
+ * The first line that is no directive ends them; it is left unread.  Behind a
+ * "#!" line syntax and check count and escape does not, as in Docker.
+ */
 static int read_directives(struct parser *p, struct dockerfile *d, struct error *err)
 {
-	const char *escape = NULL;
 	const char *s;
 	size_t len;
 
@@ -120,40 +144,46 @@ static int read_directives(struct parser *p, struct dockerfile *d, struct error 
 		AUTO(free) char *name = NULL;
 		AUTO(free) char *value = NULL;
 		struct parser before = *p;
-		const char **slot;
+		bool is = false;
 
-		if (!parser_read_line(p, &s, &len) || !split_directive(s, len, &name, &value)) {
-			*p = before;
+		if (!parser_read_line(p, &s, &len))
 			return 0;
+		if (p->line == 1 && len >= 2 && s[0] == '#' && s[1] == '!') {
+			p->shebang = true;
+			continue;
 		}
-		slot = str_eq(name, "syntax")	? &d->syntax
-		       : str_eq(name, "escape") ? &escape
-		       : str_eq(name, "check")	? &d->check
-						: NULL;
-		if (!slot) {
-			*p = before;
-			return 0;
-		}
-		if (set_once(p, slot, name, value, err) < 0 ||
-		    (slot == &escape && set_escape(p, d, value, err) < 0))
+		if (split_directive(s, len, &name, &value) &&
+		    take_directive(p, d, name, value, &is, err) < 0)
 			return -ERR_INVALID;
+		if (!is) {
+			*p = before;
+			return 0;
+		}
 	}
 }
 
 /* ------------------------------------------------------------------------ lines */
 
+/* Bytes of white space at the beginning of a line, which a line end or a NUL follows. */
+static size_t indent(const char *s, size_t len)
+{
+	size_t n = 0, more;
+
+	while (n < len && (more = rune_space(s + n)))
+		n += more;
+	return n < len ? n : len;
+}
+
 static bool is_comment(const char *s, size_t len)
 {
-	while (len && word_space(*s))
-		s++, len--;
-	return len && *s == '#';
+	size_t n = indent(s, len);
+
+	return n < len && s[n] == '#';
 }
 
 static bool is_blank(const char *s, size_t len)
 {
-	while (len && word_space(*s))
-		s++, len--;
-	return !len;
+	return indent(s, len) == len;
 }
 
 /* Takes an escape before the end of the line away; an escaped escape is none. */
@@ -205,19 +235,24 @@ static int read_logical(struct parser *p, struct buf *out, unsigned *out_line,
 	while (parser_read_line(p, &s, &len)) {
 		unsigned line = p->line;
 		bool more;
+		size_t n;
 
 		if (is_comment(s, len) || is_blank(s, len))
 			continue;
-		while (len && word_space(*s))
-			s++, len--;
+		n = indent(s, len);
+		s += n;
+		len -= n;
 		more = take_continuation(p->escape, s, &len);
 		buf_add(out, s, len);
 		if (more && read_continuation(p, out, err) < 0)
 			return -ERR_LIMIT;
 		if (out->len > LIMIT_LINE_BYTES)
 			return limit_fail(p, err, "bytes in one instruction", LIMIT_LINE_BYTES);
-		if (is_blank(buf_str(out), out->len))
-			continue;
+		if (is_blank(buf_str(out), out->len)) {
+			parser_fail(p, line, err, "a continuation that begins no instruction");
+			error_hint(err, "remove the line that is just %c", p->escape);
+			return -ERR_INVALID;
+		}
 		*out_line = line;
 		return 0;
 	}

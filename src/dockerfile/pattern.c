@@ -41,6 +41,29 @@ static void runes_add(struct runes *r, const char *s)
 	}
 }
 
+/*
+ * Turns a pattern around for a match from the end: an escape stays before
+ * what it escapes.  A lone one at the end, which a variable can bring, comes
+ * to stand before the character in front of it, as in Docker.
+ */
+static void pattern_reverse(struct runes *r)
+{
+	uint32_t *out = mem_alloc((r->n + 1) * sizeof(*out));
+	size_t to = r->n;
+
+	for (size_t k = 0; k < r->n; k++) {
+		bool pair = r->items[k] == '\\' && k + 1 < r->n;
+
+		to -= 1 + pair;
+		out[to] = r->items[k];
+		if (pair)
+			out[to + 1] = r->items[++k];
+	}
+	free(r->items);
+	r->items = out;
+	r->cap = r->n + 1;
+}
+
 static void runes_reverse(struct runes *r)
 {
 	for (size_t a = 0, b = r->n; a + 1 < b; a++) {
@@ -51,32 +74,19 @@ static void runes_reverse(struct runes *r)
 	}
 }
 
-static void put_rune(struct buf *out, uint32_t c)
-{
-	if (c >= 0x110000) {
-		buf_addch(out, (char)(c - 0x110000));
-	} else if (c < 0x80) {
-		buf_addch(out, (char)c);
-	} else {
-		int n = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-
-		buf_addch(out, (char)((0xff00u >> (n + 1) & 0xff) | c >> (6 * n)));
-		while (n-- > 0)
-			buf_addch(out, (char)(0x80 | (c >> (6 * n) & 0x3f)));
-	}
-}
-
 static void put_runes(struct buf *out, const struct runes *r, size_t from, size_t to)
 {
 	for (size_t k = from; k < to; k++)
-		put_rune(out, r->items[k]);
+		rune_put(out, r->items[k]);
 }
 
-static int compile(const char *s, struct runes *out, struct error *err)
+static int compile(const char *s, bool from_end, struct runes *out, struct error *err)
 {
 	struct runes r = {0};
 
 	runes_add(&r, s);
+	if (from_end)
+		pattern_reverse(&r);
 	for (size_t k = 0; k < r.n; k++) {
 		uint32_t c = r.items[k];
 
@@ -175,13 +185,11 @@ int pattern_trim(const char *pattern, const char *value, enum pattern_side side,
 	struct run r;
 	size_t end;
 
-	if (compile(pattern, &p, err) < 0)
+	if (compile(pattern, side == PATTERN_SUFFIX, &p, err) < 0)
 		return -ERR_INVALID;
 	runes_add(&text, value);
-	if (side == PATTERN_SUFFIX) {
-		runes_reverse(&p);
+	if (side == PATTERN_SUFFIX)
 		runes_reverse(&text);
-	}
 	sets = mem_zalloc(2 * (p.n + 1));
 	r = (struct run){&p, sets, sets + p.n + 1, steps};
 	end = match_end(&r, &text, 0, longest);
@@ -198,6 +206,48 @@ int pattern_trim(const char *pattern, const char *value, enum pattern_side side,
 	return 0;
 }
 
+/* A name in a replacement: letters, digits, '_'. */
+static size_t group_length(const char *s)
+{
+	const char *begin = s;
+	uint32_t c;
+
+	while (*s) {
+		size_t n = rune_at(s, &c);
+
+		if (c != '_' && !(c >= '0' && c <= '9') && !rune_is_letter(c))
+			break;
+		s += n;
+	}
+	return (size_t)(s - begin);
+}
+
+/*
+ * What ${V//p/r} puts in for one match, text[from] to text[to]: Docker hands
+ * r to Go's regexp.ReplaceAllString(), where $0 is the match, any other $name
+ * or ${name} is nothing, and $$ is a dollar.  ${V/p/r} takes r as it is.
+ */
+static void put_replacement(const char *r, const struct runes *text, size_t from, size_t to,
+			    struct buf *out)
+{
+	while (*r) {
+		bool braces = r[0] == '$' && r[1] == '{';
+		const char *name = r + 1 + braces;
+		size_t n = *r == '$' ? group_length(name) : 0;
+
+		if (r[0] == '$' && r[1] == '$') {
+			buf_addch(out, '$');
+			r += 2;
+		} else if (!n || (braces && name[n] != '}')) {
+			buf_addch(out, *r++);
+		} else {
+			if (n == 1 && *name == '0')
+				put_runes(out, text, from, to);
+			r = name + n + braces;
+		}
+	}
+}
+
 int pattern_replace(const char *pattern, const char *replacement, const char *value, bool all,
 		    uint64_t *steps, struct buf *out, struct error *err)
 {
@@ -207,7 +257,7 @@ int pattern_replace(const char *pattern, const char *replacement, const char *va
 	size_t at = 0;
 	struct run r;
 
-	if (compile(pattern, &p, err) < 0)
+	if (compile(pattern, false, &p, err) < 0)
 		return -ERR_INVALID;
 	runes_add(&text, value);
 	sets = mem_zalloc(2 * (p.n + 1));
@@ -219,7 +269,10 @@ int pattern_replace(const char *pattern, const char *replacement, const char *va
 			return -ERR_LIMIT;
 		*steps -= 1;
 		if (end != NO_MATCH && (end > at || last != at)) {
-			buf_addstr(out, replacement);
+			if (all)
+				put_replacement(replacement, &text, at, end, out);
+			else
+				buf_addstr(out, replacement);
 			if (out->len > LIMIT_PATTERN_STEPS)
 				return error_set(err, ERR_LIMIT,
 						 "the replacement grows too long");
@@ -227,7 +280,7 @@ int pattern_replace(const char *pattern, const char *replacement, const char *va
 		}
 		if (end == NO_MATCH || end == at) {
 			if (at < text.n)
-				put_rune(out, text.items[at]);
+				rune_put(out, text.items[at]);
 			at++;
 		} else {
 			at = end;

@@ -29,6 +29,54 @@ size_t rune_at(const char *s, uint32_t *out)
 	return 1;
 }
 
+size_t rune_valid(const char *s)
+{
+	uint32_t c;
+	size_t n = rune_at(s, &c);
+
+	/* neither too long for their code point nor half of a pair */
+	if ((n == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) ||
+	    (n == 4 && (c < 0x10000 || c > 0x10ffff)) || c >= 0x110000)
+		return 0;
+	return n;
+}
+
+void rune_put(struct buf *out, uint32_t c)
+{
+	if (c >= 0x110000) {
+		buf_addch(out, (char)(c - 0x110000));
+	} else if (c < 0x80) {
+		buf_addch(out, (char)c);
+	} else {
+		int n = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
+		buf_addch(out, (char)((0xff00u >> (n + 1) & 0xff) | c >> (6 * n)));
+		while (n-- > 0)
+			buf_addch(out, (char)(0x80 | (c >> (6 * n) & 0x3f)));
+	}
+}
+
+size_t rune_space(const char *s)
+{
+	static const char *const wide[] = {
+		"\xc2\x85",	"\xc2\xa0",	"\xe1\x9a\x80", "\xe2\x80\xa8",
+		"\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
+	};
+
+	if (*s == ' ' || (*s >= '\t' && *s <= '\r'))
+		return 1;
+	if (!((unsigned char)*s & 0x80))
+		return 0;
+	for (size_t k = 0; k < ARRAY_SIZE(wide); k++)
+		if (str_starts(s, wide[k]))
+			return strlen(wide[k]);
+	/* U+2000 to U+200A */
+	return str_starts(s, "\xe2\x80") && (unsigned char)s[2] >= 0x80 &&
+			       (unsigned char)s[2] <= 0x8a
+		       ? 3
+		       : 0;
+}
+
 bool rune_is_letter(uint32_t c)
 {
 	static const uint32_t symbols[][2] = {

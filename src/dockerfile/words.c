@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dockerfile/dockerfile_parser.h"
 
-#include "base/json.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -13,26 +12,35 @@ bool word_space(char c)
 
 char *word_skip_space(const char *s)
 {
-	while (word_space(*s))
-		s++;
+	size_t n;
+
+	while ((n = rune_space(s)))
+		s += n;
 	return (char *)(uintptr_t)s;
 }
 
 void word_trim_end(char *s)
 {
-	size_t n = strlen(s);
+	char *end = s;
 
-	while (n && word_space(s[n - 1]))
-		n--;
-	s[n] = 0;
+	while (*s) {
+		size_t n = rune_space(s);
+
+		s += n ? n : 1;
+		if (!n)
+			end = s;
+	}
+	*end = 0;
 }
 
 void words_split(const char *s, struct strlist *out)
 {
 	for (;;) {
-		const char *begin = word_skip_space(s);
+		const char *begin;
 
-		for (s = begin; *s && !word_space(*s);)
+		while (word_space(*s))
+			s++;
+		for (begin = s; *s && !word_space(*s);)
 			s++;
 		if (s == begin)
 			return;
@@ -46,7 +54,7 @@ static const char *quoted_word(const char *s, char escape, struct buf *out, bool
 	char quote = 0;
 
 	*out_blank_ok = false;
-	for (; *s && (quote || !word_space(*s)); s++) {
+	for (; *s && (quote || !rune_space(s)); s++) {
 		if (!quote && (*s == '\'' || *s == '"')) {
 			quote = *s;
 			*out_blank_ok = true;
@@ -76,59 +84,11 @@ void words_quoted(const char *s, char escape, struct strlist *out)
 	}
 }
 
-/* The end of the JSON array that @s begins with, NULL if it has none. */
-static const char *array_end(const char *s)
-{
-	bool quoted = false;
-	size_t depth = 0;
-
-	for (; *s; s++) {
-		if (quoted) {
-			if (*s == '\\' && s[1])
-				s++;
-			else if (*s == '"')
-				quoted = false;
-		} else if (*s == '"') {
-			quoted = true;
-		} else if (*s == '[') {
-			depth++;
-		} else if (*s == ']' && --depth == 0) {
-			return s + 1;
-		}
-	}
-	return NULL;
-}
-
-enum words_json words_json(const char *s, struct strlist *out, const char **out_comment)
-{
-	AUTO(json) json_t *j = NULL;
-	const char *end, *tail;
-	size_t k;
-	json_t *item;
-
-	*out_comment = NULL;
-	s = word_skip_space(s);
-	if (*s != '[' || !(end = array_end(s)))
-		return WORDS_NOT_JSON;
-	tail = word_skip_space(end);
-	if (*tail && (*tail != '#' || tail == end))
-		return WORDS_NOT_JSON;
-	if (json_parse(s, (size_t)(end - s), &j, NULL) < 0 || !json_is_array(j))
-		return WORDS_NOT_JSON;
-	json_array_foreach (j, k, item)
-		if (!json_is_string(item))
-			return WORDS_NOT_STRINGS;
-	json_array_foreach (j, k, item)
-		strlist_add(out, json_string_value(item));
-	if (*tail)
-		*out_comment = tail;
-	return WORDS_JSON;
-}
-
 char *words_find_comment(const char *s, size_t after, bool whole)
 {
 	for (size_t n = 0;; n++) {
-		s = word_skip_space(s);
+		while (word_space(*s))
+			s++;
 		if (!*s)
 			return NULL;
 		if (n >= after && *s == '#' && (!whole || !s[1] || word_space(s[1])))

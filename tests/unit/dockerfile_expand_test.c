@@ -17,6 +17,7 @@ static const char *const environment[][2] = {
 	{"V", "foobar"},      {"E", ""},       {"P", "a/b/c.tar.gz"},
 	{"S", "x y"},	      {"ST", "a*b"},   {"HP", "/usr/local/bin"},
 	{"N", "two\nlines"},  {"Ü", "umlaut"}, {"DOLLAR", "$V"},
+	{"MONEY", "$$"},      {"STAR", "*\\"}, {"STX", "b*"},
 	{"Q", "it's \"so\""}, {"U8", "äöü"},
 };
 
@@ -51,6 +52,13 @@ struct row {
 static const struct row words[] = {
 	{"", "", NULL},
 	{"plain", "plain", NULL},
+	{"${V//o/[\\$0]}", "f[\\o][\\o]bar", NULL},
+	{"${V//o/\\$$}", "f\\$\\$bar", NULL},
+	{"${V//o/$DOLLAR}", "fbar", NULL},
+	{"${V/o/$DOLLAR}", "f$Vobar", NULL},
+	{"${V//o/$MONEY}", "f$$bar", NULL},
+	{"${STX%$STAR}", "b", NULL},
+	{"${V/$DOLLAR/x}", "foobar", NULL},
 	{"$V", "foobar", NULL},
 	{"${V}x", "foobarx", NULL},
 	{"$Vx", "", NULL},
@@ -259,7 +267,7 @@ static void test_unset(void **state)
 	assert_int_equal(dockerfile_expand("$A${B}$V${C:-x}${D+x}'$F'${G#x}${H/x/y}",
 					   EXPAND_WORD, &x, &out, NULL),
 			 0);
-	assert_string_equal(buf_str(&w.unset), "A B G H ");
+	assert_string_equal(buf_str(&w.unset), "A B C D G H ");
 	buf_clear(&w.unset);
 }
 
