@@ -269,6 +269,13 @@ static void print_copy(const struct copy_spec *c, struct buf *out)
 		buf_printf(out, "  chown: %s\n", c->chown);
 	if (c->chmod)
 		buf_printf(out, "  chmod: %s\n", c->chmod);
+	if (c->exclude.n)
+		print_list(out, "exclude", &c->exclude);
+	if (c->parents)
+		buf_addstr(out, "  parents\n");
+	if (c->unpack)
+		buf_printf(out, "  unpack: %s\n",
+			   c->unpack == COPY_UNPACK_ALWAYS ? "always" : "never");
 }
 
 static void print_vertex(const struct vertex *v, struct buf *out)

@@ -41,6 +41,13 @@ struct copy_file { /* a heredoc */
 	size_t len;
 };
 
+/* Which sources ADD unpacks if they are archives. */
+enum copy_unpack {
+	COPY_UNPACK_DEFAULT = 0, /* local files, not downloads */
+	COPY_UNPACK_NEVER,
+	COPY_UNPACK_ALWAYS,
+};
+
 struct copy_spec {
 	bool add;
 	struct strlist sources;	 /* expanded; paths from the root of context or stage */
@@ -52,6 +59,9 @@ struct copy_spec {
 	char *from_name; /* as written */
 	char *chown;	 /* NULL: none */
 	char *chmod;
+	struct strlist exclude; /* patterns, expanded */
+	bool parents;		/* keep the sources' directories, from "/./" on */
+	enum copy_unpack unpack;
 };
 
 void copy_spec_clear(struct copy_spec *c);

@@ -187,6 +187,11 @@ static void add_copy(struct inputs *in, const struct vertex *v, const struct dig
 	inputs_fact(in, "destination", c->dest);
 	inputs_fact(in, "--chown", c->chown);
 	inputs_fact(in, "--chmod", c->chmod);
+	if (c->exclude.n) {
+		AUTO(free) char *exclude = strlist_join(&c->exclude, " ");
+
+		inputs_fact(in, "--exclude", exclude);
+	}
 	if (content)
 		inputs_source(in, from ? from : "the build context", content);
 }

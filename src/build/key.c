@@ -27,6 +27,13 @@ static void add_run(struct hasher *h, const struct graph *g, const struct run_sp
 	add_list(h, g->o->extra_hosts ? g->o->extra_hosts : &none);
 }
 
+/* What of the sources is taken. */
+static void add_choice(struct hasher *h, const struct copy_spec *c)
+{
+	hasher_add_u64(h, c->parents);
+	add_list(h, &c->exclude);
+}
+
 static void add_copy(struct hasher *h, const struct copy_spec *c)
 {
 	/* the sources' names decide how they land: a directory's contents, a file's name */
@@ -36,6 +43,8 @@ static void add_copy(struct hasher *h, const struct copy_spec *c)
 	hasher_add_string(h, c->dest);
 	hasher_add_string(h, c->chown);
 	hasher_add_string(h, c->chmod);
+	hasher_add_u64(h, (uint64_t)c->unpack);
+	add_choice(h, c);
 }
 
 void step_definition(const struct graph *g, const struct vertex *v, struct digest *out)
@@ -86,5 +95,6 @@ void step_memo_key(const struct vertex *v, struct digest *out)
 	if (v->copy.from)
 		hasher_add(&h, v->copy.from->chain_id.bytes, DIGEST_SIZE);
 	add_list(&h, &v->copy.sources);
+	add_choice(&h, &v->copy);
 	hasher_end(&h, out);
 }

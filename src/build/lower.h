@@ -46,8 +46,12 @@ void imgconfig_shell(const struct stage_state *st, struct strlist *out);
 /* Absolute: @path below the stage's WORKDIR; a slash at the end is kept. */
 char *imgconfig_path(const struct stage_state *st, const char *path);
 
-/* ---- lower_files.c: RUN, COPY, ADD, WORKDIR ---- */
+/* ---- lower_files.c: RUN, WORKDIR; lower_copy.c: COPY, ADD ---- */
 
+/* The next step of a stage: a vertex on top of its last one. */
+struct vertex *lower_vertex(struct graph *g, struct stage_state *st,
+			    const struct instruction *i, enum vertex_kind kind,
+			    const char *text);
 /* "[builder 2/4] TEXT" for the stage's current step.  New string. */
 char *stage_title(const struct graph *g, const struct stage_state *st, const char *text);
 

@@ -22,9 +22,9 @@ char *stage_title(const struct graph *g, const struct stage_state *st, const cha
 	return buf_steal(&line);
 }
 
-static struct vertex *new_vertex(struct graph *g, struct stage_state *st,
-				 const struct instruction *i, enum vertex_kind kind,
-				 const char *text)
+struct vertex *lower_vertex(struct graph *g, struct stage_state *st,
+			    const struct instruction *i, enum vertex_kind kind,
+			    const char *text)
 {
 	struct vertex *v = graph_add(g, kind, st->last);
 
@@ -125,7 +125,7 @@ int lower_run(struct graph *g, struct stage_state *st, const struct instruction 
 		return r;
 	if (security && !str_eq(security, "sandbox"))
 		return error_set(err, ERR_DENIED, "security.insecure is not allowed");
-	v = new_vertex(g, st, i, VERTEX_RUN, i->text);
+	v = lower_vertex(g, st, i, VERTEX_RUN, i->text);
 	v->run.args = args;
 	args = STRLIST_INIT;
 	scope_run_env(g, st, &v->run.env);
@@ -134,163 +134,6 @@ int lower_run(struct graph *g, struct stage_state *st, const struct instruction 
 	v->run.workdir = mem_strdup(st->config.working_dir ? st->config.working_dir : "/");
 	v->run.network = network;
 	imgconfig_row(st, run_row(st, &v->run.args), v);
-	return 0;
-}
-
-/* ---- COPY and ADD ---- */
-
-/* The vertex behind --from: an earlier stage (name or number), else an image. */
-static int copy_from(struct graph *g, struct stage_state *st, const char *name,
-		     struct copy_spec *c, struct error *err)
-{
-	const struct stage *stage = dockerfile_stage(g->file, name);
-	int r;
-
-	c->has_from = true;
-	c->from_name = mem_strdup(name);
-	if (stage && stage->index < st->stage->index) {
-		if ((r = lower_stage(g, stage->index, err)) < 0)
-			return r;
-		c->from = g->stages[stage->index].last;
-		return 0;
-	}
-	if (stage)
-		return error_set(err, ERR_INVALID,
-				 "--from=%s: that stage comes later (stages can only copy from "
-				 "earlier ones)",
-				 name);
-	return graph_image(g, name, &c->from, NULL, err);
-}
-
-static int copy_heredoc(struct graph *g, struct stage_state *st, const struct instruction *i,
-			const struct heredoc *h, struct copy_file *out, struct error *err)
-{
-	AUTO(buf) struct buf text = BUF_INIT;
-	int r = 0;
-
-	if (h->expand)
-		r = scope_expand(g, st, i, h->content, EXPAND_HEREDOC, &text, err);
-	else
-		buf_add(&text, h->content, h->len);
-	if (r < 0)
-		return r;
-	out->name = mem_strdup(h->name);
-	out->len = text.len;
-	out->data = buf_steal(&text);
-	return 0;
-}
-
-static int copy_sources(struct graph *g, struct stage_state *st, const struct instruction *i,
-			struct copy_spec *c, struct error *err)
-{
-	int r;
-
-	for (size_t n = 0; n + 1 < i->n_args; n++) {
-		const struct heredoc *h = instruction_heredoc(i, i->args[n]);
-		char *word = NULL;
-
-		if (h) {
-			c->files = mem_resize(c->files, c->n_files + 1, sizeof(*c->files));
-			c->files[c->n_files] = (struct copy_file){0};
-			r = copy_heredoc(g, st, i, h, &c->files[c->n_files++], err);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		if ((r = scope_expand_new(g, st, i, i->args[n], &word, err)) < 0)
-			return r;
-		strlist_take(&c->sources, word);
-		if (c->add && !c->has_from &&
-		    (str_starts(word, "http://") || str_starts(word, "https://") ||
-		     str_starts(word, "git@") || str_starts(word, "git://")))
-			return error_set(err, ERR_UNSUPPORTED,
-					 "ADD from a URL is not supported yet: %s", word);
-		if (!*word)
-			return error_set(err, ERR_INVALID, "a source of %s is empty",
-					 instruction_name(i->kind));
-	}
-	return 0;
-}
-
-static int copy_flags(struct graph *g, struct stage_state *st, const struct instruction *i,
-		      struct copy_spec *c, struct error *err)
-{
-	static const char *const later[] = {"parents", "exclude", "checksum", "keep-git-dir",
-					    "unpack"};
-	const char *chown = instruction_flag(i, "chown"), *chmod = instruction_flag(i, "chmod");
-	const char *from = instruction_flag(i, "from");
-	int r = 0;
-
-	for (size_t n = 0; r == 0 && n < ARRAY_SIZE(later); n++)
-		r = refuse_flag(i, later[n], err);
-	if (r == 0 && chown)
-		r = scope_expand_new(g, st, i, chown, &c->chown, err);
-	if (r == 0 && chmod)
-		r = scope_expand_new(g, st, i, chmod, &c->chmod, err);
-	if (r == 0 && from)
-		r = copy_from(g, st, from, c, err);
-	return r;
-}
-
-/* "COPY --chown=1 /a /b", after expansion: what the history row says. */
-static char *copy_text(const struct instruction *i, const struct copy_spec *c, const char *dest)
-{
-	struct buf text = BUF_INIT;
-
-	buf_addstr(&text, instruction_name(i->kind));
-	if (c->chown)
-		buf_printf(&text, " --chown=%s", c->chown);
-	if (c->chmod)
-		buf_printf(&text, " --chmod=%s", c->chmod);
-	for (size_t n = 0; n < c->sources.n; n++)
-		buf_printf(&text, " %s", c->sources.items[n]);
-	for (size_t n = 0; n < c->n_files; n++)
-		buf_printf(&text, " <<%s", c->files[n].name);
-	buf_printf(&text, " %s", dest);
-	return buf_steal(&text);
-}
-
-void copy_spec_clear(struct copy_spec *c)
-{
-	strlist_clear(&c->sources);
-	for (size_t i = 0; i < c->n_files; i++) {
-		free(c->files[i].name);
-		free(c->files[i].data);
-	}
-	free(c->files);
-	free(c->dest);
-	free(c->from_name);
-	free(c->chown);
-	free(c->chmod);
-	*c = (struct copy_spec){0};
-}
-
-int lower_copy(struct graph *g, struct stage_state *st, const struct instruction *i,
-	       struct error *err)
-{
-	struct copy_spec c = {.add = i->kind == INSTRUCTION_ADD};
-	AUTO(free) char *dest = NULL;
-	AUTO(free) char *text = NULL;
-	struct vertex *v;
-	int r = copy_flags(g, st, i, &c, err);
-
-	if (r == 0)
-		r = copy_sources(g, st, i, &c, err);
-	if (r == 0)
-		r = scope_expand_new(g, st, i, i->args[i->n_args - 1], &dest, err);
-	if (r == 0 && !c.has_from && c.sources.n && g->o->context < 0)
-		r = error_set(err, ERR_INVALID,
-			      "%s needs a build context, and the Dockerfile came without one",
-			      instruction_name(i->kind));
-	if (r < 0) {
-		copy_spec_clear(&c);
-		return r;
-	}
-	c.dest = imgconfig_path(st, dest);
-	text = copy_text(i, &c, dest);
-	v = new_vertex(g, st, i, VERTEX_COPY, c.has_from ? i->text : text);
-	v->copy = c;
-	imgconfig_row(st, mem_printf("%s # buildkit", text), v);
 	return 0;
 }
 
@@ -323,7 +166,7 @@ int lower_workdir(struct graph *g, struct stage_state *st, const struct instruct
 		imgconfig_row(st, mem_printf("WORKDIR %s", st->config.working_dir), NULL);
 		return 0;
 	}
-	v = new_vertex(g, st, i, VERTEX_WORKDIR, text);
+	v = lower_vertex(g, st, i, VERTEX_WORKDIR, text);
 	v->workdir = mem_strdup(st->config.working_dir);
 	v->user = mem_strdup(st->config.user ? st->config.user : "");
 	imgconfig_row(st, mem_printf("WORKDIR %s", st->config.working_dir), v);

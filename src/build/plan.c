@@ -240,10 +240,8 @@ static int copy_directory(struct plan *p, struct tree_node *dir, const char *des
 	if ((r = ensure(p, buf_str(&real), &fresh, err)) < 0)
 		return r;
 	e = map_get(&p->by_path, buf_str(&real));
-	if (e && e->kind == PLAN_MADE) {
-		e->top = true;
+	if (e && e->kind == PLAN_MADE)
 		e->mtime_sec = dir->mtime_ns / 1000000000;
-	}
 	return place_children(p, dir, buf_str(&real), fresh, err);
 }
 

@@ -27,7 +27,6 @@ struct plan_entry {
 	char *path; /* real, clean, relative */
 	enum plan_kind kind;
 	bool fresh;	   /* nothing of the parent is here or below */
-	bool top;	   /* the destination directory of a copied directory */
 	int64_t mtime_sec; /* of PLAN_MADE */
 	struct tree_node *node;
 	const struct copy_file *file;

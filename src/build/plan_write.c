@@ -116,8 +116,8 @@ static int write_made(struct writing *w, const struct plan_entry *p, struct erro
 				.mtime_sec = clamp_time(w, p->mtime_sec)};
 
 	set_owner(w, &e, NULL);
-	/* as Docker: an octal mode counts for the top too, less setuid and the like */
-	if (p->top && w->look->chmod && *w->look->chmod >= '0' && *w->look->chmod <= '7') {
+	/* as Docker: an octal mode counts for them too, less setuid and the like */
+	if (w->look->chmod && *w->look->chmod >= '0' && *w->look->chmod <= '7') {
 		chmod_apply(w->look->chmod, &e.mode);
 		e.mode &= S_IFMT | 0777;
 	}

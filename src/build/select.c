@@ -9,15 +9,33 @@
 
 #include "base/banned.h"
 
-static int add(struct tree *t, struct selection *out, struct tree_node *node, const char *name,
-	       struct error *err)
-{
-	struct selected *s;
-	int r = tree_load_all(t, node, err);
+struct choosing {
+	struct tree *t;
+	const struct copy_spec *c;
+	const char *ignore_name;
+	struct ignore *exclude; /* NULL: nothing is excluded */
+	struct selection *out;
+};
 
+static void choosing_auto(struct choosing *g)
+{
+	ignore_free(g->exclude);
+}
+
+static int add(struct choosing *g, struct tree_node *node, const char *name, struct error *err)
+{
+	struct tree_filter filter = {.exclude = g->exclude};
+	struct selected *s;
+	int r;
+
+	/* what is excluded is what lies below a directory: a file that is named is taken */
+	if (g->exclude && S_ISDIR(node->mode))
+		r = tree_filter(g->t, node, &filter, &node, err);
+	else
+		r = tree_load_all(g->t, node, err);
 	if (r < 0)
 		return r;
-	s = vec_push(out);
+	s = vec_push(g->out);
 	s->node = node;
 	s->name = name;
 	return 0;
@@ -58,13 +76,13 @@ static int follow(struct tree *t, struct tree_node **n, struct error *err)
 }
 
 /* One component of a pattern against the names of a directory; the rest recursively. */
-static int match_below(struct tree *t, struct tree_node *dir, const char *pattern,
-		       struct selection *out, struct error *err)
+static int match_below(struct choosing *g, struct tree_node *dir, const char *pattern,
+		       struct error *err)
 {
 	size_t len = strcspn(pattern, "/");
 	AUTO(free) char *part = mem_strndup(pattern, len);
 	const char *rest = pattern + len + strspn(pattern + len, "/");
-	int r = tree_load(t, dir, err);
+	int r = tree_load(g->t, dir, err);
 
 	for (size_t i = 0; r == 0 && i < dir->n_children; i++) {
 		struct tree_node *n = dir->children[i];
@@ -72,52 +90,119 @@ static int match_below(struct tree *t, struct tree_node *dir, const char *patter
 		if (!glob_match(part, n->name))
 			continue;
 		/* a hidden directory shows once what was taken back in below it is known */
-		if (n->hidden && S_ISDIR(n->mode) && (r = tree_load_all(t, n, err)) < 0)
+		if (n->hidden && S_ISDIR(n->mode) && (r = tree_load_all(g->t, n, err)) < 0)
 			break;
 		if (n->hidden)
 			continue;
-		if (S_ISLNK(n->mode) && (r = follow(t, &n, err)) < 0)
+		if (S_ISLNK(n->mode) && (r = follow(g->t, &n, err)) < 0)
 			break;
 		if (*rest && S_ISDIR(n->mode))
-			r = match_below(t, n, rest, out, err);
+			r = match_below(g, n, rest, err);
 		else if (!*rest)
-			r = add(t, out, n, dir->children[i]->name, err);
+			r = add(g, n, dir->children[i]->name, err);
 	}
 	return r;
 }
 
-static int select_one(struct tree *t, const char *source, const char *ignore_name,
-		      struct selection *out, struct error *err)
+static int find(struct choosing *g, const char *clean, const char *source,
+		struct tree_node **out, struct error *err)
+{
+	struct tree_node *hidden = NULL;
+	int r = tree_find(g->t, clean, out, &hidden, err);
+
+	if (r == 0 && !*out)
+		r = not_found(g->t, source, hidden, g->ignore_name, err);
+	return r;
+}
+
+/*
+ * --parents: what the pattern matches, with the directories above it up to the
+ * pivot, a "/./" in the source (else the top).  Here a pattern is one of
+ * .dockerignore: "**" too, and a directory means all below it.
+ */
+static int select_with_parents(struct choosing *g, const char *source, struct error *err)
+{
+	const char *pivot = strstr(source, "/./");
+	AUTO(free) char *above = mem_strndup(source, pivot ? (size_t)(pivot - source) : 0);
+	AUTO(free) char *clean = root_clean_path(above);
+	AUTO(free) char *below = root_clean_path(pivot ? pivot + 3 : source);
+	AUTO(free) char *only = mem_printf("!%s", below);
+	AUTO(ignore) struct ignore *rest = NULL;
+	struct tree_filter filter = {.exclude = g->exclude};
+	struct tree_node *dir, *kept;
+	struct selected *s;
+	int r = find(g, clean, source, &dir, err);
+
+	if (r < 0)
+		return r;
+	if (!S_ISDIR(dir->mode))
+		return error_set(err, ERR_INVALID, "%s: \"/%s\" is not a directory", source,
+				 clean);
+	if (*below && ((r = ignore_parse("**", 2, "--parents", &rest, err)) < 0 ||
+		       (r = ignore_add(rest, only, err)) < 0))
+		return r;
+	filter.only = rest;
+	if ((r = tree_filter(g->t, dir, &filter, &kept, err)) < 0)
+		return r;
+	if (!kept->n_children && *below && !glob_is_pattern(below))
+		return not_found(g->t, source, NULL, g->ignore_name, err);
+	s = vec_push(g->out);
+	s->node = kept;
+	s->name = "";
+	g->out->wildcard = true;
+	return 0;
+}
+
+static int select_one(struct choosing *g, const char *source, struct error *err)
 {
 	AUTO(free) char *clean = root_clean_path(source);
-	struct tree_node *node, *hidden = NULL;
 	const char *slash = strrchr(clean, '/');
+	struct tree_node *node;
 	int r;
 
+	if (g->c->parents)
+		return select_with_parents(g, source, err);
 	if (glob_is_pattern(clean)) {
-		out->wildcard = true;
+		g->out->wildcard = true;
 		if (!glob_valid(clean))
 			return error_set(err, ERR_INVALID, "%s: syntax error in pattern",
 					 source);
-		return match_below(t, t->top, clean, out, err);
+		return match_below(g, g->t->top, clean, err);
 	}
-	if ((r = tree_find(t, clean, &node, &hidden, err)) < 0)
+	if ((r = find(g, clean, source, &node, err)) < 0)
 		return r;
-	if (!node)
-		return not_found(t, source, hidden, ignore_name, err);
 	/* a link lands under its own name, with what it points to */
-	return add(t, out, node, arena_strdup(&t->arena, slash ? slash + 1 : clean), err);
+	return add(g, node, arena_strdup(&g->t->arena, slash ? slash + 1 : clean), err);
+}
+
+static int make_exclude(const struct copy_spec *c, struct ignore **out, struct error *err)
+{
+	int r = 0;
+
+	if (!c->exclude.n)
+		return 0;
+	r = ignore_parse("", 0, "--exclude", out, err);
+	for (size_t i = 0; r == 0 && i < c->exclude.n; i++) {
+		const char *pattern = c->exclude.items[i];
+
+		/* as Docker: nothing has a name that begins with a slash */
+		if (*pattern && pattern[*pattern == '!'] != '/')
+			r = ignore_add(*out, pattern, err);
+	}
+	return r;
 }
 
 int select_sources(struct tree *t, const struct copy_spec *c, const char *ignore_name,
 		   struct selection *out, struct error *err)
 {
-	for (size_t i = 0; i < c->sources.n; i++) {
-		int r = select_one(t, c->sources.items[i], ignore_name, out, err);
+	AUTO(choosing)
+	struct choosing g = {.t = t, .c = c, .ignore_name = ignore_name, .out = out};
+	int r = make_exclude(c, &g.exclude, err);
 
-		if (r < 0)
-			return r;
-	}
+	for (size_t i = 0; r == 0 && i < c->sources.n; i++)
+		r = select_one(&g, c->sources.items[i], err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < c->n_files; i++) {
 		struct selected *s = vec_push(out);
 

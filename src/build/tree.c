@@ -70,7 +70,7 @@ void tree_path(const struct tree_node *n, struct buf *out)
 	buf_addstr(out, n->name);
 }
 
-static void add_file(struct tree *t, struct tree_node *n)
+void tree_add_file(struct tree *t, struct tree_node *n)
 {
 	if (t->n_files == t->cap_files) {
 		t->cap_files = t->cap_files ? t->cap_files * 2 : 256;
@@ -104,7 +104,7 @@ static int add_node(struct tree *t, int dirfd, struct tree_node *dir, const char
 			return r;
 		n->link = arena_strndup(&t->arena, buf_str(&target), target.len);
 	} else if (S_ISREG(st.st_mode)) {
-		add_file(t, n);
+		tree_add_file(t, n);
 		n->has_digest = t->index && index_find(t->index, n, &n->digest);
 	}
 	*out = n;

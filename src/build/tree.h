@@ -76,6 +76,22 @@ int tree_load_all(struct tree *t, struct tree_node *dir, struct error *err);
  */
 int tree_find(struct tree *t, const char *path, struct tree_node **out,
 	      struct tree_node **out_hidden, struct error *err);
+/*
+ * What of a directory a COPY wants; paths are relative to the directory.  Each
+ * may be NULL.
+ */
+struct tree_filter {
+	const struct ignore *only;    /* hides all but what --parents asked for */
+	const struct ignore *exclude; /* --exclude */
+};
+/*
+ * A copy of @dir, all loaded, with only what @f keeps and the directories on the
+ * way there.  The copies of files have numbers of their own.
+ */
+int tree_filter(struct tree *t, struct tree_node *dir, const struct tree_filter *f,
+		struct tree_node **out, struct error *err);
+/* Gives a regular file its number. */
+void tree_add_file(struct tree *t, struct tree_node *n);
 /* "a/b/c", appended. */
 void tree_path(const struct tree_node *n, struct buf *out);
 

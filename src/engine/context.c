@@ -188,6 +188,8 @@ static int read_ignore(const struct engine_build *req, struct engine_context *c,
 		r = read_ignore_file(c, own, true, err);
 	if (r == -ERR_NOT_FOUND && *own != '/')
 		r = read_ignore_file(c, own, false, err);
+	if (r == -ERR_ESCAPE) /* the Dockerfile is not below the context */
+		r = -ERR_NOT_FOUND;
 	if (r == -ERR_NOT_FOUND)
 		r = read_ignore_file(c, ".dockerignore", false, err);
 	if (r == -ERR_NOT_FOUND) {

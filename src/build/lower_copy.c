@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* COPY and ADD: what their flags and words say. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/parse.h"
+#include "base/root.h"
+#include "build/lower.h"
+
+#include "base/banned.h"
+
+static int refuse_flag(const struct instruction *i, const char *flag, struct error *err)
+{
+	if (!instruction_flag(i, flag))
+		return 0;
+	return error_set(err, ERR_UNSUPPORTED, "%s --%s is not supported yet",
+			 instruction_name(i->kind), flag);
+}
+
+/* The vertex behind --from: an earlier stage (name or number), else an image. */
+static int copy_from(struct graph *g, struct stage_state *st, const char *name,
+		     struct copy_spec *c, struct error *err)
+{
+	const struct stage *stage = dockerfile_stage(g->file, name);
+	int r;
+
+	c->has_from = true;
+	c->from_name = mem_strdup(name);
+	if (stage && stage->index < st->stage->index) {
+		if ((r = lower_stage(g, stage->index, err)) < 0)
+			return r;
+		c->from = g->stages[stage->index].last;
+		return 0;
+	}
+	if (stage)
+		return error_set(err, ERR_INVALID,
+				 "--from=%s: that stage comes later (stages can only copy from "
+				 "earlier ones)",
+				 name);
+	return graph_image(g, name, &c->from, NULL, err);
+}
+
+static int copy_heredoc(struct graph *g, struct stage_state *st, const struct instruction *i,
+			const struct heredoc *h, struct copy_file *out, struct error *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	int r = 0;
+
+	if (h->expand)
+		r = scope_expand(g, st, i, h->content, EXPAND_HEREDOC, &text, err);
+	else
+		buf_add(&text, h->content, h->len);
+	if (r < 0)
+		return r;
+	out->name = mem_strdup(h->name);
+	out->len = text.len;
+	out->data = buf_steal(&text);
+	return 0;
+}
+
+static int copy_sources(struct graph *g, struct stage_state *st, const struct instruction *i,
+			struct copy_spec *c, struct error *err)
+{
+	int r;
+
+	for (size_t n = 0; n + 1 < i->n_args; n++) {
+		const struct heredoc *h = instruction_heredoc(i, i->args[n]);
+		char *word = NULL;
+
+		if (h) {
+			c->files = mem_resize(c->files, c->n_files + 1, sizeof(*c->files));
+			c->files[c->n_files] = (struct copy_file){0};
+			r = copy_heredoc(g, st, i, h, &c->files[c->n_files++], err);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if ((r = scope_expand_new(g, st, i, i->args[n], &word, err)) < 0)
+			return r;
+		strlist_take(&c->sources, word);
+		if (c->add && !c->has_from &&
+		    (str_starts(word, "http://") || str_starts(word, "https://") ||
+		     str_starts(word, "git@") || str_starts(word, "git://")))
+			return error_set(err, ERR_UNSUPPORTED,
+					 "ADD from a URL is not supported yet: %s", word);
+		if (!*word)
+			return error_set(err, ERR_INVALID, "a source of %s is empty",
+					 instruction_name(i->kind));
+	}
+	return 0;
+}
+
+static int copy_exclude(struct graph *g, struct stage_state *st, const struct instruction *i,
+			struct copy_spec *c, struct error *err)
+{
+	AUTO(strlist) struct strlist patterns = STRLIST_INIT;
+	int r = 0;
+
+	instruction_flag_all(i, "exclude", &patterns);
+	for (size_t n = 0; r == 0 && n < patterns.n; n++) {
+		AUTO(ignore) struct ignore *check = NULL;
+		char *pattern = NULL;
+
+		r = scope_expand_new(g, st, i, patterns.items[n], &pattern, err);
+		if (r < 0)
+			break;
+		strlist_take(&c->exclude, pattern);
+		if (!*pattern)
+			continue;
+		r = ignore_parse("", 0, "--exclude", &check, err);
+		if (r == 0 && (r = ignore_add(check, pattern, err)) < 0)
+			error_wrap(err, "--exclude=%s", pattern);
+	}
+	return r;
+}
+
+static int copy_flags(struct graph *g, struct stage_state *st, const struct instruction *i,
+		      struct copy_spec *c, struct error *err)
+{
+	static const char *const later[] = {"checksum", "keep-git-dir"};
+	const char *chown = instruction_flag(i, "chown"), *chmod = instruction_flag(i, "chmod");
+	const char *from = instruction_flag(i, "from");
+	int r = 0;
+
+	for (size_t n = 0; r == 0 && n < ARRAY_SIZE(later); n++)
+		r = refuse_flag(i, later[n], err);
+	if (r == 0 && chown)
+		r = scope_expand_new(g, st, i, chown, &c->chown, err);
+	if (r == 0 && chmod)
+		r = scope_expand_new(g, st, i, chmod, &c->chmod, err);
+	if (r == 0 && from)
+		r = copy_from(g, st, from, c, err);
+	c->parents = instruction_switch(i, "parents");
+	if (instruction_flag(i, "unpack"))
+		c->unpack = instruction_switch(i, "unpack") ? COPY_UNPACK_ALWAYS
+							    : COPY_UNPACK_NEVER;
+	return r < 0 ? r : copy_exclude(g, st, i, c, err);
+}
+
+/* "COPY --chown=1 /a /b", after expansion: what the history row says. */
+static char *copy_text(const struct instruction *i, const struct copy_spec *c, const char *dest)
+{
+	struct buf text = BUF_INIT;
+
+	buf_addstr(&text, instruction_name(i->kind));
+	if (c->parents)
+		buf_addstr(&text, " --parents");
+	if (c->chown)
+		buf_printf(&text, " --chown=%s", c->chown);
+	if (c->chmod)
+		buf_printf(&text, " --chmod=%s", c->chmod);
+	for (size_t n = 0; n < c->sources.n; n++)
+		buf_printf(&text, " %s", c->sources.items[n]);
+	for (size_t n = 0; n < c->n_files; n++)
+		buf_printf(&text, " <<%s", c->files[n].name);
+	buf_printf(&text, " %s", dest);
+	return buf_steal(&text);
+}
+
+void copy_spec_clear(struct copy_spec *c)
+{
+	strlist_clear(&c->sources);
+	strlist_clear(&c->exclude);
+	for (size_t i = 0; i < c->n_files; i++) {
+		free(c->files[i].name);
+		free(c->files[i].data);
+	}
+	free(c->files);
+	free(c->dest);
+	free(c->from_name);
+	free(c->chown);
+	free(c->chmod);
+	*c = (struct copy_spec){0};
+}
+
+int lower_copy(struct graph *g, struct stage_state *st, const struct instruction *i,
+	       struct error *err)
+{
+	struct copy_spec c = {.add = i->kind == INSTRUCTION_ADD};
+	AUTO(free) char *dest = NULL;
+	AUTO(free) char *text = NULL;
+	struct vertex *v;
+	int r = copy_flags(g, st, i, &c, err);
+
+	if (r == 0)
+		r = copy_sources(g, st, i, &c, err);
+	if (r == 0)
+		r = scope_expand_new(g, st, i, i->args[i->n_args - 1], &dest, err);
+	if (r == 0 && !c.has_from && c.sources.n && g->o->context < 0)
+		r = error_set(err, ERR_INVALID,
+			      "%s needs a build context, and the Dockerfile came without one",
+			      instruction_name(i->kind));
+	if (r < 0) {
+		copy_spec_clear(&c);
+		return r;
+	}
+	c.dest = imgconfig_path(st, dest);
+	text = copy_text(i, &c, dest);
+	v = lower_vertex(g, st, i, VERTEX_COPY, c.has_from ? i->text : text);
+	v->copy = c;
+	imgconfig_row(st, mem_printf("%s # buildkit", text), v);
+	return 0;
+}
