@@ -100,6 +100,15 @@ struct engine_save {
 /* One archive of all of them.  Errors come before the first byte, but for what is damaged. */
 int engine_save(struct engine *e, const struct engine_save *req, struct error *err);
 
+struct engine_load {
+	const char *path; /* NULL: @input */
+	int input;
+	const char *platform; /* NULL: any */
+};
+
+int engine_load(struct engine *e, const struct engine_load *req, struct image_loaded *out,
+		struct error *err);
+
 /* ---- containers ---- */
 
 enum engine_pull {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Images as archives: `save`. */
+/* Images as archives: `save` and `load`. */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "engine/engine_private.h"
 
 #include "base/banned.h"
@@ -38,4 +41,23 @@ int engine_save(struct engine *e, const struct engine_save *req, struct error *e
 	if (req->platform && (r = check_platform(e, &choices, &want, err)) < 0)
 		return r;
 	return image_save(e->store, &choices, req->output, err);
+}
+
+int engine_load(struct engine *e, const struct engine_load *req, struct image_loaded *out,
+		struct error *err)
+{
+	AUTO(platform) struct platform want = PLATFORM_INIT;
+	AUTO(fd) int file = -1;
+	int r;
+
+	if (req->platform && (r = platform_parse(req->platform, &want, err)) < 0)
+		return error_wrap(err, "invalid platform");
+	if (req->path) {
+		file = open(req->path, O_RDONLY | O_CLOEXEC);
+		if (file < 0)
+			return error_sys(err, "open %s", req->path);
+	}
+	r = image_load(e->store, req->path ? file : req->input, req->platform ? &want : NULL,
+		       out, err);
+	return r < 0 && req->path ? error_wrap(err, "%s", req->path) : r;
 }

@@ -145,6 +145,33 @@ void image_choices_clear(struct image_choices *c);
  */
 int image_save(struct store *s, const struct image_choices *what, int fd, struct error *err);
 
+/* What came out of an archive. */
+struct image_loaded {
+	struct image_loaded_item {
+		struct digest id;
+		struct strlist names;	/* familiar references; none: only the id */
+		struct strlist renamed; /* those of them that meant another image before */
+		struct digest_list renamed_from; /* as many: those images */
+	} * items;
+	size_t n;
+	size_t cap;
+};
+
+/*
+ * Reads the archive @input: Docker's (manifest.json) of any age, an OCI layout,
+ * or both in one; plain or packed with gzip, bzip2, xz or zstd.  The bytes are
+ * hostile: stave-unpack lays the members out in a directory of ours, and then
+ * each document and each layer is compared with the digest that names it.  All
+ * images come in, or none.  Ids are what they were; manifests too, if the
+ * archive has them.
+ *
+ * @platform NULL: of an index the image for this machine; else that one only
+ * (-ERR_NOT_FOUND).
+ */
+int image_load(struct store *s, int input, const struct platform *platform,
+	       struct image_loaded *out, struct error *err);
+void image_loaded_clear(struct image_loaded *l);
+
 /* ---- names and removal ---- */
 
 int image_tag(struct store *s, const struct digest *id, const char *reference,
@@ -193,6 +220,10 @@ static inline void image_auto(struct image *i)
 static inline void image_choices_auto(struct image_choices *c)
 {
 	image_choices_clear(c);
+}
+static inline void image_loaded_auto(struct image_loaded *l)
+{
+	image_loaded_clear(l);
 }
 static inline void image_removed_auto(struct image_removed *r)
 {

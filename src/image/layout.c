@@ -13,8 +13,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "image/image.h"
-#include "layer/layer.h"
+#include "image/image_incoming.h"
 
 #include "base/banned.h"
 
@@ -64,11 +63,18 @@ int image_layout_index(const struct image_layout *l, struct index *out, struct e
 	return r < 0 ? error_wrap(err, "%s: index.json", l->name) : 0;
 }
 
+static char *blob_path(const struct digest *d)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	return mem_printf("blobs/sha256/%s", digest_hex(d, hex));
+}
+
 static int open_blob(const struct image_layout *l, const struct digest *d, int *out,
 		     struct stat *st, struct error *err)
 {
 	char hex[DIGEST_HEX_SIZE];
-	AUTO(free) char *path = mem_printf("blobs/sha256/%s", digest_hex(d, hex));
+	AUTO(free) char *path = blob_path(d);
 	AUTO(fd) int fd = -1;
 	int r = root_open(l->dir, ROOT_BENEATH, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0,
 			  &fd, err);
@@ -222,148 +228,68 @@ static int read_manifest(const struct image_layout *l, const struct descriptor *
 			 buf_str(&text));
 }
 
-struct loading {
-	struct store *s;
-	struct lease *lease;
-	const struct image_layout *l;
-};
-
-static int unpack(struct loading *g, int input, const struct digest *diff_id,
-		  struct store_layer *layer, struct layer_info *info, struct error *err)
-{
-	struct layer_unpack how = {.mode = LAYER_UNPACK_LAYER, .input = input, .below = ""};
-	char hex[DIGEST_HEX_SIZE];
-	struct layer_unpacked unpacked;
-	AUTO(fd) int fd = -1;
-	int r;
-
-	if ((r = store_layer_new(g->s, g->lease, layer->dir, err)) < 0 ||
-	    (r = store_layer_open(g->s, layer->dir, &fd, err)) < 0)
-		return r;
-	how.tree = fd;
-	r = layer_unpack(&how, &unpacked, err);
-	if (r == 0 && !digest_eq(&unpacked.stream, diff_id))
-		r = error_set(err, ERR_CORRUPT, "its tar is not sha256:%s, as the config says",
-			      digest_hex(diff_id, hex));
-	if (r == 0)
-		r = layer_describe(fd, NULL, info, err);
-	if (r == 0)
-		return 0;
-	store_layer_discard(g->s, layer->dir, NULL);
-	return r;
-}
-
-static int commit_layer(struct loading *g, struct store_layer *layer,
-			const struct store_origin *origin, struct error *err)
-{
-	int r = store_begin(g->s, false, err);
-
-	if (r < 0)
-		return r;
-	r = store_layer_commit(g->s, layer, err);
-	if (r == 0 && origin)
-		r = store_origin_add(g->s, &layer->diff_id, origin, err);
-	if (r < 0) {
-		store_abort(g->s);
-		return r;
-	}
-	return store_commit(g->s, err);
-}
-
-static int read_layer(struct loading *g, const struct descriptor *d,
-		      const struct digest *diff_id, struct error *err)
-{
-	struct store_origin origin = {.blob = d->digest, .size = d->size};
-	struct store_layer layer = {.diff_id = *diff_id};
-	bool plain = digest_eq(&d->digest, diff_id), foreign;
-	struct layer_info info = {0};
-	AUTO(fd) int fd = -1, kept = -1;
-	struct stat st;
-	int r = open_blob(g->l, &d->digest, &fd, &st, err);
-
-	if (r < 0)
-		return r;
-	if ((uint64_t)st.st_size != d->size)
-		return error_set(err, ERR_CORRUPT, "it has %llu bytes, not %llu",
-				 (unsigned long long)st.st_size, (unsigned long long)d->size);
-	/* a plain tar is proved by unpacking; of a packed one the proof comes first */
-	if (!plain && ((r = store_blob_copy(g->s, fd, &d->digest, d->size, err)) < 0 ||
-		       (r = store_blob_open(g->s, &d->digest, &kept, err)) < 0))
-		return r;
-	if ((r = unpack(g, plain ? fd : kept, diff_id, &layer, &info, err)) < 0)
-		return r;
-	foreign = !plain || !digest_eq(&info.diff_id, diff_id);
-	if (plain && foreign) {
-		if (lseek(fd, 0, SEEK_SET) < 0)
-			return error_sys(err, "cannot rewind it");
-		if ((r = store_blob_copy(g->s, fd, &d->digest, d->size, err)) < 0)
-			return r;
-	}
-	layer.content_bytes = info.content_bytes;
-	layer.tar_bytes = info.tar_bytes;
-	layer.entries = info.entries;
-	origin.tree = info.diff_id;
-	origin.media_type = d->media_type; /* borrowed */
-	return commit_layer(g, &layer, foreign ? &origin : NULL, err);
-}
-
-static int read_layers(struct loading *g, const struct manifest *m,
+static int read_layers(struct incoming *in, const struct manifest *m,
 		       const struct image_config *cfg, struct error *err)
 {
+	const char *name = in->layout->name;
 	int r = 0;
 
 	if (m->layers.n != cfg->diff_ids.n)
 		return error_set(err, ERR_CORRUPT,
-				 "%s: the manifest has %zu layers, its config %zu", g->l->name,
+				 "%s: the manifest has %zu layers, its config %zu", name,
 				 m->layers.n, cfg->diff_ids.n);
 	for (size_t i = 0; r == 0 && i < m->layers.n; i++) {
 		const struct descriptor *d = &m->layers.items[i];
+		AUTO(free) char *path = blob_path(&d->digest);
 		char hex[DIGEST_HEX_SIZE];
-		struct store_layer have;
 
 		if (media_kind(d->media_type) != MEDIA_KIND_LAYER)
-			return error_set(err, ERR_UNSUPPORTED, "%s: layers of type %s",
-					 g->l->name, d->media_type);
-		/* a damaged one is dropped by the question */
-		if (image_layer(g->s, &cfg->diff_ids.items[i], &have, NULL) == 0)
-			continue;
-		r = read_layer(g, d, &cfg->diff_ids.items[i], err);
+			return error_set(err, ERR_UNSUPPORTED, "%s: layers of type %s", name,
+					 d->media_type);
+		r = incoming_layer(in, path, d, &cfg->diff_ids.items[i], err);
 		if (r < 0)
-			error_wrap(err, "%s: layer sha256:%.12s", g->l->name,
+			error_wrap(err, "%s: layer sha256:%.12s", name,
 				   digest_hex(&d->digest, hex));
 	}
 	return r;
+}
+
+int incoming_layout_image(struct incoming *in, const struct descriptor *what,
+			  const struct platform *platform, struct incoming_image *out,
+			  struct error *err)
+{
+	const struct image_layout *l = in->layout;
+	int r = read_manifest(l, what, platform, 0, &out->manifest, err);
+
+	if (r < 0)
+		return r;
+	if ((r = manifest_decode(out->manifest.data, out->manifest.len, &out->m, err)) < 0)
+		return error_wrap(err, "%s", l->name);
+	if (media_kind(out->m.config.media_type) != MEDIA_KIND_CONFIG)
+		return error_set(err, ERR_UNSUPPORTED, "%s: not an image: its config is %s",
+				 l->name, out->m.config.media_type);
+	if ((r = image_layout_blob(l, &out->m.config.digest, LIMIT_CONFIG_BYTES, &out->config,
+				   err)) < 0)
+		return r;
+	r = image_config_decode(out->config.data, out->config.len, &out->cfg, err);
+	if (r < 0)
+		return error_wrap(err, "%s", l->name);
+	return read_layers(in, &out->m, &out->cfg, err);
 }
 
 int image_layout_load(struct store *s, const struct image_layout *l,
 		      const struct descriptor *what, const struct platform *platform,
 		      const struct strlist *names, struct digest *out_id, struct error *err)
 {
-	AUTO(image_config) struct image_config cfg = IMAGE_CONFIG_INIT;
-	AUTO(manifest) struct manifest m = MANIFEST_INIT;
-	AUTO(buf) struct buf manifest = BUF_INIT;
-	AUTO(buf) struct buf config = BUF_INIT;
+	AUTO(incoming_image) struct incoming_image image = INCOMING_IMAGE_INIT;
 	AUTO(lease) struct lease *lease = NULL;
-	struct image_documents given = {
-		.config = &config, .manifest = &manifest, .layers = &m.layers};
-	struct loading g = {.s = s, .l = l};
-	int r = read_manifest(l, what, platform, 0, &manifest, err);
+	struct incoming in = {.store = s, .layout = l};
+	int r = lease_new(s, &lease, err);
 
 	if (r < 0)
 		return r;
-	if ((r = manifest_decode(manifest.data, manifest.len, &m, err)) < 0)
-		return error_wrap(err, "%s", l->name);
-	if (media_kind(m.config.media_type) != MEDIA_KIND_CONFIG)
-		return error_set(err, ERR_UNSUPPORTED, "%s: not an image: its config is %s",
-				 l->name, m.config.media_type);
-	if ((r = image_layout_blob(l, &m.config.digest, LIMIT_CONFIG_BYTES, &config, err)) < 0)
+	in.lease = lease;
+	if ((r = incoming_layout_image(&in, what, platform, &image, err)) < 0)
 		return r;
-	if ((r = image_config_decode(config.data, config.len, &cfg, err)) < 0)
-		return error_wrap(err, "%s", l->name);
-	if ((r = lease_new(s, &lease, err)) < 0)
-		return r;
-	g.lease = lease;
-	if ((r = read_layers(&g, &m, &cfg, err)) < 0)
-		return r;
-	return image_commit_documents(s, &given, names, out_id, err);
+	return incoming_commit(s, &image, names, out_id, err);
 }

@@ -104,6 +104,12 @@ int store_blob_read(struct store *s, const struct digest *d, size_t limit, struc
  */
 int store_blob_copy(struct store *s, int from, const struct digest *want, uint64_t size,
 		    struct error *err);
+/*
+ * The same with the file @name of the directory @dir, which nobody else writes:
+ * on the same file system it is moved.
+ */
+int store_blob_take(struct store *s, int dir, const char *name, const struct digest *want,
+		    uint64_t size, struct error *err);
 /* For reading; not verified: the reader hashes what it reads. */
 int store_blob_open(struct store *s, const struct digest *d, int *out_fd, struct error *err);
 

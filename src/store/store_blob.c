@@ -75,7 +75,7 @@ int store_blob_read(struct store *s, const struct digest *d, size_t limit, struc
 	return 0;
 }
 
-/* All of @from to @to; the digest of what it was. */
+/* All of @from to @to (-1: only read); the digest of what it was. */
 static int copy_hashed(int from, int to, uint64_t limit, struct digest *out, uint64_t *out_len,
 		       struct error *err)
 {
@@ -93,7 +93,7 @@ static int copy_hashed(int from, int to, uint64_t limit, struct digest *out, uin
 		if (*out_len > limit)
 			return error_set(err, ERR_CORRUPT, "it is longer than announced");
 		hasher_add(&h, data, (size_t)n);
-		if (io_write_full(to, data, (size_t)n) < 0)
+		if (to >= 0 && io_write_full(to, data, (size_t)n) < 0)
 			return error_sys(err, "cannot write a blob");
 	}
 	hasher_end(&h, out);
@@ -151,4 +151,40 @@ int store_blob_open(struct store *s, const struct digest *d, int *out, struct er
 	if (errno == ENOENT)
 		return error_set(err, ERR_NOT_FOUND, "blob sha256:%s is not in the store", hex);
 	return error_sys(err, "blob sha256:%s", hex);
+}
+
+static int take(struct store *s, int dir, const char *name, const struct digest *want,
+		uint64_t size, struct error *err)
+{
+	int blobs = s->dirs[STORE_BLOBS], r;
+	AUTO(fd) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char hex[DIGEST_HEX_SIZE];
+	struct digest have;
+	uint64_t len;
+
+	if (fd < 0)
+		return error_sys(err, "cannot open it");
+	if ((r = copy_hashed(fd, -1, size, &have, &len, err)) < 0)
+		return r;
+	if (len != size || !digest_eq(&have, want))
+		return error_set(err, ERR_CORRUPT, "its bytes do not have this digest");
+	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0)
+		return error_sys(err, "cannot keep it");
+	if (renameat(dir, name, blobs, digest_hex(want, hex)) < 0) {
+		if (errno != EXDEV)
+			return error_sys(err, "cannot keep it");
+		if (lseek(fd, 0, SEEK_SET) < 0)
+			return error_sys(err, "cannot rewind it");
+		return store_blob_copy(s, fd, want, size, err);
+	}
+	return fsync(blobs) < 0 ? error_sys(err, "cannot sync the blobs") : 0;
+}
+
+int store_blob_take(struct store *s, int dir, const char *name, const struct digest *want,
+		    uint64_t size, struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE];
+	int r = take(s, dir, name, want, size, err);
+
+	return r < 0 ? error_wrap(err, "blob sha256:%s", digest_hex(want, hex)) : 0;
 }

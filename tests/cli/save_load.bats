@@ -61,7 +61,7 @@ three_layers() {
 	stave save -o "$a" busybox:latest
 	sleep 1
 	stave save busybox:latest | cmp - "$a"
-	! tar -tvf "$a" --full-time | grep -v 1970-01-01
+	is "$(tar -tvf "$a" --full-time | grep -v 1970-01-01 || true)" ""
 }
 
 @test "save: names, all tags of a name without one, ids without any" {
@@ -106,10 +106,363 @@ three_layers() {
 	three_layers
 	local file
 	file=$(find "$STAVE_ROOT/layers" -name two -size -2)
+	cp -a "$file" "$BATS_TEST_TMPDIR/good"
 	echo owt >"$file"
 	run stave save -o "$a" t
-	echo two >"$file"
+	cat "$BATS_TEST_TMPDIR/good" >"$file"
+	touch -r "$BATS_TEST_TMPDIR/good" "$file"
 	ended 1
 	has "$output" "is not what its digest says any more"
 	[ ! -e "$a" ]
+}
+
+# ---- load ----
+
+# A second store beside the first, empty.
+elsewhere() {
+	export STAVE_ROOT=$BATS_TEST_TMPDIR/elsewhere
+}
+
+# The members of the archive $1, to be changed and packed again.
+unpacked() {
+	x=$BATS_TEST_TMPDIR/members
+	rm -rf "$x" && mkdir "$x" && tar -C "$x" -xf "$1"
+}
+
+# Nothing of a refused archive is there.
+nothing_came() {
+	is "$(stave images -qa)" ""
+	is "$(find "$STAVE_ROOT/blobs" "$STAVE_ROOT/layers" -mindepth 1 -name '[0-9a-f]*' ! -name sha256)" ""
+	store_is_clean
+}
+
+# Loads the directory $x, which must be refused with the words $1.
+refused() {
+	elsewhere
+	tar -C "$x" -c . >"$BATS_TEST_TMPDIR/bad.tar"
+	run stave load -i "$BATS_TEST_TMPDIR/bad.tar"
+	ended 1
+	has "$output" "$1"
+	nothing_came
+}
+
+@test "load: what was saved comes back with its digests, names and bytes" {
+	three_layers
+	local id layers
+	id=$(id_of t)
+	layers=$(layers_of t)
+	stave save -o "$a" t busybox:two
+	elsewhere
+	run stave load -i "$a"
+	ended 0
+	has "$output" "Loaded image: t:latest"
+	has "$output" "Loaded image: busybox:two"
+	is "$(id_of t)" "$id"
+	is "$(layers_of t)" "$layers"
+	is "$(in_t cat /two)" two
+	run ! in_t test -e /d/one
+	stave save t busybox:two | cmp - "$a"
+	nothing_left
+	# again, and there is nothing to do
+	run stave load <"$a"
+	ended 0
+	has "$output" "Loaded image: t:latest"
+}
+
+@test "load: plain, gzip, bzip2, xz, zstd; from a pipe and a file" {
+	local pack
+	stave save -o "$a" busybox:two
+	for pack in cat gzip bzip2 xz zstd; do
+		command -v "$pack" >/dev/null || continue
+		elsewhere
+		run bash -c "$pack <'$a' | stave load -q"
+		is "$output" "Loaded image: busybox:two"
+		$pack <"$a" >"$a.packed"
+		run stave load -i "$a.packed"
+		is "$output" "Loaded image: busybox:two"
+		rm -r "$STAVE_ROOT"
+	done
+}
+
+@test "load: an id without names, and a name that moves" {
+	local id
+	id=$(id_of busybox)
+	three_layers
+	stave save -o "$a" "$id"
+	elsewhere
+	run stave load -i "$a"
+	is "$output" "Loaded image ID: $id"
+	printf 'FROM %s\nLABEL n=1\n' "${id#sha256:}" >"$ctx/Dockerfile"
+	stave build -q -t t "$ctx"
+	local old
+	old=$(id_of t)
+	STAVE_ROOT=$BATS_FILE_TMPDIR/store stave save -o "$a" t
+	run stave load -i "$a"
+	has "$output" "The image t:latest already exists, renaming the old one with ID $old to empty string"
+	has "$output" "Loaded image: t:latest"
+}
+
+# What Docker wrote before version 25.
+old_docker_archive() {
+	three_layers
+	stave save -o "$a" t
+	unpacked "$a"
+	local new="$BATS_TEST_TMPDIR/old" layer n=0 paths=() config
+	mkdir "$new"
+	for layer in $(layers_of t); do
+		n=$((n + 1))
+		mkdir "$new/v$n"
+		echo 1.0 >"$new/v$n/VERSION"
+		echo '{}' >"$new/v$n/json"
+		cp "$x/blobs/sha256/${layer#sha256:}" "$new/l$n.tar"
+		ln -s "../l$n.tar" "$new/v$n/layer.tar"
+		paths+=("\"v$n/layer.tar\"")
+	done
+	config=$(id_of t | cut -d: -f2).json
+	cp "$x/blobs/sha256/${config%.json}" "$new/$config"
+	(IFS=,; echo "[{\"Config\":\"$config\",\"RepoTags\":[\"old:1\"],\"Layers\":[${paths[*]}]}]") >"$new/manifest.json"
+	x=$new
+}
+
+@test "load: an archive of Docker before 25, with links for layers" {
+	old_docker_archive
+	local id
+	id=$(id_of t)
+	elsewhere
+	run bash -c "tar -C '$x' -c . | stave load"
+	is "$output" "Loaded image: old:1"
+	is "$(id_of old:1)" "$id"
+	nothing_left
+}
+
+@test "load: layers that are packed stay as they came" {
+	old_docker_archive
+	gzip -n "$x"/l2.tar
+	mv "$x/l2.tar.gz" "$x/l2.tar"
+	local id blob
+	id=$(id_of t)
+	blob=$(sha256sum <"$x/l2.tar" | cut -d' ' -f1)
+	elsewhere
+	tar -C "$x" -c . | stave load
+	is "$(id_of old:1)" "$id"
+	stave save -o "$a" old:1
+	has "$(tar -tf "$a")" "blobs/sha256/$blob"
+	blobs_are_true "$a"
+	nothing_left
+}
+
+# An OCI layout in $x with one layer that another program wrote: its digest cannot be made
+# from its files.  $1: what packs the layer; $2: its history.
+foreign_archive() {
+	x=$BATS_TEST_TMPDIR/foreign
+	local files=$BATS_TEST_TMPDIR/files tar=$BATS_TEST_TMPDIR/layer diff_id
+	rm -rf "$x" "$files"
+	mkdir -p "$x/blobs/sha256" "$files/sub"
+	echo hello >"$files/sub/f"
+	tar -C "$files" --owner=someone:7 --group=some:8 --mtime=@1600000000.5 --format=gnu \
+		-b 40 -cf "$tar" ./sub sub/f
+	diff_id=$(sha256sum <"$tar" | cut -d' ' -f1)
+	layer=$(${1:-cat} <"$tar" | put)
+	config=$(echo "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:$diff_id\"]},\"history\":[${2-}]}" | put)
+	point_to "$config" "$layer" "${1:+gzip}"
+}
+
+# Manifest and index of config $1 and layer $2.
+point_to() {
+	manifest=$(echo "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"sha256:$1\",\"size\":$(size "$1")},\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar${3:+"+$3"}\",\"digest\":\"sha256:$2\",\"size\":$(size "$2")}]}" | put)
+	index "sha256:$manifest"
+}
+
+index() {
+	echo '{"imageLayoutVersion":"1.0.0"}' >"$x/oci-layout"
+	echo "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"$1\",\"size\":7,\"annotations\":{\"org.opencontainers.image.ref.name\":\"${2-for/eign:1}\"}}]}" >"$x/index.json"
+}
+
+# A blob of the archive from standard input.
+put() {
+	local d
+	cat >"$x/new"
+	d=$(sha256sum <"$x/new" | cut -d' ' -f1)
+	mv "$x/new" "$x/blobs/sha256/$d"
+	echo "$d"
+}
+
+size() { stat -c %s "$x/blobs/sha256/$1"; }
+
+@test "load: the layers of others keep their digests, plain and packed" {
+	local pack
+	for pack in "" "gzip -n"; do
+		foreign_archive "$pack"
+		elsewhere
+		run bash -c "tar -C '$x' -c . | stave load"
+		is "$output" "Loaded image: for/eign:1"
+		is "$(id_of for/eign:1)" "sha256:$config"
+		stave save -o "$a" for/eign:1
+		blobs_are_true "$a"
+		has "$(member "$a" index.json)" "sha256:$manifest"
+		cmp <(member "$a" "blobs/sha256/$layer") "$x/blobs/sha256/$layer"
+		printf 'FROM scratch\nCOPY --from=for/eign:1 /sub /sub\n' >"$ctx/Dockerfile"
+		build
+		store_is_clean
+		# damage is seen
+		echo x >>"$STAVE_ROOT/blobs/sha256/$layer"
+		run stave save -o "$a" for/eign:1
+		ended 1
+		run stave system check
+		ended 1
+		run stave system check --repair
+		rm -r "$STAVE_ROOT"
+	done
+}
+
+# ---- archives that are refused ----
+
+@test "load: what is no archive, or ends too early" {
+	x=$BATS_TEST_TMPDIR/none
+	mkdir "$x"
+	refused "not an image archive"
+	echo '{"busybox":{"latest":"0"}}' >"$x/repositories"
+	refused "an archive of Docker 1.9 or older"
+	run stave load </dev/null
+	ended 1
+	has "$output" "the archive is empty"
+	run stave load <<<"hello"
+	ended 1
+	has "$output" "not a tar archive"
+	run stave load -i "$BATS_TEST_TMPDIR/nosuch"
+	ended 1
+	has "$output" "open $BATS_TEST_TMPDIR/nosuch"
+	run stave load -i "$x"
+	ended 1
+	nothing_came
+	STAVE_ROOT=$BATS_FILE_TMPDIR/store stave save -o "$a" busybox:two
+	local part
+	for part in 100 700 5000 500000; do
+		head -c $part "$a" >"$a.cut"
+		run stave load -i "$a.cut"
+		ended 1
+		nothing_came
+		gzip -c "$a" | head -c $((part / 2)) >"$a.cut"
+		run stave load -i "$a.cut"
+		ended 1
+		nothing_came
+	done
+}
+
+@test "load: members that lead out of the archive" {
+	local secret=canary-$RANDOM$RANDOM
+	echo "$secret" >"$BATS_TEST_TMPDIR/canary"
+	old_docker_archive
+	local config
+	config=$(cd "$x" && ls | grep -E '^[0-9a-f]{64}.json$')
+	sed -i "s|$config|../../../../canary|" "$x/manifest.json"
+	refused "image 1 of manifest.json"
+	hasnt "$output" "$secret"
+	sed -i "s|../../../../canary|$BATS_TEST_TMPDIR/canary|" "$x/manifest.json"
+	refused "image 1 of manifest.json"
+	hasnt "$output" "$secret"
+	sed -i "s|$BATS_TEST_TMPDIR/canary|$config|" "$x/manifest.json"
+	ln -sf "$BATS_TEST_TMPDIR/canary" "$x/v2/layer.tar"
+	refused "layer v2/layer.tar"
+	rm "$x/v2/layer.tar"
+	refused "layer v2/layer.tar: it is missing"
+	mkfifo "$x/v2/layer.tar"
+	refused "layer v2/layer.tar"
+	rm "$x/manifest.json"
+	ln -s /etc/passwd "$x/manifest.json"
+	refused "manifest.json"
+	rm "$x/manifest.json"
+	(cd "$x" && tar -cPf "$BATS_TEST_TMPDIR/out.tar" ../canary)
+	run stave load -i "$BATS_TEST_TMPDIR/out.tar"
+	ended 1
+	nothing_came
+}
+
+@test "load: bytes that are not what their digests say" {
+	old_docker_archive
+	local config
+	config=$(cd "$x" && ls | grep -E '^[0-9a-f]{64}.json$')
+	cp -a "$x" "$x.good"
+	echo ' ' >>"$x/$config"
+	refused "$config is damaged: its bytes have another digest"
+	cp "$x.good/$config" "$x/$config"
+	printf x | dd of="$x/l3.tar" bs=1 seek=600 conv=notrunc status=none
+	refused "layer v3/layer.tar"
+	cp "$x.good/l3.tar" "$x/l3.tar"
+	sed -i 's|,"v3/layer.tar"||' "$x/manifest.json"
+	refused "manifest.json has 2 layers, the image's config 3"
+	sed -i 's|"v2/layer.tar"|"v2/layer.tar","v3/layer.tar"|; s|old:1|old/X|' "$x/manifest.json"
+	refused 'the name "old/X"'
+	sed -i 's|old/X|old:1|; s|"Config"|"Konfig"|' "$x/manifest.json"
+	refused 'image 1 of manifest.json: it has no "Config"'
+	local text
+	for text in '{}' '[]' '[1]' 'x' '' '[{"Config":3}]' "$(printf '[%.0s' $(seq 200))"; do
+		printf '%s' "$text" >"$x/manifest.json"
+		refused "manifest.json"
+	done
+	head -c 5000000 /dev/zero | tr '\0' ' ' >"$x/manifest.json"
+	refused "manifest.json"
+}
+
+@test "load: a good image beside a bad one does not come in" {
+	old_docker_archive
+	sed -i 's|\]$|,{"Config":"nosuch","RepoTags":["bad:1"],"Layers":[]}]|' "$x/manifest.json"
+	refused "image 2 of manifest.json: the config nosuch is missing"
+}
+
+@test "load: layouts that lie" {
+	foreign_archive
+	echo x >>"$x/blobs/sha256/$config"
+	refused "blob sha256:$config is damaged"
+	foreign_archive "gzip -n"
+	printf x | dd of="$x/blobs/sha256/$layer" bs=1 seek=40 conv=notrunc status=none
+	refused "blob sha256:$layer"
+	foreign_archive
+	rm "$x/blobs/sha256/$layer"
+	refused "blobs/sha256/$layer is missing"
+	# the packed bytes under the name of the plain ones
+	foreign_archive
+	gzip -n <"$x/blobs/sha256/$layer" >"$x/new"
+	mv "$x/new" "$x/blobs/sha256/$layer"
+	refused "the archive: layer sha256:"
+	# one document that is a manifest to some and an index to others
+	foreign_archive
+	sed -i 's|"schemaVersion":2|"schemaVersion":2,"manifests":[]|' "$x/blobs/sha256/$manifest"
+	index "sha256:$(put <"$x/blobs/sha256/$manifest")"
+	refused "ambiguous"
+	local digest
+	for digest in sha256:../../../etc/passwd sha256:00 md5:0 "sha256:$(printf 'A%.0s' $(seq 64))"; do
+		index "$digest"
+		refused "index.json"
+	done
+	index "sha256:$(printf '0%.0s' $(seq 64))"
+	refused "is missing"
+	foreign_archive
+	index "sha256:$manifest" "a:b:c:d"
+	refused 'the name "a:b:c:d"'
+}
+
+@test "load: layers that want out" {
+	local tar=$BATS_TEST_TMPDIR/evil.tar diff_id
+	x=$BATS_TEST_TMPDIR/foreign
+	mkdir -p "$x/blobs/sha256"
+	touch "$BATS_TEST_TMPDIR/escaped"
+	tar -C "$ctx" -cPf "$tar" ../escaped
+	rm "$BATS_TEST_TMPDIR/escaped"
+	diff_id=$(sha256sum <"$tar" | cut -d' ' -f1)
+	layer=$(put <"$tar")
+	config=$(echo "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:$diff_id\"]}}" | put)
+	point_to "$config" "$layer"
+	refused 'could leave its directory'
+}
+
+@test "load: --platform takes that one or says that it is not there" {
+	stave save -o "$a" busybox:two
+	elsewhere
+	run stave load --platform linux/s390x -i "$a"
+	ended 1
+	has "$output" "it does not provide the platform linux/s390x"
+	nothing_came
+	run stave load --platform "$(STAVE_ROOT=$BATS_FILE_TMPDIR/store stave inspect --format '{{.Os}}/{{.Architecture}}' busybox:two)" -i "$a"
+	ended 0
 }

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
+#include "cli/cli_command.h"
+
+#include "base/banned.h"
+
+struct load_options {
+	char *input;
+	char *platform;
+	bool quiet;
+};
+
+static const struct option_def options[] = {
+	OPTION('i', "input", STRING, load_options, input,
+	       "Read from tar archive file, instead of STDIN", .type = "file"),
+	OPTION(0, "platform", STRING, load_options, platform,
+	       "Load only the given platform variant. Formatted as "
+	       "\"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"),
+	OPTION('q', "quiet", BOOL, load_options, quiet, "Suppress the load output"),
+};
+
+static void print_item(const struct cli_invocation *inv, const struct image_loaded_item *i)
+{
+	FILE *to = inv->program->out;
+	char text[DIGEST_TEXT_SIZE];
+
+	for (size_t k = 0; k < i->renamed.n; k++)
+		fprintf(to,
+			"The image %s already exists, renaming the old one with ID %s to empty "
+			"string\n",
+			i->renamed.items[k], digest_text(&i->renamed_from.items[k], text));
+	for (size_t k = 0; k < i->names.n; k++)
+		fprintf(to, "Loaded image: %s\n", i->names.items[k]);
+	if (!i->names.n)
+		fprintf(to, "Loaded image ID: %s\n", digest_text(&i->id, text));
+}
+
+static int run(struct cli_invocation *inv)
+{
+	const struct load_options *o = inv->options;
+	AUTO(image_loaded) struct image_loaded loaded = {0};
+	AUTO(engine) struct engine *e = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+	struct engine_load req = {
+		.path = str_empty(o->input) ? NULL : o->input,
+		.input = STDIN_FILENO,
+		.platform = o->platform,
+	};
+
+	if (!req.path && isatty(STDIN_FILENO)) {
+		error_set(&err, ERR_INVALID, "requested load from stdin, but stdin is empty");
+		return cli_fail(inv, &err);
+	}
+	if (!cli_open_engine(inv, &e))
+		return CLI_EXIT_ERROR;
+	if (engine_load(e, &req, &loaded, &err) < 0)
+		return cli_fail(inv, &err);
+	for (size_t i = 0; i < loaded.n; i++)
+		print_item(inv, &loaded.items[i]);
+	return 0;
+}
+
+const struct command cmd_load = {
+	.path = "image load",
+	.aliases = "load",
+	.summary = "Load an image from a tar archive or STDIN",
+	.usage = "[OPTIONS]",
+	COMMAND_OPTIONS(options, load_options),
+	.min_args = 0,
+	.max_args = 0,
+	.run = run,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * image_incoming - images that others have written, on their way in.
+ *
+ * In two steps, so that several come together or not at all: first documents
+ * and layers are read and verified (layers have rows then, which nothing
+ * uses: garbage if it ends here), then images and names are recorded.
+ */
+#pragma once
+
+#include "image/image.h"
+
+struct incoming {
+	struct store *store;		   /* borrowed */
+	struct lease *lease;		   /* borrowed */
+	const struct image_layout *layout; /* borrowed; paths are below it */
+	bool ours; /* nobody else writes there, and its files may be taken away */
+};
+
+struct incoming_image {
+	struct buf manifest; /* empty: ours is made */
+	struct buf config;
+	struct manifest m; /* decoded @manifest */
+	struct image_config cfg;
+};
+
+#define INCOMING_IMAGE_INIT \
+	((struct incoming_image){.m = MANIFEST_INIT, .cfg = IMAGE_CONFIG_INIT})
+
+/*
+ * Makes the layer @diff_id of the file @path, which is the blob @d.  It is not
+ * read when the store has the layer.
+ */
+int incoming_layer(struct incoming *in, const char *path, const struct descriptor *d,
+		   const struct digest *diff_id, struct error *err);
+/* All of an image but its rows. */
+int incoming_layout_image(struct incoming *in, const struct descriptor *what,
+			  const struct platform *platform, struct incoming_image *out,
+			  struct error *err);
+int incoming_commit(struct store *s, const struct incoming_image *image,
+		    const struct strlist *names, struct digest *out_id, struct error *err);
+void incoming_image_clear(struct incoming_image *i);
+
+static inline void incoming_image_auto(struct incoming_image *i)
+{
+	incoming_image_clear(i);
+}
