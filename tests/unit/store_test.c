@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store: rows and bytes, leases of the dead, collection, check. */
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +54,24 @@ static void reopen(struct fixture *f)
 	store_close(f->s);
 	f->s = NULL;
 	assert_int_equal(store_open(f->path, NULL, NULL, &f->s, NULL), 0);
+}
+
+/* Where the file system knows the hint at all: other directories of the store do not have it.
+ */
+static void test_layers_are_spread(void **state)
+{
+	struct fixture *f = *state;
+	int layers = 0, cache = FS_TOPDIR_FL, probe = FS_TOPDIR_FL;
+	AUTO(fd) int fd = -1;
+
+	assert_int_equal(mkdirat(store_dir(f->s, STORE_CACHE), "probe", 0700), 0);
+	fd = openat(store_dir(f->s, STORE_CACHE), "probe", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ioctl(fd, FS_IOC_SETFLAGS, &probe) < 0)
+		skip();
+	assert_int_equal(ioctl(store_dir(f->s, STORE_LAYERS), FS_IOC_GETFLAGS, &layers), 0);
+	assert_int_equal(ioctl(store_dir(f->s, STORE_CACHE), FS_IOC_GETFLAGS, &cache), 0);
+	assert_true(layers & FS_TOPDIR_FL);
+	assert_false(cache & FS_TOPDIR_FL);
 }
 
 /* A layer with one file, whose name makes its digest. */
@@ -464,13 +484,21 @@ static void test_newer_store_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_images_and_names),	    TEST(test_blob_is_verified),
-		TEST(test_same_layer_twice),	    TEST(test_dead_lease_is_undone),
-		TEST(test_living_lease_stays),	    TEST(test_collect),
-		TEST(test_check_finds_and_mends),   TEST(test_sync_and_drop),
-		TEST(test_container_names),	    TEST(test_newer_store_is_refused),
-		TEST(test_cache_mounts_are_shared), TEST(test_locked_cache_mount_waits),
-		TEST(test_cache_mount_upkeep),	    TEST(test_cache_mounts_are_checked),
+		TEST(test_layers_are_spread),
+		TEST(test_images_and_names),
+		TEST(test_blob_is_verified),
+		TEST(test_same_layer_twice),
+		TEST(test_dead_lease_is_undone),
+		TEST(test_living_lease_stays),
+		TEST(test_collect),
+		TEST(test_check_finds_and_mends),
+		TEST(test_sync_and_drop),
+		TEST(test_container_names),
+		TEST(test_newer_store_is_refused),
+		TEST(test_cache_mounts_are_shared),
+		TEST(test_locked_cache_mount_waits),
+		TEST(test_cache_mount_upkeep),
+		TEST(test_cache_mounts_are_checked),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
