@@ -116,6 +116,12 @@ struct instruction {
 	const struct healthcheck *health;  /* HEALTHCHECK */
 	const char *trigger;		   /* ONBUILD: what the image config stores */
 	const struct instruction *onbuild; /* the same, parsed; NULL if it will fail */
+
+	/*
+	 * The comment lines above, without "#", NULL-terminated; NULL if there are
+	 * none.  "# NAME text" describes the stage or ARG of that name.
+	 */
+	const char *const *comments;
 };
 
 struct instruction_list {
@@ -134,17 +140,22 @@ struct stage {
 };
 
 /*
- * A remark on legal text.  Rules that Docker's checks have carry their names
- * (https://docs.docker.com/reference/build-checks/); ours are TrailingComment
- * (" # …" after an instruction, where Docker has no comments: left out where
- * Docker would refuse the line or take JSON for a shell command, kept as a
- * part of the argument elsewhere), UserExtraWords ("USER 75 engy") and
- * OnbuildInvalid (Docker notices in the build that runs the trigger).
+ * A remark on legal text, made by a rule (check_rules()).
  */
 struct dockerfile_warning {
 	const char *rule;
-	unsigned line;
-	const char *message; /* says the fix */
+	unsigned line; /* 1-based, first and last one of the instruction; 0: of no line */
+	unsigned end_line;
+	const char *message; /* what is doubtful */
+	const char *fix;     /* what to write instead; NULL: the message says it */
+
+	/*
+	 * The text that is meant and where it begins: a line, and a byte in it,
+	 * both 1-based, 0 if it was not found.  NULL: the whole instruction.
+	 */
+	const char *mark;
+	unsigned mark_line;
+	unsigned mark_column;
 };
 
 struct dockerfile {
@@ -152,15 +163,15 @@ struct dockerfile {
 	const char *name;   /* for messages, as given to dockerfile_parse() */
 
 	/* Directives. */
-	const char *syntax;	 /* NULL if absent */
-	char escape;		 /* '\\' or '`' */
-	const char *check;	 /* raw value, NULL if absent; skip= is already applied */
-	bool warnings_are_fatal; /* check=error=true */
+	const char *syntax; /* NULL if absent */
+	char escape;	    /* '\\' or '`' */
+	const char *check;  /* raw value for check_config_parse(), NULL if absent */
 
 	struct instruction_list globals; /* ARG before the first FROM */
 	struct stage *stages;		 /* at least one */
 	size_t n_stages;
-	const struct dockerfile_warning *warnings; /* sorted by line */
+	/* Sorted by line; all of them, whatever check= says: see check_wants(). */
+	const struct dockerfile_warning *warnings;
 	size_t n_warnings;
 };
 
@@ -222,6 +233,49 @@ const struct stage *dockerfile_stage(const struct dockerfile *d, const char *nam
 
 /* Stable text of the tree, for tests and for `--print`-like output. */
 void dockerfile_print(const struct dockerfile *d, struct buf *out);
+
+/* ------------------------------------------------------------------------
+ * Checks
+ *
+ * Rules that Docker's build checks have carry their names and look at the same
+ * things (https://docs.docker.com/reference/build-checks/); docs/checks.md
+ * describes them all.  Those that need the text only are applied by
+ * dockerfile_parse(), the others by who knows the values.
+ */
+struct check_rule {
+	const char *name;
+	const char *summary;
+	bool experimental; /* speaks when it is asked for only */
+	bool stage_only;   /* about what a stage does: silent if the stage is not built */
+};
+
+/* All rules, ending with one without a name. */
+const struct check_rule *check_rules(void);
+/* NULL if there is none of that name. */
+const struct check_rule *check_rule(const char *name);
+
+/* What "# check=" or the build argument BUILDKIT_DOCKERFILE_CHECK asks for. */
+struct check_config {
+	bool skip_all;
+	bool experimental_all;
+	bool error; /* warnings are errors */
+	struct strlist skip;
+	struct strlist experimental;
+};
+
+/* "skip=A,B;error=true;experimental=C".  @text NULL: nothing is asked for. */
+int check_config_parse(const char *text, struct check_config *out, struct error *err);
+void check_config_clear(struct check_config *c);
+bool check_wants(const struct check_config *c, const char *rule);
+
+/* Finds the marks in the text of the file, and puts the warnings in the order of its lines. */
+void check_arrange(const char *text, size_t len, struct dockerfile_warning *items, size_t n);
+
+/* The rest of the comment "# NAME rest" above @i, NULL if there is none. */
+const char *instruction_description(const struct instruction *i, const char *name);
+
+/* The nearest of @names (NULL-terminated) to @word, NULL if none is near; any case. */
+const char *nearest_name(const char *word, const char *const *names);
 
 /* ------------------------------------------------------------------------
  * Expansion

@@ -10,15 +10,18 @@ struct parser {
 	struct arena *arena; /* borrowed: the tree's */
 	const char *name;    /* of the file, for messages */
 	char escape;
-	const char *at;	 /* the unread text */
-	const char *end; /* of the text */
-	unsigned line;	 /* number of the last physical line read */
+	const char *begin; /* of the text */
+	const char *at;	   /* the unread text */
+	const char *end;   /* of the text */
+	unsigned line;	   /* number of the last physical line read */
 	bool escape_given;
 	bool shebang; /* the first line began with "#!" */
 	bool fatal;   /* the error is one that Docker sees in ONBUILD triggers too */
 
 	/* warnings; NULL list means that nobody wants them (inner instructions) */
 	struct warning_list *warnings;
+
+	struct strlist comments; /* lines above the next instruction */
 };
 
 struct warning_list {
@@ -44,8 +47,6 @@ const char *const *parser_keep(struct parser *p, const struct strlist *l);
  */
 int instruction_parse(struct parser *p, const char *text, unsigned line, bool inner,
 		      struct instruction **out, struct error *err);
-/* Nearest of @names (NULL-terminated) to @word, NULL if none is near; any case. */
-const char *nearest_name(const char *word, const char *const *names);
 
 /* flags.c */
 
@@ -145,11 +146,19 @@ int pattern_replace(const char *pattern, const char *replacement, const char *va
 
 /* warn.c */
 
-void warn(struct parser *p, const char *rule, unsigned line, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-/* Remarks on one instruction by itself; @keyword as the user wrote it. */
-void warn_instruction(struct parser *p, const struct instruction *i, const char *keyword);
+/*
+ * @about gives rule, line, and what of fix and mark there is; its strings are
+ * copied.  The message is formatted.
+ */
+void warn(struct parser *p, const struct dockerfile_warning *about, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Remarks on one instruction by itself. */
+void warn_instruction(struct parser *p, const struct instruction *i);
 /* Remarks on a FROM line; the name is still as written in the instruction's words. */
 void warn_from(struct parser *p, const struct dockerfile *d, const struct stage *s);
-/* Remarks that need the whole tree; then drops what check=skip names, and sorts. */
+/* Remarks that need the whole tree; then finds the marks, and sorts. */
 void warn_tree(struct parser *p, struct dockerfile *d);
+
+/* warn_run.c: remarks on what the commands of a stage do */
+
+void warn_commands(struct parser *p, const struct stage *s);

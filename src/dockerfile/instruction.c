@@ -110,10 +110,12 @@ const char *nearest_name(const char *word, const char *const *list)
 /* Drops the comment at @hash, which is in l->rest, where Docker would fail or misread. */
 static void drop_comment(struct line *l, char *hash)
 {
-	warn(l->p, "TrailingComment", l->number,
-	     "Docker knows no comments behind %s; \"%s\" is left out here, "
-	     "move it to a line of its own",
-	     own_name(l), hash);
+	warn(l->p,
+	     &(struct dockerfile_warning){.rule = "TrailingComment",
+					  .line = l->number,
+					  .mark = hash,
+					  .fix = "move the comment to a line of its own"},
+	     "Docker knows no comments behind %s; \"%s\" is left out here", own_name(l), hash);
 	*hash = 0;
 	word_trim_end(l->text);
 }
@@ -124,10 +126,13 @@ static void warn_comment(struct line *l)
 	const char *hash = words_find_comment(l->rest, 1, false);
 
 	if (hash)
-		warn(l->p, "TrailingComment", l->number,
-		     "\"%s\" is no comment but a part of %s's argument; "
-		     "move it to a line of its own",
-		     hash, own_name(l));
+		warn(l->p,
+		     &(struct dockerfile_warning){.rule = "TrailingComment",
+						  .line = l->number,
+						  .mark = hash,
+						  .fix = "move the comment to a line of its "
+							 "own"},
+		     "\"%s\" is no comment but a part of %s's argument", hash, own_name(l));
 }
 
 /* ------------------------------------------------------------------------ arguments */
@@ -374,6 +379,7 @@ static int add_pair(struct line *l, const char *word, struct instruction_pair *o
 static int parse_legacy_pair(struct line *l, struct error *err)
 {
 	struct instruction_pair *pair = arena_new(l->p->arena, struct instruction_pair);
+	AUTO(free) char *fix = NULL;
 	const char *end = l->rest;
 	const char *value;
 
@@ -386,9 +392,11 @@ static int parse_legacy_pair(struct line *l, struct error *err)
 		error_hint(err, "write %s %s=value", own_name(l), l->rest);
 		return -ERR_INVALID;
 	}
-	warn(l->p, "LegacyKeyValueFormat", l->number,
-	     "\"%s key value\" is the old format; write %s key=value", own_name(l),
-	     own_name(l));
+	fix = mem_printf("write %s key=value", own_name(l));
+	warn(l->p,
+	     &(struct dockerfile_warning){
+		     .rule = "LegacyKeyValueFormat", .line = l->number, .fix = fix},
+	     "\"%s key value\", with a blank between, is the old format", own_name(l));
 	warn_comment(l);
 	pair->key = arena_strndup(l->p->arena, l->rest, (size_t)(end - l->rest));
 	pair->value = arena_strdup(l->p->arena, value);
@@ -563,7 +571,11 @@ static int parse_onbuild(struct line *l, struct error *err)
 			error_move(err, &inner_err);
 			return -ERR_INVALID;
 		}
-		warn(l->p, "OnbuildInvalid", l->number,
+		warn(l->p,
+		     &(struct dockerfile_warning){.rule = "OnbuildInvalid",
+						  .line = l->number,
+						  .mark = l->rest,
+						  .fix = inner_err.hint},
 		     "this trigger will fail when it runs: %s", inner_err.message);
 	}
 	if (trigger_takes_heredocs(l->p, l->rest) &&
@@ -638,7 +650,11 @@ int instruction_parse(struct parser *p, const char *text, unsigned line, bool in
 	    heredocs_read(p, l.text, line, i, NULL, err) < 0)
 		return -ERR_INVALID;
 	i->end_line = p->line;
-	warn_instruction(p, i, keyword);
+	if (p->comments.n)
+		i->comments = parser_keep(p, &p->comments);
+	if (!inner)
+		strlist_clear(&p->comments);
+	warn_instruction(p, i);
 	*out = i;
 	return 0;
 }

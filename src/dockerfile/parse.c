@@ -210,9 +210,13 @@ static int read_continuation(struct parser *p, struct buf *out, struct error *er
 		if (is_comment(s, len))
 			continue;
 		if (is_blank(s, len)) {
-			warn(p, "NoEmptyContinuation", p->line,
-			     "an empty line inside an instruction; remove it, "
-			     "or make it a comment");
+			warn(p,
+			     &(struct dockerfile_warning){
+				     .rule = "NoEmptyContinuation",
+				     .line = p->line,
+				     .end_line = p->line,
+				     .fix = "remove the line, or make it a comment"},
+			     "an empty line inside an instruction");
 			continue;
 		}
 		more = take_continuation(p->escape, s, &len);
@@ -221,6 +225,20 @@ static int read_continuation(struct parser *p, struct buf *out, struct error *er
 			return limit_fail(p, err, "bytes in one instruction", LIMIT_LINE_BYTES);
 	}
 	return 0;
+}
+
+/* An empty comment parts those above from the instruction; an empty line does not. */
+static void note_comment(struct parser *p, const char *s, size_t len)
+{
+	AUTO(free) char *text = mem_strndup(s, len);
+	char *at = word_skip_space(text) + 1;
+
+	at = word_skip_space(at);
+	word_trim_end(at);
+	if (*at)
+		strlist_add(&p->comments, at);
+	else
+		strlist_clear(&p->comments);
 }
 
 /* Reads a logical line that is not blank; *out_line is 0 at the end of the text. */
@@ -237,6 +255,8 @@ static int read_logical(struct parser *p, struct buf *out, unsigned *out_line,
 		bool more;
 		size_t n;
 
+		if (is_comment(s, len))
+			note_comment(p, s, len);
 		if (is_comment(s, len) || is_blank(s, len))
 			continue;
 		n = indent(s, len);
@@ -440,12 +460,14 @@ int dockerfile_parse(const char *data, size_t len, const char *name, struct dock
 		.arena = &d->arena,
 		.name = d->name,
 		.escape = '\\',
+		.begin = data,
 		.at = data,
 		.end = data + len,
 		.warnings = &warnings,
 	};
 	r = parse_all(&p, d, err);
 	free(warnings.items);
+	strlist_clear(&p.comments);
 	if (r == 0)
 		*out = take_ptr(d);
 	return r;
@@ -477,14 +499,16 @@ int dockerfile_parse_instruction(const char *text, const char *name, char escape
 
 	if (r == 0)
 		r = read_logical(&p, &line_text, &line, err);
-	if (r < 0)
+	if (r == 0 && !line)
+		r = error_set(err, ERR_INVALID, "%s: there is no instruction", name);
+	if (r < 0) {
+		strlist_clear(&p.comments);
 		return r;
-	if (!line)
-		return error_set(err, ERR_INVALID, "%s: there is no instruction", name);
+	}
 	r = instruction_parse(&p, line_text.data, line, true, &i, err);
-	if (r < 0)
-		return r;
-	r = read_logical(&p, &line_text, &line, err);
+	if (r == 0)
+		r = read_logical(&p, &line_text, &line, err);
+	strlist_clear(&p.comments);
 	if (r < 0)
 		return r;
 	if (line)

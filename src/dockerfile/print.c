@@ -115,8 +115,23 @@ static void put_stage(const struct stage *s, struct buf *out)
 	buf_addch(out, ')');
 }
 
+static void put_warning(const struct dockerfile_warning *w, struct buf *out)
+{
+	buf_printf(out, "\n  (warning %s %u", w->rule, w->line);
+	if (w->end_line != w->line)
+		buf_printf(out, "-%u", w->end_line);
+	put_string(out, w->message);
+	put_field(out, "fix", w->fix);
+	if (w->mark_line)
+		buf_printf(out, " (mark %u %u %zu)", w->mark_line, w->mark_column,
+			   strlen(w->mark));
+	buf_addch(out, ')');
+}
+
 void dockerfile_print(const struct dockerfile *d, struct buf *out)
 {
+	struct check_config wanted = {0};
+
 	buf_addstr(out, "(dockerfile");
 	put_field(out, "syntax", d->syntax);
 	if (d->escape != '\\')
@@ -125,12 +140,10 @@ void dockerfile_print(const struct dockerfile *d, struct buf *out)
 	put_list(&d->globals, 2, out);
 	for (size_t k = 0; k < d->n_stages; k++)
 		put_stage(&d->stages[k], out);
-	for (size_t k = 0; k < d->n_warnings; k++) {
-		const struct dockerfile_warning *w = &d->warnings[k];
-
-		buf_printf(out, "\n  (warning %s %u", w->rule, w->line);
-		put_string(out, w->message);
-		buf_addch(out, ')');
-	}
+	check_config_parse(d->check, &wanted, NULL);
+	for (size_t k = 0; k < d->n_warnings; k++)
+		if (check_wants(&wanted, d->warnings[k].rule))
+			put_warning(&d->warnings[k], out);
+	check_config_clear(&wanted);
 	buf_addstr(out, ")\n");
 }
