@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "build/check.h"
 #include "build/graph.h"
 #include "build/history.h"
 #include "build/lower.h"
@@ -21,37 +22,24 @@ static void emit(const struct build_options *o, struct progress_event e)
 	progress_emit(o->progress, &e);
 }
 
-static void emit_warnings(const struct graph *g)
+/* check=error=true makes an error of them. */
+static int tell_warnings(const struct graph *g, struct error *err)
 {
-	const struct dockerfile *f = g->file;
+	AUTO(warning_list) struct warning_list l = {0};
 	AUTO(free) char *stranger = cache_filter_stranger(g);
 
 	if (stranger)
 		emit(g->o, (struct progress_event){.kind = PROGRESS_WARNING, .text = stranger});
-	for (size_t i = 0; i < f->n_warnings + g->warnings.n; i++) {
-		const struct dockerfile_warning *w =
-			i < f->n_warnings ? &f->warnings[i]
-					  : &g->warnings.items[i - f->n_warnings];
+	check_gather(g, &l);
+	for (size_t i = 0; i < l.n; i++) {
+		const struct dockerfile_warning *w = &l.items[i];
 		AUTO(free) char *text = NULL;
 
 		text = w->line ? mem_printf("%s: %s (line %u)", w->rule, w->message, w->line)
 			       : mem_printf("%s: %s", w->rule, w->message);
 		emit(g->o, (struct progress_event){.kind = PROGRESS_WARNING, .text = text});
 	}
-}
-
-/* # check=error=true */
-static int check_warnings(const struct graph *g, struct error *err)
-{
-	const struct dockerfile_warning *first =
-		g->file->n_warnings ? g->file->warnings : g->warnings.items;
-
-	if (!g->file->warnings_are_fatal || !(g->file->n_warnings + g->warnings.n))
-		return 0;
-	error_set(err, ERR_INVALID, "lint violation found for rules: %s", first->rule);
-	error_at(err, g->file->name, first->line, 0);
-	error_hint(err, "%s", first->message);
-	return -ERR_INVALID;
+	return check_fatal(g, &l, err);
 }
 
 static void add_history(struct image_config *cfg, const struct made_row *row, int64_t created,
@@ -187,8 +175,7 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 
 	if (r < 0)
 		return r;
-	emit_warnings(g);
-	if ((r = check_warnings(g, err)) < 0)
+	if ((r = tell_warnings(g, err)) < 0)
 		return r;
 	emit_steps(g);
 	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL, .total = g->n + 1});

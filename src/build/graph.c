@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build/graph.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "build/check.h"
 #include "build/lower.h"
 #include "image/image.h"
 
@@ -21,25 +21,6 @@ struct vertex *graph_add(struct graph *g, enum vertex_kind kind, struct vertex *
 	v->record.log = -1;
 	*vec_push(g) = v;
 	return v;
-}
-
-void graph_warn(struct graph *g, const char *rule, unsigned line, const char *fmt, ...)
-{
-	AUTO(free) char *text = NULL;
-	struct dockerfile_warning *w;
-	va_list ap;
-
-	va_start(ap, fmt);
-	text = mem_vprintf(fmt, ap);
-	va_end(ap);
-	for (size_t i = 0; i < g->warnings.n; i++)
-		if (g->warnings.items[i].line == line &&
-		    str_eq(g->warnings.items[i].message, text))
-			return;
-	w = vec_push(&g->warnings);
-	w->rule = rule;
-	w->line = line;
-	w->message = arena_strdup(&g->arena, text);
 }
 
 static int missing_image(const char *name, struct error *err)
@@ -60,13 +41,27 @@ static struct vertex *find_image(struct graph *g, const struct digest *id)
 	return NULL;
 }
 
+static struct vertex *add_missing(struct graph *g, const char *name)
+{
+	struct vertex *v = graph_add(g, VERTEX_IMAGE, NULL);
+
+	v->missing = true;
+	v->text = mem_printf("FROM %s", name);
+	return v;
+}
+
 int graph_image(struct graph *g, const char *name, struct vertex **out,
 		struct image_config *cfg, struct error *err)
 {
 	AUTO(image) struct image image = {.config = IMAGE_CONFIG_INIT};
 	struct vertex *v;
-	int r = image_find(g->store, name, &image, err);
+	int r = g->store ? image_find(g->store, name, &image, err) : -ERR_NOT_FOUND;
 
+	if (r == -ERR_NOT_FOUND && g->checking) {
+		error_clear(err);
+		*out = add_missing(g, name);
+		return 0;
+	}
 	if (r == -ERR_NOT_FOUND)
 		return missing_image(name, err);
 	if (r < 0)
@@ -100,7 +95,7 @@ static int choose_platform(struct graph *g, struct error *err)
 	}
 	if ((r = platform_parse(g->o->platform, &g->platform, err)) < 0)
 		return r;
-	if (platform_eq(&host, &g->platform))
+	if (platform_eq(&host, &g->platform) || g->checking)
 		return 0;
 	return error_set(err, ERR_UNSUPPORTED,
 			 "--platform=%s: only this machine's own platform can be built",
@@ -136,7 +131,7 @@ static void check_build_args(struct graph *g)
 	if (unused.n) {
 		AUTO(free) char *names = strlist_join(&unused, " ");
 
-		graph_warn(g, "UnusedBuildArg", 0,
+		graph_warn(g, &(struct dockerfile_warning){.rule = "UnusedBuildArg"},
 			   "One or more build-args [%s] were not consumed", names);
 	}
 }
@@ -154,7 +149,19 @@ static int add_labels(struct graph *g)
 	return 0;
 }
 
-static int fill(struct graph *g, struct error *err)
+/* The stages that the target needs; a check without a target looks at all. */
+static int lower_all(struct graph *g, struct error *err)
+{
+	int r = 0;
+
+	if (!g->checking || !str_empty(g->o->target))
+		return lower_stage(g, g->target->stage->index, err);
+	for (unsigned i = 0; r == 0 && i < g->file->n_stages; i++)
+		r = lower_stage(g, i, err);
+	return r;
+}
+
+int graph_fill(struct graph *g, struct error *err)
 {
 	int r = dockerfile_parse(g->o->dockerfile, g->o->dockerfile_len, g->o->dockerfile_name,
 				 &g->file, err);
@@ -164,29 +171,38 @@ static int fill(struct graph *g, struct error *err)
 			error_wrap(err, "dockerfile parse error on line %u", err->line);
 		return r;
 	}
-	if ((r = choose_platform(g, err)) < 0)
+	if ((r = check_options(g, err)) < 0 || (r = choose_platform(g, err)) < 0)
 		return r;
 	g->stages = mem_zalloc(g->file->n_stages * sizeof(*g->stages));
 	for (size_t i = 0; i < g->file->n_stages; i++) {
 		g->stages[i].stage = &g->file->stages[i];
 		g->stages[i].config = IMAGE_CONFIG_INIT;
 	}
-	if ((r = choose_target(g, err)) < 0 || (r = scope_globals(g, err)) < 0 ||
-	    (r = lower_stage(g, g->target->stage->index, err)) < 0)
+	if ((r = choose_target(g, err)) < 0 || (r = scope_globals(g, err)) < 0)
+		return r;
+	check_stages(g);
+	if ((r = lower_all(g, err)) < 0)
 		return r;
 	check_build_args(g);
 	return add_labels(g);
 }
 
-int graph_new(struct store *s, const struct build_options *o, struct graph **out,
-	      struct error *err)
+struct graph *graph_start(struct store *s, const struct build_options *o)
 {
-	AUTO(graph) struct graph *g = mem_new(struct graph);
-	int r;
+	struct graph *g = mem_new(struct graph);
 
 	g->store = s;
 	g->o = o;
-	if ((r = fill(g, err)) < 0)
+	return g;
+}
+
+int graph_new(struct store *s, const struct build_options *o, struct graph **out,
+	      struct error *err)
+{
+	AUTO(graph) struct graph *g = graph_start(s, o);
+	int r = graph_fill(g, err);
+
+	if (r < 0)
 		return r;
 	*out = take_ptr(g);
 	return 0;
@@ -237,6 +253,8 @@ void graph_free(struct graph *g)
 	strlist_clear(&g->used.args);
 	strlist_clear(&g->used.envs);
 	free(g->warnings.items);
+	check_config_clear(&g->checks);
+	ignore_free(g->ignore);
 	platform_clear(&g->platform);
 	dockerfile_free(g->file);
 	arena_clear(&g->arena);
@@ -320,6 +338,7 @@ void graph_print(const struct graph *g, struct buf *out)
 	image_config_encode(&g->target->config, &config);
 	buf_printf(out, "config %s\n", buf_str(&config));
 	for (size_t i = 0; i < g->warnings.n; i++)
-		buf_printf(out, "warning %s line %u: %s\n", g->warnings.items[i].rule,
-			   g->warnings.items[i].line, g->warnings.items[i].message);
+		if (check_wants(&g->checks, g->warnings.items[i].rule))
+			buf_printf(out, "warning %s line %u: %s\n", g->warnings.items[i].rule,
+				   g->warnings.items[i].line, g->warnings.items[i].message);
 }

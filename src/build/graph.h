@@ -103,6 +103,7 @@ struct vertex {
 	bool no_cache;
 
 	struct digest image; /* VERTEX_IMAGE */
+	bool missing;	     /* checking only: that image is not in the store */
 	struct run_spec run;
 	struct copy_spec copy;
 	struct used_names used;
@@ -130,9 +131,13 @@ struct stage_state {
 	struct image_config config; /* with the base's history and no layers */
 	struct vertex *base;	    /* FROM's file system: image or last vertex of a stage */
 	struct vertex *last;
-	struct strlist args;	       /* ARGs in scope, NAME=value */
-	struct strlist unset_args;     /* ARG NAME without a value */
-	struct instruction_list extra; /* ONBUILD triggers */
+	struct strlist args;		     /* ARGs in scope, NAME=value */
+	struct strlist unset_args;	     /* ARG NAME without a value */
+	struct instruction_list extra;	     /* ONBUILD triggers */
+	const struct stage_state *made_from; /* the stage that FROM names; NULL: an image */
+	bool base_missing; /* checking only: nobody knows what the base image sets */
+	bool base_shell;   /* the base has a SHELL of its own */
+	bool workdir_set;  /* by this stage or one that it is made from */
 	struct made_row *rows;
 	size_t n_rows, cap_rows;
 	bool cmd_set; /* by this stage: ENTRYPOINT does not reset it then */
@@ -160,11 +165,21 @@ struct graph {
 	struct vertex **items;
 	size_t n, cap;
 	struct warning_list warnings;
+	struct check_config checks;
+	struct ignore *ignore; /* parsed when it is first asked for */
+	/*
+	 * Nothing will run: images need not be there, and without a target every
+	 * stage is lowered.
+	 */
+	bool checking;
 	struct build_history *history; /* borrowed; NULL: nothing is recorded */
 };
 
 int graph_new(struct store *s, const struct build_options *o, struct graph **out,
 	      struct error *err);
+/* The same in two: graph_fill() may fail and leaves what it found out. */
+struct graph *graph_start(struct store *s, const struct build_options *o);
+int graph_fill(struct graph *g, struct error *err);
 void graph_free(struct graph *g);
 void graph_print(const struct graph *g, struct buf *out);
 /*
@@ -175,8 +190,6 @@ int graph_image(struct graph *g, const char *name, struct vertex **out,
 		struct image_config *cfg, struct error *err);
 struct build_history;
 struct vertex *graph_add(struct graph *g, enum vertex_kind kind, struct vertex *parent);
-void graph_warn(struct graph *g, const char *rule, unsigned line, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
 
 static inline void graph_auto(struct graph **g)
 {

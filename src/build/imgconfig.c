@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "base/root.h"
+#include "build/check.h"
 #include "build/lower.h"
 
 #include "base/banned.h"
@@ -220,9 +221,11 @@ static int apply_expose(struct graph *g, struct stage_state *st, const struct in
 		if (r < 0)
 			return r;
 		strlist_split(&split, buf_str(&words), ' ');
-		for (size_t w = 0; w < split.n; w++)
+		for (size_t w = 0; w < split.n; w++) {
 			if (*split.items[w] && (r = add_ports(&ports, split.items[w], err)) < 0)
 				return r;
+			check_port(g, i, split.items[w]);
+		}
 	}
 	strlist_sort(&ports);
 	for (size_t n = 0; n < ports.n; n++)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "build/check.h"
 #include "build/lower.h"
 
 #include <stdlib.h>
@@ -82,6 +83,10 @@ static int start_from_stage(struct graph *g, struct stage_state *st, unsigned in
 		return r;
 	image_config_copy(&from->config, &st->config);
 	st->last = from->last;
+	st->made_from = from;
+	st->base_missing = from->base_missing;
+	st->base_shell = from->config.shell.n || from->base_shell;
+	st->workdir_set = from->workdir_set;
 	for (size_t i = 0; i < from->n_rows; i++)
 		imgconfig_row(st, mem_strdup(from->rows[i].created_by), from->rows[i].vertex);
 	return 0;
@@ -96,6 +101,8 @@ static int start_from_image(struct graph *g, struct stage_state *st, const char 
 	if (r < 0)
 		return r;
 	st->last = v;
+	st->base_missing = v->missing;
+	st->base_shell = st->config.shell.n;
 	add_default_path(st);
 	return 0;
 }
@@ -111,7 +118,7 @@ static int check_platform(struct graph *g, const struct stage_state *st, struct 
 	r = scope_expand_global(g, st->stage->platform, &text, err);
 	if (r < 0 || (r = platform_parse(buf_str(&text), &want, err)) < 0)
 		return r;
-	if (!platform_eq(&want, &g->platform))
+	if (!platform_eq(&want, &g->platform) && !g->checking)
 		return error_set(
 			err, ERR_UNSUPPORTED,
 			"FROM --platform=%s: only this machine's own platform can be built",

@@ -17,6 +17,8 @@ int lower_instruction(struct graph *g, struct stage_state *st, const struct inst
 
 /* Global ARGs, for FROM. */
 int scope_globals(struct graph *g, struct error *err);
+/* What they would be without --build-arg. */
+int scope_default_globals(struct graph *g, struct strlist *out, struct error *err);
 int scope_expand_global(struct graph *g, const char *word, struct buf *out, struct error *err);
 /* With the stage's ENV and ARGs. */
 int scope_expand(struct graph *g, const struct stage_state *st, const struct instruction *i,

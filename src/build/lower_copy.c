@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "base/root.h"
+#include "build/check.h"
 #include "build/lower.h"
 
 #include "base/banned.h"
@@ -195,6 +196,8 @@ int lower_copy(struct graph *g, struct stage_state *st, const struct instruction
 		copy_spec_clear(&c);
 		return r;
 	}
+	if (!c.has_from)
+		check_sources(g, i, &c.sources);
 	c.dest = imgconfig_path(st, dest);
 	text = copy_text(i, &c, dest);
 	v = lower_vertex(g, st, i, VERTEX_COPY, c.has_from ? i->text : text);

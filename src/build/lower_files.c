@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/root.h"
+#include "build/check.h"
 #include "build/lower.h"
 
 #include "base/banned.h"
@@ -103,7 +104,8 @@ static int run_network(struct graph *g, const struct instruction *i, enum runtim
 	*out = g->o->network;
 	if (text)
 		r = runtime_network_parse(text, out, err);
-	if (r < 0 || *out != RUNTIME_NETWORK_HOST || g->o->network == RUNTIME_NETWORK_HOST)
+	if (r < 0 || *out != RUNTIME_NETWORK_HOST || g->o->network == RUNTIME_NETWORK_HOST ||
+	    g->checking)
 		return r;
 	/* a Dockerfile does not help itself to the host's network */
 	error_set(err, ERR_DENIED, "network.host is not allowed");
@@ -151,12 +153,7 @@ int lower_workdir(struct graph *g, struct stage_state *st, const struct instruct
 
 	if (r < 0)
 		return r;
-	if (*value != '/' && !st->config.working_dir)
-		graph_warn(
-			g, "WorkdirRelativePath", i->line,
-			"Relative workdir \"%s\" can have unexpected results if the base image "
-			"changes",
-			value);
+	check_workdir(g, st, i, value);
 	joined = imgconfig_path(st, value);
 	clean = root_clean_path(joined);
 	free(st->config.working_dir);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "build/check.h"
 #include "build/lower.h"
 
 #include "base/banned.h"
@@ -26,7 +27,7 @@ static const char *build_arg(const struct graph *g, const char *name)
 }
 
 /* Dockerfile reference, "Automatic platform ARGs in the global scope". */
-static void add_platform_args(struct graph *g)
+static void add_platform_args(const struct graph *g, struct strlist *out)
 {
 	static const char *const sides[] = {"TARGET", "BUILD"};
 	AUTO(platform) struct platform host = PLATFORM_INIT;
@@ -37,18 +38,18 @@ static void add_platform_args(struct graph *g)
 		AUTO(buf) struct buf text = BUF_INIT;
 
 		platform_format(p, &text);
-		strlist_printf(&g->globals, "%sPLATFORM=%s", sides[i], buf_str(&text));
-		strlist_printf(&g->globals, "%sOS=%s", sides[i], p->os);
-		strlist_printf(&g->globals, "%sARCH=%s", sides[i], p->architecture);
-		strlist_printf(&g->globals, "%sVARIANT=%s", sides[i],
-			       p->variant ? p->variant : "");
+		strlist_printf(out, "%sPLATFORM=%s", sides[i], buf_str(&text));
+		strlist_printf(out, "%sOS=%s", sides[i], p->os);
+		strlist_printf(out, "%sARCH=%s", sides[i], p->architecture);
+		strlist_printf(out, "%sVARIANT=%s", sides[i], p->variant ? p->variant : "");
 	}
-	strlist_printf(&g->globals, "TARGETSTAGE=%s", g->o->target ? g->o->target : "default");
+	strlist_printf(out, "TARGETSTAGE=%s", g->o->target ? g->o->target : "default");
 }
 
 struct lookup {
 	struct graph *g;
-	const struct stage_state *st; /* NULL: global scope */
+	const struct stage_state *st;  /* NULL: global scope, */
+	const struct strlist *globals; /* and its values */
 	const struct instruction *at;
 	char *value; /* of the last answer */
 };
@@ -60,7 +61,7 @@ static const char *find(void *data, const char *name, size_t len)
 	const char *v;
 
 	if (!l->st)
-		return strlist_env_get(&l->g->globals, key);
+		return strlist_env_get(l->globals, key);
 	/* ENV always wins over an ARG of the same name */
 	v = strlist_env_get(&l->st->config.env, key);
 	if (v) {
@@ -78,14 +79,8 @@ static void warn_unset(void *data, const char *name, size_t len)
 	struct lookup *l = data;
 	AUTO(free) char *key = mem_strndup(name, len);
 
-	if (!l->st) {
-		graph_warn(l->g, "UndefinedArgInFrom", l->at ? l->at->line : 0,
-			   "FROM argument '%s' is not declared", key);
-		return;
-	}
-	if (strlist_find(&l->st->unset_args, key) < 0 && !is_proxy(key))
-		graph_warn(l->g, "UndefinedVar", l->at ? l->at->line : 0,
-			   "Usage of undefined variable '$%s'", key);
+	if (l->st && l->at)
+		check_unset(l->g, l->st, l->at, key);
 }
 
 static int expand(struct lookup *l, const char *word, enum expand_mode mode, struct buf *out,
@@ -102,7 +97,7 @@ static int expand(struct lookup *l, const char *word, enum expand_mode mode, str
 
 int scope_expand_global(struct graph *g, const char *word, struct buf *out, struct error *err)
 {
-	struct lookup l = {.g = g};
+	struct lookup l = {.g = g, .globals = &g->globals};
 
 	return expand(&l, word, EXPAND_WORD, out, err);
 }
@@ -145,33 +140,44 @@ static void note_used(struct graph *g, const char *name)
 		strlist_add(&g->used_args, name);
 }
 
-int scope_globals(struct graph *g, struct error *err)
+/* @given: --build-arg counts. */
+static int add_globals(struct graph *g, bool given, struct strlist *out, struct error *err)
 {
-	add_platform_args(g);
-	for (size_t n = 0; n < g->file->globals.n; n++) {
-		const struct instruction *i = g->file->globals.items[n];
+	struct lookup l = {.g = g, .globals = out};
 
-		for (size_t p = 0; p < i->n_pairs; p++) {
-			const char *name = i->pairs[p].key, *given = build_arg(g, name);
+	add_platform_args(g, out);
+	for (size_t n = 0; n < g->file->globals.n; n++) {
+		l.at = g->file->globals.items[n];
+		for (size_t p = 0; p < l.at->n_pairs; p++) {
+			const char *name = l.at->pairs[p].key;
+			const char *arg = given ? build_arg(g, name) : NULL;
 			AUTO(buf) struct buf value = BUF_INIT;
 			int r;
 
 			note_used(g, name);
-			if (given) {
-				strlist_env_set(&g->globals, name, given);
+			if (arg) {
+				strlist_env_set(out, name, arg);
 				continue;
 			}
-			if (!i->pairs[p].value)
+			if (!l.at->pairs[p].value)
 				continue;
-			r = scope_expand_global(g, i->pairs[p].value, &value, err);
-			if (r < 0) {
-				error_at(err, g->file->name, i->line, 0);
+			r = expand(&l, l.at->pairs[p].value, EXPAND_WORD, &value, err);
+			if (r < 0)
 				return r;
-			}
-			strlist_env_set(&g->globals, name, buf_str(&value));
+			strlist_env_set(out, name, buf_str(&value));
 		}
 	}
 	return 0;
+}
+
+int scope_globals(struct graph *g, struct error *err)
+{
+	return add_globals(g, true, &g->globals, err);
+}
+
+int scope_default_globals(struct graph *g, struct strlist *out, struct error *err)
+{
+	return add_globals(g, false, out, err);
 }
 
 static int declare(struct graph *g, struct stage_state *st, const struct instruction *i,

@@ -247,6 +247,7 @@ struct check_rule {
 	const char *summary;
 	bool experimental; /* speaks when it is asked for only */
 	bool stage_only;   /* about what a stage does: silent if the stage is not built */
+	bool layer_only; /* about a layer's size: silent if the image does not get the layer */
 };
 
 /* All rules, ending with one without a name. */
@@ -415,6 +416,10 @@ static inline void ignore_auto(struct ignore **ig)
 }
 
 bool ignore_is_empty(const struct ignore *ig);
+/* Is there a "!" pattern? */
+bool ignore_takes_back(const struct ignore *ig);
+/* Does one pattern hide whatever lies at the root? */
+bool ignore_hides_all(const struct ignore *ig);
 
 /* Is @path (relative, clean, no slash at either end) hidden?  NULL hides nothing. */
 bool ignore_match(const struct ignore *ig, const char *path);

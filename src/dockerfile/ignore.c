@@ -235,6 +235,20 @@ bool ignore_is_empty(const struct ignore *ig)
 	return !ig || !ig->n;
 }
 
+bool ignore_takes_back(const struct ignore *ig)
+{
+	return ig && ig->has_negated;
+}
+
+bool ignore_hides_all(const struct ignore *ig)
+{
+	for (size_t i = 0; ig && i < ig->n; i++)
+		if (str_eq(ig->items[i].clean, "*") || str_eq(ig->items[i].clean, "**") ||
+		    str_eq(ig->items[i].clean, "**/*"))
+			return true;
+	return false;
+}
+
 /* ------------------------------------------------------------------------ matching */
 
 /* The elements that may come next; .n of the pattern itself means the end. */
