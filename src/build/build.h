@@ -33,6 +33,30 @@
 #include "runtime/runtime.h"
 #include "store/store.h"
 
+enum build_context_kind {
+	BUILD_CONTEXT_DIRECTORY = 1,
+	BUILD_CONTEXT_IMAGE, /* in the store */
+	BUILD_CONTEXT_STAGE, /* of the same Dockerfile */
+};
+
+/*
+ * A name given with --build-context.  It takes the place of the image that
+ * FROM, --from or from= would mean by it, and of a stage of that name.
+ */
+struct build_context {
+	const char *name; /* build_context_name() */
+	enum build_context_kind kind;
+	const char *label;  /* what it was given as, for messages */
+	int dir;	    /* DIRECTORY; borrowed */
+	const char *ignore; /* text of its ignore file, NULL: none */
+	size_t ignore_len;
+	const char *ignore_name;
+	const char *image; /* IMAGE: name or id; STAGE: name or number */
+};
+
+/* The form under which such a name is looked for. New string. */
+char *build_context_name(const char *text);
+
 struct build_options {
 	const char *dockerfile; /* text */
 	size_t dockerfile_len;
@@ -43,6 +67,8 @@ struct build_options {
 	const char *ignore;	     /* text of the ignore file, NULL: none */
 	size_t ignore_len;
 	const char *ignore_name;
+	const struct build_context *contexts;
+	size_t n_contexts;
 	const struct strlist *build_args; /* NAME=value */
 	const char *target;		  /* NULL: the last stage */
 	const struct strlist *names;	  /* normal references */

@@ -301,7 +301,8 @@ static void print_vertex(const struct vertex *v, struct buf *out)
 	static const char *const kinds[] = {[VERTEX_IMAGE] = "image",
 					    [VERTEX_RUN] = "run",
 					    [VERTEX_COPY] = "copy",
-					    [VERTEX_WORKDIR] = "workdir"};
+					    [VERTEX_WORKDIR] = "workdir",
+					    [VERTEX_SOURCE] = "source"};
 
 	buf_printf(out, "v%u %s", v->number, kinds[v->kind]);
 	if (v->parent)
@@ -314,6 +315,8 @@ static void print_vertex(const struct vertex *v, struct buf *out)
 			   v->run.workdir, (int)v->run.network);
 	} else if (v->kind == VERTEX_COPY) {
 		print_copy(&v->copy, out);
+	} else if (v->kind == VERTEX_SOURCE) {
+		buf_printf(out, "  directory: %s\n", v->source.context->label);
 	} else if (v->kind == VERTEX_WORKDIR) {
 		buf_printf(out, "  path: %s\n  user: %s\n", v->workdir, v->user);
 	}

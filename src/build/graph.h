@@ -18,6 +18,7 @@ enum vertex_kind {
 	VERTEX_RUN,
 	VERTEX_COPY, /* ADD too */
 	VERTEX_WORKDIR,
+	VERTEX_SOURCE, /* a directory of files that is no image: nothing can start from it */
 };
 
 enum vertex_state {
@@ -66,6 +67,10 @@ struct copy_spec {
 
 void copy_spec_clear(struct copy_spec *c);
 
+struct source_spec {
+	const struct build_context *context; /* borrowed */
+};
+
 /* The ENVs and ARGs whose values the words of an instruction took: NAME=value. */
 struct used_names {
 	struct strlist envs, args;
@@ -106,6 +111,7 @@ struct vertex {
 	bool missing;	     /* checking only: that image is not in the store */
 	struct run_spec run;
 	struct copy_spec copy;
+	struct source_spec source; /* VERTEX_SOURCE */
 	struct used_names used;
 	char *workdir; /* VERTEX_WORKDIR: absolute path */
 	char *user;    /* VERTEX_WORKDIR: who owns what is made */
@@ -118,6 +124,18 @@ struct vertex {
 	int64_t created_ns;
 	struct vertex_record record;
 };
+
+/* Does it take from layers, which never change and have a chain_id for a name? */
+static inline bool copy_from_layers(const struct copy_spec *c)
+{
+	return c->from && c->from->kind != VERTEX_SOURCE;
+}
+
+/* The owners of files in stages and images are kept; those in directories mean nothing. */
+static inline bool copy_keeps_owners(const struct copy_spec *c)
+{
+	return c->has_from && (!c->from || copy_from_layers(c));
+}
 
 /* One history row of an image that is being made. */
 struct made_row {

@@ -191,7 +191,8 @@ static void put_vertex(struct buf *b, const struct vertex *v)
 	static const char *const kinds[] = {[VERTEX_IMAGE] = "image",
 					    [VERTEX_RUN] = "run",
 					    [VERTEX_COPY] = "copy",
-					    [VERTEX_WORKDIR] = "workdir"};
+					    [VERTEX_WORKDIR] = "workdir",
+					    [VERTEX_SOURCE] = "source"};
 
 	buf_addch(b, '{');
 	put_text(b, "kind", kinds[v->kind]);

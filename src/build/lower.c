@@ -65,7 +65,7 @@ static void add_default_path(struct stage_state *st)
 					     "/usr/bin:/sbin:/bin");
 }
 
-static void start_from_scratch(struct graph *g, struct stage_state *st)
+void start_from_scratch(struct graph *g, struct stage_state *st)
 {
 	platform_copy(&g->platform, &st->config.platform);
 	st->config.working_dir = mem_strdup("/");
@@ -73,8 +73,7 @@ static void start_from_scratch(struct graph *g, struct stage_state *st)
 }
 
 /* FROM another stage: its config, its files and its history so far. */
-static int start_from_stage(struct graph *g, struct stage_state *st, unsigned index,
-			    struct error *err)
+int start_from_stage(struct graph *g, struct stage_state *st, unsigned index, struct error *err)
 {
 	struct stage_state *from = &g->stages[index];
 	int r = lower_stage(g, index, err);
@@ -92,8 +91,8 @@ static int start_from_stage(struct graph *g, struct stage_state *st, unsigned in
 	return 0;
 }
 
-static int start_from_image(struct graph *g, struct stage_state *st, const char *name,
-			    struct error *err)
+int start_from_image(struct graph *g, struct stage_state *st, const char *name,
+		     struct error *err)
 {
 	struct vertex *v;
 	int r = graph_image(g, name, &v, &st->config, err);
@@ -129,6 +128,7 @@ static int check_platform(struct graph *g, const struct stage_state *st, struct 
 static int start_stage(struct graph *g, struct stage_state *st, struct error *err)
 {
 	AUTO(buf) struct buf base = BUF_INIT;
+	const struct build_context *context;
 	const struct stage *named;
 	int r = check_platform(g, st, err);
 
@@ -141,10 +141,13 @@ static int start_stage(struct graph *g, struct stage_state *st, struct error *er
 		return -ERR_INVALID;
 	}
 	named = dockerfile_stage(g->file, buf_str(&base));
+	context = from_context(g, buf_str(&base));
 	if (str_eq(buf_str(&base), REFERENCE_SCRATCH))
 		start_from_scratch(g, st);
 	else if (named && named->name && named->index < st->stage->index)
 		r = start_from_stage(g, st, named->index, err);
+	else if (context)
+		r = from_start(g, st, context, err);
 	else
 		r = start_from_image(g, st, buf_str(&base), err);
 	st->base = st->last;
@@ -179,11 +182,20 @@ int lower_instruction(struct graph *g, struct stage_state *st, const struct inst
 int lower_stage(struct graph *g, unsigned index, struct error *err)
 {
 	struct stage_state *st = &g->stages[index];
+	const struct build_context *context;
 	int r;
 
 	if (st->lowered)
 		return 0;
 	st->lowered = true; /* references go to earlier stages only: no cycle is possible */
+	/* a context of the stage's own name stands for all of it */
+	context = st->stage->name ? from_context(g, st->stage->name) : NULL;
+	if (context) {
+		if ((r = from_start(g, st, context, err)) < 0 && err && !err->line)
+			error_at(err, g->file->name, st->stage->line, 0);
+		st->base = st->last;
+		return r;
+	}
 	r = start_stage(g, st, err);
 	if (r < 0) {
 		if (err && !err->line)

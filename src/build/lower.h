@@ -13,6 +13,29 @@ int lower_stage(struct graph *g, unsigned index, struct error *err);
 int lower_instruction(struct graph *g, struct stage_state *st, const struct instruction *i,
 		      struct error *err);
 
+/* How a stage begins. */
+void start_from_scratch(struct graph *g, struct stage_state *st);
+int start_from_stage(struct graph *g, struct stage_state *st, unsigned index,
+		     struct error *err);
+int start_from_image(struct graph *g, struct stage_state *st, const char *name,
+		     struct error *err);
+
+/* ---- from.c: named contexts ---- */
+
+/*
+ * What the word of COPY --from= or RUN --mount=from= means to stage @st: an
+ * earlier stage (which is lowered), a named context, or an image of the store.
+ * *out is a vertex to wait for: layers, or with VERTEX_SOURCE a directory (see
+ * sources.h); NULL for a stage without files.
+ */
+int lower_from(struct graph *g, struct stage_state *st, const char *name, struct vertex **out,
+	       struct error *err);
+/* The named context of that name, or NULL. */
+const struct build_context *from_context(const struct graph *g, const char *name);
+/* FROM a named context. */
+int from_start(struct graph *g, struct stage_state *st, const struct build_context *c,
+	       struct error *err);
+
 /* ---- scope.c: variables ---- */
 
 /* Global ARGs, for FROM. */

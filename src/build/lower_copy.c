@@ -19,29 +19,6 @@ static int refuse_flag(const struct instruction *i, const char *flag, struct err
 			 instruction_name(i->kind), flag);
 }
 
-/* The vertex behind --from: an earlier stage (name or number), else an image. */
-static int copy_from(struct graph *g, struct stage_state *st, const char *name,
-		     struct copy_spec *c, struct error *err)
-{
-	const struct stage *stage = dockerfile_stage(g->file, name);
-	int r;
-
-	c->has_from = true;
-	c->from_name = mem_strdup(name);
-	if (stage && stage->index < st->stage->index) {
-		if ((r = lower_stage(g, stage->index, err)) < 0)
-			return r;
-		c->from = g->stages[stage->index].last;
-		return 0;
-	}
-	if (stage)
-		return error_set(err, ERR_INVALID,
-				 "--from=%s: that stage comes later (stages can only copy from "
-				 "earlier ones)",
-				 name);
-	return graph_image(g, name, &c->from, NULL, err);
-}
-
 static int copy_heredoc(struct graph *g, struct stage_state *st, const struct instruction *i,
 			const struct heredoc *h, struct copy_file *out, struct error *err)
 {
@@ -130,8 +107,11 @@ static int copy_flags(struct graph *g, struct stage_state *st, const struct inst
 		r = scope_expand_new(g, st, i, chown, &c->chown, err);
 	if (r == 0 && chmod)
 		r = scope_expand_new(g, st, i, chmod, &c->chmod, err);
-	if (r == 0 && from)
-		r = copy_from(g, st, from, c, err);
+	if (r == 0 && from) {
+		c->has_from = true;
+		c->from_name = mem_strdup(from);
+		r = lower_from(g, st, from, &c->from, err);
+	}
 	c->parents = instruction_switch(i, "parents");
 	if (instruction_flag(i, "unpack"))
 		c->unpack = instruction_switch(i, "unpack") ? COPY_UNPACK_ALWAYS

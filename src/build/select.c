@@ -12,7 +12,6 @@
 struct choosing {
 	struct tree *t;
 	const struct copy_spec *c;
-	const char *ignore_name;
 	struct ignore *exclude; /* NULL: nothing is excluded */
 	struct selection *out;
 };
@@ -42,7 +41,7 @@ static int add(struct choosing *g, struct tree_node *node, const char *name, str
 }
 
 static int not_found(struct tree *t, const char *source, const struct tree_node *hidden,
-		     const char *ignore_name, struct error *err)
+		     struct error *err)
 {
 	AUTO(buf) struct buf path = BUF_INIT;
 	struct ignore_rule rule;
@@ -53,8 +52,9 @@ static int not_found(struct tree *t, const char *source, const struct tree_node 
 		return -ERR_NOT_FOUND;
 	tree_path(hidden, &path);
 	rule = ignore_rule(t->ignore, buf_str(&path));
-	error_hint(err, "%s:%u excludes it: %s", ignore_name ? ignore_name : ".dockerignore",
-		   rule.line, rule.pattern ? rule.pattern : "");
+	error_hint(err, "%s:%u excludes it: %s",
+		   t->ignore_name ? t->ignore_name : ".dockerignore", rule.line,
+		   rule.pattern ? rule.pattern : "");
 	return -ERR_NOT_FOUND;
 }
 
@@ -111,7 +111,7 @@ static int find(struct choosing *g, const char *clean, const char *source,
 	int r = tree_find(g->t, clean, out, &hidden, err);
 
 	if (r == 0 && !*out)
-		r = not_found(g->t, source, hidden, g->ignore_name, err);
+		r = not_found(g->t, source, hidden, err);
 	return r;
 }
 
@@ -145,7 +145,7 @@ static int select_with_parents(struct choosing *g, const char *source, struct er
 	if ((r = tree_filter(g->t, dir, &filter, &kept, err)) < 0)
 		return r;
 	if (!kept->n_children && *below && !glob_is_pattern(below))
-		return not_found(g->t, source, NULL, g->ignore_name, err);
+		return not_found(g->t, source, NULL, err);
 	s = vec_push(g->out);
 	s->node = kept;
 	s->name = "";
@@ -192,11 +192,10 @@ static int make_exclude(const struct copy_spec *c, struct ignore **out, struct e
 	return r;
 }
 
-int select_sources(struct tree *t, const struct copy_spec *c, const char *ignore_name,
-		   struct selection *out, struct error *err)
+int select_sources(struct tree *t, const struct copy_spec *c, struct selection *out,
+		   struct error *err)
 {
-	AUTO(choosing)
-	struct choosing g = {.t = t, .c = c, .ignore_name = ignore_name, .out = out};
+	AUTO(choosing) struct choosing g = {.t = t, .c = c, .out = out};
 	int r = make_exclude(c, &g.exclude, err);
 
 	for (size_t i = 0; r == 0 && i < c->sources.n; i++)

@@ -24,8 +24,8 @@ struct selection {
  * Everything selected is loaded.  A source that is not there is
  * -ERR_NOT_FOUND; the message says which line of which file hid it, if so.
  */
-int select_sources(struct tree *t, const struct copy_spec *c, const char *ignore_name,
-		   struct selection *out, struct error *err);
+int select_sources(struct tree *t, const struct copy_spec *c, struct selection *out,
+		   struct error *err);
 void selection_clear(struct selection *s);
 
 bool selection_has_digests(const struct selection *s);

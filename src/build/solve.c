@@ -15,21 +15,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "build/history.h"
+#include "build/sources.h"
 #include "build/worker.h"
 #include "image/image.h"
 
 #include "base/banned.h"
 
 #define WORKERS_MAX 8 /* RUN steps mostly wait for networks and disks */
-
-/* One source of COPY: the context, or the tree of a stage or image. */
-struct source {
-	const struct vertex *of; /* NULL: the context */
-	bool empty;		 /* of a stage without files */
-	int fd;
-	struct tree *tree;
-	struct source *next;
-};
 
 struct running {
 	struct solve *s;
@@ -54,9 +46,7 @@ struct solve {
 	struct store *store;
 	struct lease **lease;
 	struct loop *loop;
-	struct ignore *ignore;
-	struct tree_index *index;
-	struct source *sources;
+	struct sources sources;
 	struct running *running;
 	unsigned n_running;
 	struct network_endpoint endpoint;
@@ -144,56 +134,6 @@ static int64_t stamp(const struct solve *s)
 	return s->g->o->has_epoch ? s->g->o->epoch_sec * 1000000000 : clock_now_ns();
 }
 
-/* ---- sources ---- */
-
-static int open_source(struct solve *s, const struct vertex *v, struct source *src,
-		       struct error *err)
-{
-	AUTO(snapshot_stack) struct snapshot_stack stack = {.bottom = -1};
-	int r;
-
-	src->fd = -1;
-	if (!v->copy.has_from) {
-		src->fd = fcntl(s->g->o->context, F_DUPFD_CLOEXEC, 0);
-		if (src->fd < 0)
-			return error_sys(err, "the build context");
-		return tree_open(src->fd, s->g->o->context_name, s->ignore, s->index,
-				 &src->tree, err);
-	}
-	if (v->copy.from) {
-		r = image_stack(s->store, v->copy.from->diff_ids.items,
-				v->copy.from->diff_ids.n, &stack, err);
-		if (r < 0)
-			return r;
-	}
-	if ((r = snapshot_view(&stack, &src->fd, err)) < 0)
-		return r;
-	return tree_open(src->fd, v->copy.from_name, NULL, NULL, &src->tree, err);
-}
-
-static int get_tree(struct solve *s, const struct vertex *v, struct tree **out,
-		    struct error *err)
-{
-	struct source *src = s->sources;
-	int r;
-
-	for (; src; src = src->next)
-		if (src->of == v->copy.from &&
-		    src->empty == (v->copy.has_from && !v->copy.from))
-			break;
-	if (!src) {
-		src = mem_new(struct source);
-		src->of = v->copy.from;
-		src->empty = v->copy.has_from && !v->copy.from;
-		src->next = s->sources;
-		s->sources = src;
-		if ((r = open_source(s, v, src, err)) < 0)
-			return r;
-	}
-	*out = src->tree;
-	return src->tree ? 0 : error_set(err, ERR_SYSTEM, "the source could not be opened");
-}
-
 /* ---- keys ---- */
 
 /*
@@ -208,15 +148,15 @@ static int find_content(struct running *r, struct error *err)
 	struct digest memo, ignored;
 	int e;
 
-	if (c->from) {
+	if (copy_from_layers(c)) {
 		step_memo_key(r->v, &memo);
 		r->has_content = c->n_files == 0 && !r->v->no_cache &&
 				 store_memo_find(s->store, &memo, &r->content);
 		if (r->has_content)
 			return 0;
 	}
-	if ((e = get_tree(s, r->v, &r->tree, err)) < 0 ||
-	    (e = select_sources(r->tree, c, s->g->o->ignore_name, &r->sources, err)) < 0)
+	if ((e = sources_tree(&s->sources, c, &r->tree, err)) < 0 ||
+	    (e = select_sources(r->tree, c, &r->sources, err)) < 0)
 		return e;
 	if (!selection_has_digests(&r->sources)) {
 		if (r->v->no_cache || !store_memo_find(s->store, &r->definition, &ignored))
@@ -224,7 +164,7 @@ static int find_content(struct running *r, struct error *err)
 		if ((e = selection_digest_all(r->tree, &r->sources, err)) < 0)
 			return e;
 	}
-	selection_hash(&r->sources, c->has_from, &r->content);
+	selection_hash(&r->sources, copy_keeps_owners(c), &r->content);
 	r->has_content = true;
 	return 0;
 }
@@ -318,7 +258,7 @@ static int record_memos(struct running *r, struct error *err)
 	if (r->v->kind != VERTEX_COPY)
 		return 0;
 	if ((e = store_memo_add(store, &r->definition, &r->content, err)) < 0 ||
-	    !r->v->copy.from || r->v->copy.n_files)
+	    !copy_from_layers(&r->v->copy) || r->v->copy.n_files)
 		return e;
 	step_memo_key(r->v, &memo);
 	return store_memo_add(store, &memo, &r->content, err);
@@ -364,13 +304,13 @@ static int record(struct running *r, const struct layer_info *info, int64_t dura
 		/* files of 0 names (replaced by a later source) were not copied: read them */
 		if ((e = selection_digest_all(r->tree, &r->sources, err)) < 0)
 			return e;
-		selection_hash(&r->sources, r->v->copy.has_from, &r->content);
+		selection_hash(&r->sources, copy_keeps_owners(&r->v->copy), &r->content);
 		r->has_content = true;
 		set_key(r);
 	}
 	if (r->v->kind == VERTEX_COPY)
 		files_save(store_dir(store, STORE_HISTORY), &r->content, &r->sources,
-			   r->v->copy.has_from);
+			   copy_keeps_owners(&r->v->copy));
 	if ((e = store_begin(store, false, err)) < 0)
 		return e;
 	e = store_layer_commit(store, &layer, err);
@@ -476,9 +416,8 @@ static int prepare_copy(struct running *r, struct error *err)
 	int e;
 
 	if (!r->tree) {
-		if ((e = get_tree(r->s, r->v, &r->tree, err)) < 0 ||
-		    (e = select_sources(r->tree, &r->v->copy, r->s->g->o->ignore_name,
-					&r->sources, err)) < 0)
+		if ((e = sources_tree(&r->s->sources, &r->v->copy, &r->tree, err)) < 0 ||
+		    (e = select_sources(r->tree, &r->v->copy, &r->sources, err)) < 0)
 			return e;
 	}
 	r->job.tree = r->tree;
@@ -529,6 +468,10 @@ static void start_vertex(struct solve *s, struct vertex *v)
 
 	if (v->kind == VERTEX_IMAGE) {
 		start_image(s, v);
+		return;
+	}
+	if (v->kind == VERTEX_SOURCE) { /* it is there: nothing is copied anywhere first */
+		v->state = VERTEX_DONE;
 		return;
 	}
 	r = mem_new(struct running);
@@ -593,7 +536,6 @@ static void on_tick(void *data)
 static int prepare(struct solve *s, struct error *err)
 {
 	const struct build_options *o = s->g->o;
-	struct stat st;
 	sigset_t set;
 	int r;
 
@@ -606,33 +548,14 @@ static int prepare(struct solve *s, struct error *err)
 	loop_add_signals(s->loop, &set, on_signal, s);
 	if (o->progress && o->progress->tick_ns)
 		loop_add_timer(s->loop, o->progress->tick_ns, false, on_tick, s);
-	if (o->ignore &&
-	    (r = ignore_parse(o->ignore, o->ignore_len, o->ignore_name, &s->ignore, err)) < 0)
-		return r;
-	if (o->context < 0)
-		return 0;
-	if (fstat(o->context, &st) < 0)
-		return error_sys(err, "the build context");
-	s->index = index_load(store_dir(s->store, STORE_CACHE), &st);
-	return 0;
+	return sources_open(&s->sources, s->store, o, err);
 }
 
 static void finish(struct solve *s)
 {
-	while (s->sources) {
-		struct source *next = s->sources->next;
-
-		tree_free(s->sources->tree);
-		close_fd(&s->sources->fd);
-		free(s->sources);
-		s->sources = next;
-	}
-	if (s->index)
-		index_save(s->index, store_dir(s->store, STORE_CACHE));
-	index_free(s->index);
+	sources_close(&s->sources);
 	if (s->has_endpoint)
 		network_endpoint_close(&s->endpoint);
-	ignore_free(s->ignore);
 	loop_free(s->loop);
 }
 

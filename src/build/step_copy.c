@@ -51,7 +51,7 @@ static int make_look(const struct job *j, int view, struct plan_look *look, stru
 	int r;
 
 	*look = (struct plan_look){
-		.keep_owner = c->has_from,
+		.keep_owner = copy_keeps_owners(c),
 		.chmod = c->chmod,
 		.has_latest = j->g->o->has_epoch,
 		.latest_sec = j->g->o->epoch_sec,

@@ -54,6 +54,7 @@ struct tree {
 	const char *name; /* for messages */
 	struct arena arena;
 	const struct ignore *ignore; /* borrowed, may be NULL */
+	const char *ignore_name;     /* of its file, for messages; borrowed */
 	struct tree_index *index;    /* borrowed, may be NULL */
 	struct tree_node *top;
 	struct tree_node **files; /* regular files by number */

@@ -67,6 +67,7 @@ static int execute(struct job *j, struct layer_info *out, struct error *err)
 		break;
 	case VERTEX_NONE:
 	case VERTEX_IMAGE:
+	case VERTEX_SOURCE:
 	default:
 		return error_set(err, ERR_UNSUPPORTED, "nothing to execute");
 	}

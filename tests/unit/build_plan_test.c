@@ -121,7 +121,7 @@ static int copy(struct fixture *f, const char *ignore, const char *dest,
 		strlist_add(&c.sources, *sources);
 	assert_int_equal(ignore_parse(ignore, strlen(ignore), ".dockerignore", &ig, NULL), 0);
 	assert_int_equal(tree_open(f->context, "the context", ig, NULL, &t, NULL), 0);
-	r = select_sources(t, &c, ".dockerignore", &sel, err);
+	r = select_sources(t, &c, &sel, err);
 	if (r == 0)
 		r = plan_copy(&plan, &sel, dest, err);
 	plan_sort(&plan);
@@ -333,7 +333,7 @@ static void test_hash_ignores_times_only(void **state)
 			write_file(f->context, "d/f", "THREE");
 		strlist_add(&c.sources, "d");
 		assert_int_equal(tree_open(f->context, "c", NULL, NULL, &t, NULL), 0);
-		assert_int_equal(select_sources(t, &c, NULL, &sel, NULL), 0);
+		assert_int_equal(select_sources(t, &c, &sel, NULL), 0);
 		assert_int_equal(selection_digest_all(t, &sel, NULL), 0);
 		selection_hash(&sel, false, &seen[i]);
 		tree_free(t);
