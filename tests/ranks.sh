@@ -48,7 +48,8 @@ src/runtime/stdio.c      /dev/null
 src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
 src/runtime/etc.c        single components in a directory that we made
 src/build/tree.c         stat of one component below an opened directory, no link followed
-src/build/files.c        names in history/ that we made
+src/build/explain_log.c  names in history/ that we made
+src/build/files.c        the same
 src/build/history.c      the same
 src/build/past.c         the same
 src/build/step_run.c     /dev/null; layers/DIR of ours; one component at a time

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/map.h"
 #include "base/progress.h"
 #include "base/strlist.h"
@@ -108,6 +109,53 @@ void build_result_clear(struct build_result *r);
 int build_changes(struct store *s, const struct strlist *changes, struct image_config *cfg,
 		  struct error *err);
 
+/* ---- afterwards: what the last builds left in the store's history ---- */
+
+/*
+ * Why the steps of a build ran, as JSON (docs/explain.md).  @id: the beginning
+ * of a build's id, NULL: the last.  @step: "3", "[builder 2/4]", ":12" (a line); then only
+ * that one is in it and those that its reasons lead to; NULL: all.
+ * -ERR_NOT_FOUND: no such build, no such step.
+ */
+int build_explain(struct store *s, const char *id, const char *step, json_t **out,
+		  struct error *err);
+
+/* What a RUN said, whole. */
+struct build_log {
+	char *title; /* "[builder 2/4] RUN make" */
+	char *build; /* the build that ran it; NULL if it said nothing */
+	int fd;	     /* to be read; -1 if it said nothing */
+};
+
+struct build_log_list {
+	struct build_log *items;
+	size_t n, cap;
+};
+
+/* Of one step; of all that said something with @step NULL.  Names as for build_explain(). */
+int build_logs(struct store *s, const char *id, const char *step, struct build_log_list *out,
+	       struct error *err);
+void build_log_list_clear(struct build_log_list *l);
+
+struct build_change {
+	char kind;  /* 'A' added, 'C' changed, 'D' deleted */
+	char *path; /* absolute; a directory ends in a slash */
+	uint64_t bytes, old_bytes;
+};
+
+struct build_change_list {
+	struct build_change *items;
+	size_t n, cap;
+};
+
+/* What a step changed in the file system that it began with, in canonical order. */
+int build_diff(struct store *s, const char *id, const char *step, struct build_change_list *out,
+	       struct error *err);
+void build_change_list_clear(struct build_change_list *l);
+
+/* Forgets all that is known of earlier builds; *out_bytes were freed. */
+int build_forget(struct store *s, uint64_t *out_bytes, struct error *err);
+
 enum build_dump {
 	BUILD_DUMP_AST = 1,
 	BUILD_DUMP_GRAPH,
@@ -115,3 +163,12 @@ enum build_dump {
 /* The stage of the pipeline as text, for tests and for the curious. */
 int build_print(struct store *s, const struct build_options *o, enum build_dump what,
 		struct buf *out, struct error *err);
+
+static inline void build_log_list_auto(struct build_log_list *l)
+{
+	build_log_list_clear(l);
+}
+static inline void build_change_list_auto(struct build_change_list *l)
+{
+	build_change_list_clear(l);
+}

@@ -168,6 +168,10 @@ static void put_execution(struct buf *b, const struct vertex *v)
 		put_number(b, "duration", v->record.duration_ns);
 	if (v->state == VERTEX_DONE && v->diff_ids.n)
 		put_digest(b, "layer", &v->diff_ids.items[v->diff_ids.n - 1]);
+	if (v->record.has_log) {
+		put_name(b, "log");
+		buf_addstr(b, "true");
+	}
 	if (v->record.inputs) {
 		put_name(b, "inputs");
 		buf_addstr(b, v->record.inputs);
@@ -200,6 +204,8 @@ static void put_vertex(struct buf *b, const struct vertex *v)
 	put_text(b, "title", v->text);
 	put_text(b, "text", v->instruction ? v->instruction->text : v->text);
 	put_number(b, "line", v->line);
+	if (v->instruction && v->instruction->end_line > v->line)
+		put_number(b, "end_line", v->instruction->end_line);
 	if (v->parent)
 		put_number(b, "parent", v->parent->number);
 	if (v->copy.from)

@@ -152,3 +152,8 @@ int history_trim(int history, bool all, uint64_t *out_bytes, struct error *err)
 		*out_bytes = removed;
 	return r;
 }
+
+int build_forget(struct store *s, uint64_t *out_bytes, struct error *err)
+{
+	return history_trim(store_dir(s, STORE_HISTORY), true, out_bytes, err);
+}

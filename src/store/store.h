@@ -187,6 +187,8 @@ struct store_step {
 /* -ERR_NOT_FOUND. Marks it as used now and then. */
 int store_step_find(struct store *s, const struct digest *key, struct store_step *out,
 		    struct error *err);
+/* The inputs of a record, a new string; not a use.  -ERR_NOT_FOUND. */
+int store_step_inputs(struct store *s, const struct digest *key, char **out, struct error *err);
 int store_step_add(struct store *s, const struct store_step *step, struct error *err);
 void store_step_clear(struct store_step *step);
 

@@ -32,6 +32,19 @@ int store_step_find(struct store *s, const struct digest *key, struct store_step
 	return db_exec(s, err, "UPDATE step SET used = ? WHERE key = ?", "id", now, key);
 }
 
+int store_step_inputs(struct store *s, const struct digest *key, char **out, struct error *err)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(s, &stmt, err, "SELECT inputs FROM step WHERE key = ?", "d", key);
+
+	if (r < 0 || (r = db_step(s, stmt, err)) < 0)
+		return r;
+	if (r == 0)
+		return error_set(err, ERR_NOT_FOUND, "no such step record");
+	*out = db_text(stmt, 0);
+	return 0;
+}
+
 int store_step_add(struct store *s, const struct store_step *step, struct error *err)
 {
 	return db_exec(s, err,
