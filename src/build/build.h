@@ -153,7 +153,10 @@ int build_diff(struct store *s, const char *id, const char *step, struct build_c
 	       struct error *err);
 void build_change_list_clear(struct build_change_list *l);
 
-/* Forgets all that is known of earlier builds; *out_bytes were freed. */
+/*
+ * Forgets logs, lists of files and all records but the last one of each thing that
+ * was built, which says what the cache had; *out_bytes were freed.
+ */
 int build_forget(struct store *s, uint64_t *out_bytes, struct error *err);
 
 enum build_dump {

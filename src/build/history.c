@@ -294,5 +294,5 @@ void history_save(struct build_history *h, const struct graph *g, const struct d
 	    io_write_file(directory(h), name, b.data, b.len, 0600, 0, NULL) < 0)
 		log_debug("build", "no record of this build was kept");
 	if (ran_anything(g) || h->started_ns / 1000 % TRIM_ONE_IN == 0)
-		history_trim(directory(h), false, NULL, NULL);
+		history_trim(directory(h), HISTORY_CEILING, NULL, NULL);
 }

@@ -66,8 +66,11 @@ int past_load(int history, const struct past *p, json_t **out, struct error *err
 int past_log(int history, const char *key, const char *id, struct buf *out_name,
 	     struct error *err);
 
-/* Removes what is above the ceiling; all, if @all. */
-int history_trim(int history, bool all, uint64_t *out_bytes, struct error *err);
+enum history_trim {
+	HISTORY_CEILING = 0, /* what is above the limits */
+	HISTORY_PRUNE,	     /* all but the last record of each identity */
+};
+int history_trim(int history, enum history_trim how, uint64_t *out_bytes, struct error *err);
 
 /* ---- lists of files ---- */
 

@@ -124,30 +124,47 @@ static void look(int history, const struct dir_list *names, struct file_list *ou
 		qsort(out->items, out->n, sizeof(*out->items), newest_first);
 }
 
-int history_trim(int history, bool all, uint64_t *out_bytes, struct error *err)
+struct trimming {
+	enum history_trim how;
+	uint64_t bytes;
+	unsigned builds;
+	struct strlist identities; /* seen */
+};
+
+/* The files come newest first. */
+static bool stays(struct trimming *t, const struct file *f)
+{
+	bool is_build = str_starts(f->name, "build-");
+	const char *identity = is_build ? strrchr(f->name, '-') : NULL;
+
+	t->builds += is_build;
+	t->bytes += f->bytes;
+	if (t->how == HISTORY_CEILING)
+		return t->bytes <= LIMIT_HISTORY_BYTES &&
+		       (!is_build || t->builds <= LIMIT_HISTORY_BUILDS);
+	if (!identity || strlist_find(&t->identities, identity) >= 0)
+		return false;
+	strlist_add(&t->identities, identity);
+	return true;
+}
+
+int history_trim(int history, enum history_trim how, uint64_t *out_bytes, struct error *err)
 {
 	AUTO(dir_list) struct dir_list names = {0};
+	struct trimming t = {.how = how};
 	struct file_list files = {0};
-	uint64_t bytes = 0, removed = 0;
-	unsigned builds = 0;
+	uint64_t removed = 0;
 	int r = dir_list_read(history, &names, err);
 
 	if (r == 0)
 		look(history, &names, &files);
-	for (size_t i = 0; i < files.n; i++) {
-		struct file *f = &files.items[i];
-		bool is_build = str_starts(f->name, "build-");
-
-		builds += is_build;
-		bytes += f->bytes;
-		if (!all && bytes <= LIMIT_HISTORY_BYTES &&
-		    (!is_build || builds <= LIMIT_HISTORY_BUILDS))
-			continue;
+	for (size_t i = 0; i < files.n; i++)
 		/* somebody else may have been here: that is as good */
-		if (unlinkat(history, f->name, 0) == 0)
-			removed += f->bytes;
-	}
+		if (!stays(&t, &files.items[i]) &&
+		    unlinkat(history, files.items[i].name, 0) == 0)
+			removed += files.items[i].bytes;
 	free(files.items);
+	strlist_clear(&t.identities);
 	if (out_bytes)
 		*out_bytes = removed;
 	return r;
@@ -155,5 +172,5 @@ int history_trim(int history, bool all, uint64_t *out_bytes, struct error *err)
 
 int build_forget(struct store *s, uint64_t *out_bytes, struct error *err)
 {
-	return history_trim(store_dir(s, STORE_HISTORY), true, out_bytes, err);
+	return history_trim(store_dir(s, STORE_HISTORY), HISTORY_PRUNE, out_bytes, err);
 }

@@ -33,6 +33,9 @@ struct cli_globals {
 const struct command *const *cli_commands(size_t *out_n);
 
 extern const struct command cmd_build;
+extern const struct command cmd_build_diff;
+extern const struct command cmd_build_log;
+extern const struct command cmd_build_why;
 extern const struct command cmd_builder;
 extern const struct command cmd_builder_prune;
 extern const struct command cmd_buildx;

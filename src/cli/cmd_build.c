@@ -9,6 +9,7 @@
 #include "cli/cli_error.h"
 #include "cli/cli_progress.h"
 #include "cli/cli_source.h"
+#include "cli/cmd_build_why.h"
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -17,11 +18,12 @@
 #include "base/banned.h"
 
 #define EXIT_INTERRUPTED 130
+#define EXPLAIN_REASONS	 20
 
 struct build_options_cli {
 	struct strlist hosts, args, labels, names, no_cache_stages;
 	char *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
-		*provenance, *sbom;
+		*provenance, *sbom, *explain;
 	bool no_cache, pull, quiet, load, remove, force_remove;
 };
 
@@ -34,6 +36,9 @@ static const struct option_def options[] = {
 	BUILD(0, "build-arg", LIST, args, "Set build-time variables", .type = "stringArray"),
 	BUILD(0, "dump", STRING, dump, "Print a stage of the build instead: ast, graph",
 	      .hidden = true),
+	BUILD(0, "explain", STRING, explain,
+	      "Show why each step that ran did not come from the cache (\"text\", \"json\")",
+	      .no_value = "text"),
 	BUILD('f', "file", STRING, file,
 	      "Name of the Dockerfile (default: \"PATH/Dockerfile\")"),
 	BUILD(0, "force-rm", BOOL, force_remove, "Always remove intermediate containers",
@@ -141,6 +146,14 @@ static int parse_dump(const char *text, enum build_dump *out, struct error *err)
 	return 0;
 }
 
+static int check_explain(const char *text, struct error *err)
+{
+	if (!text || str_eq(text, "text") || str_eq(text, "json"))
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "invalid argument \"%s\" for --explain: it takes text or json", text);
+}
+
 static int make_request(const struct build_options_cli *o, struct engine_build *req,
 			struct error *err)
 {
@@ -151,6 +164,7 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 	    (r = check_pairs(&o->labels, false, err)) < 0 ||
 	    (r = check_attestation("provenance", o->provenance, err)) < 0 ||
 	    (r = check_attestation("sbom", o->sbom, err)) < 0 ||
+	    (r = check_explain(o->explain, err)) < 0 ||
 	    (r = parse_dump(o->dump, &req->dump, err)) < 0)
 		return r;
 	if (str_eq(req->context, "-") && str_eq(o->file, "-"))
@@ -236,6 +250,28 @@ static int finish(const struct cli_invocation *inv, const struct build_result *r
 	return o->iidfile ? write_id(o->iidfile, id, err) : 0;
 }
 
+/* Of a build that failed too: what ran, ran for a reason. */
+static int explain(const struct cli_invocation *inv, struct engine *e, const char *id,
+		   struct error *err)
+{
+	const struct build_options_cli *o = inv->options;
+	AUTO(json) json_t *document = NULL;
+	AUTO(buf) struct buf text = BUF_INIT;
+	int r;
+
+	if (!o->explain || !*id)
+		return 0;
+	if ((r = engine_build_why(e, id, NULL, &document, err)) < 0)
+		return r;
+	if (str_eq(o->explain, "json")) {
+		cli_print_format(inv, "json", document);
+		return 0;
+	}
+	cli_explain_text(document, EXPLAIN_REASONS, &text);
+	fwrite(buf_str(&text), 1, text.len, inv->program->err);
+	return 0;
+}
+
 static int build(const struct cli_invocation *inv, struct engine_build *req,
 		 struct cli_progress *p, bool quiet)
 {
@@ -256,6 +292,8 @@ static int build(const struct cli_invocation *inv, struct engine_build *req,
 	req->dump_out = &dump;
 	r = engine_build(e, req, &result, &dockerfile, &err);
 	cli_progress_finish(p);
+	if (explain(inv, e, result.id, r < 0 ? NULL : &err) < 0 && r == 0)
+		r = -(int)err.code;
 	if (r == 0 && req->dump)
 		cli_print(inv, &dump);
 	else if (r == 0)
@@ -297,7 +335,7 @@ const struct command cmd_build = {
 	.path = "image build",
 	.aliases = "build, builder build, buildx build, buildx b",
 	.summary = "Build an image from a Dockerfile",
-	.usage = "[OPTIONS] PATH | URL | -",
+	.usage = "[OPTIONS] PATH | URL | -\nwhy|log|diff [OPTIONS] [STEP]",
 	COMMAND_OPTIONS(options, build_options_cli),
 	.min_args = 1,
 	.max_args = 1,

@@ -16,14 +16,15 @@ const struct command cmd_system = {
 	.path = "system", .summary = "Manage stave", .flags = COMMAND_GROUP};
 
 static const struct command *const all[] = {
-	&cmd_build,   &cmd_builder,   &cmd_builder_prune,
-	&cmd_buildx,  &cmd_container, &cmd_container_inspect,
-	&cmd_history, &cmd_image,     &cmd_image_inspect,
-	&cmd_images,  &cmd_import,    &cmd_info,
-	&cmd_inspect, &cmd_load,      &cmd_ps,
-	&cmd_rm,      &cmd_rmi,	      &cmd_run,
-	&cmd_system,  &cmd_save,      &cmd_system_check,
-	&cmd_tag,     &cmd_version,
+	&cmd_build,	&cmd_build_diff, &cmd_build_log,
+	&cmd_build_why, &cmd_builder,	 &cmd_builder_prune,
+	&cmd_buildx,	&cmd_container,	 &cmd_container_inspect,
+	&cmd_history,	&cmd_image,	 &cmd_image_inspect,
+	&cmd_images,	&cmd_import,	 &cmd_info,
+	&cmd_inspect,	&cmd_load,	 &cmd_ps,
+	&cmd_rm,	&cmd_rmi,	 &cmd_run,
+	&cmd_system,	&cmd_save,	 &cmd_system_check,
+	&cmd_tag,	&cmd_version,
 };
 
 const struct command *const *cli_commands(size_t *out_n)

@@ -65,6 +65,14 @@ struct engine_build {
 int engine_build(struct engine *e, const struct engine_build *req, struct build_result *out,
 		 struct buf *out_dockerfile, struct error *err);
 
+/* What the last builds left behind: see build_explain(), build_logs(), build_diff(). */
+int engine_build_why(struct engine *e, const char *id, const char *step, json_t **out,
+		     struct error *err);
+int engine_build_logs(struct engine *e, const char *id, const char *step,
+		      struct build_log_list *out, struct error *err);
+int engine_build_diff(struct engine *e, const char *id, const char *step,
+		      struct build_change_list *out, struct error *err);
+
 /* ---- images ---- */
 
 /* Newest first; one element an image, with all its names. */
@@ -167,5 +175,6 @@ void engine_info_clear(struct engine_info *i);
 /* Rows, bytes, digests of blobs and layers.  -ERR_CORRUPT if a problem is left. */
 int engine_check(struct engine *e, bool repair, const struct store_problem_sink *sink,
 		 struct error *err);
-/* Forgets the build cache (step records) and removes what only it used. */
+/* Forgets the build cache (step records, logs, older records of builds) and removes what only
+ * it used. */
 int engine_builder_prune(struct engine *e, struct store_collected *out, struct error *err);
