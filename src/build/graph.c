@@ -213,6 +213,7 @@ void stage_state_clear(struct stage_state *st)
 	image_config_clear(&st->config);
 	strlist_clear(&st->args);
 	strlist_clear(&st->unset_args);
+	strlist_clear(&st->arg_names);
 	free(st->extra.items);
 	for (size_t i = 0; i < st->n_rows; i++)
 		free(st->rows[i].created_by);

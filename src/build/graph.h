@@ -149,8 +149,9 @@ struct stage_state {
 	struct image_config config; /* with the base's history and no layers */
 	struct vertex *base;	    /* FROM's file system: image or last vertex of a stage */
 	struct vertex *last;
-	struct strlist args;		     /* ARGs in scope, NAME=value */
-	struct strlist unset_args;	     /* ARG NAME without a value */
+	struct strlist args;	   /* ARGs in scope, NAME=value */
+	struct strlist unset_args; /* ARG NAME without a value */
+	struct strlist arg_names;  /* of all ARGs, in the order of their first declaration */
 	struct instruction_list extra;	     /* ONBUILD triggers */
 	const struct stage_state *made_from; /* the stage that FROM names; NULL: an image */
 	bool base_missing; /* checking only: nobody knows what the base image sets */

@@ -154,6 +154,7 @@ static int apply_env(struct graph *g, struct stage_state *st, const struct instr
 
 		*eq = 0;
 		strlist_env_set(&st->config.env, set.items[n], eq + 1);
+		strlist_env_unset(&st->args, set.items[n]);
 	}
 	imgconfig_row(st, buf_steal(&row), NULL);
 	return 0;

@@ -116,10 +116,11 @@ static int write_made(struct writing *w, const struct plan_entry *p, struct erro
 				.mtime_sec = clamp_time(w, p->mtime_sec)};
 
 	set_owner(w, &e, NULL);
-	/* as Docker: an octal mode counts for them too, less setuid and the like */
+	/* as Docker: an octal mode counts here too, less setuid and the like,
+	 * and less the umask of its daemon */
 	if (w->look->chmod && *w->look->chmod >= '0' && *w->look->chmod <= '7') {
 		chmod_apply(w->look->chmod, &e.mode);
-		e.mode &= S_IFMT | 0777;
+		e.mode &= S_IFMT | 0755;
 	}
 	return layer_writer_add(w->w, &e, -1, err);
 }

@@ -62,15 +62,15 @@ static const char *find(void *data, const char *name, size_t len)
 
 	if (!l->st)
 		return strlist_env_get(l->globals, key);
-	/* ENV always wins over an ARG of the same name */
-	v = strlist_env_get(&l->st->config.env, key);
+	/* the later one counts: an ENV takes the ARGs of its name away */
+	v = strlist_env_get(&l->st->args, key);
 	if (v) {
-		strlist_env_set(&l->g->used.envs, key, v);
+		strlist_env_set(&l->g->used.args, key, v);
 		return v;
 	}
-	v = strlist_env_get(&l->st->args, key);
+	v = strlist_env_get(&l->st->config.env, key);
 	if (v)
-		strlist_env_set(&l->g->used.args, key, v);
+		strlist_env_set(&l->g->used.envs, key, v);
 	return v;
 }
 
@@ -199,6 +199,8 @@ static int declare(struct graph *g, struct stage_state *st, const struct instruc
 	}
 	if (!v)
 		v = strlist_env_get(&g->globals, name);
+	if (strlist_find(&st->arg_names, name) < 0)
+		strlist_add(&st->arg_names, name);
 	strlist_env_unset(&st->args, name);
 	if (v)
 		strlist_env_set(&st->args, name, v);
@@ -233,11 +235,11 @@ void scope_run_env(const struct graph *g, const struct stage_state *st, struct s
 {
 	strlist_addall(out, &st->config.env);
 	for (size_t i = 0; i < st->args.n; i++) {
+		const char *eq = strchr(st->args.items[i], '=');
 		AUTO(free)
-		char *name = mem_strndup(st->args.items[i], strcspn(st->args.items[i], "="));
+		char *name = mem_strndup(st->args.items[i], (size_t)(eq - st->args.items[i]));
 
-		if (!strlist_env_get(&st->config.env, name))
-			strlist_add(out, st->args.items[i]);
+		strlist_env_set(out, name, eq + 1);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(proxy_args); i++) {
 		const char *v = build_arg(g, proxy_args[i]);
@@ -247,14 +249,17 @@ void scope_run_env(const struct graph *g, const struct stage_state *st, struct s
 	}
 }
 
+/* As BuildKit: what a RUN sees by that name; "" if nothing. */
 void scope_history_args(const struct stage_state *st, struct strlist *out)
 {
-	for (size_t i = 0; i < st->args.n; i++) {
-		AUTO(free)
-		char *name = mem_strndup(st->args.items[i], strcspn(st->args.items[i], "="));
+	for (size_t i = 0; i < st->arg_names.n; i++) {
+		const char *name = st->arg_names.items[i];
+		const char *value = strlist_env_get(&st->args, name);
 
-		if (!is_proxy(name))
-			strlist_add(out, st->args.items[i]);
+		if (is_proxy(name))
+			continue;
+		if (!value)
+			value = strlist_env_get(&st->config.env, name);
+		strlist_take(out, mem_printf("%s=%s", name, value ? value : ""));
 	}
-	strlist_sort(out);
 }

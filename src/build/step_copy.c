@@ -19,29 +19,52 @@ static int open_view(const struct job *j, int *out, struct error *err)
 	return j->parent.dirs.n ? snapshot_view(&j->parent, out, err) : 0;
 }
 
+/* A half of --chown.  As Docker: a name that nobody has is nobody's choice. */
+static int find_owner(int view, const char *text, struct runtime_user *out, bool *out_found,
+		      struct error *err)
+{
+	int r = runtime_resolve_user(view, text, out, err);
+
+	*out_found = r == 0;
+	if (r != -ERR_NOT_FOUND)
+		return r;
+	error_clear(err);
+	return 0;
+}
+
+/*
+ * BuildKit's reading of USER[:GROUP]: a number is user and group alike, whatever
+ * passwd says; an unknown user is root; an unknown group is the user's, and an
+ * empty one is root's.
+ */
 int step_owner(int view, const char *chown, struct plan_look *look, struct error *err)
 {
 	AUTO(runtime_user) struct runtime_user user = RUNTIME_USER_INIT;
+	AUTO(runtime_user) struct runtime_user group = RUNTIME_USER_INIT;
+	AUTO(free) char *name = NULL;
 	AUTO(fd) int empty = -1;
 	struct snapshot_stack none = {.bottom = -1};
+	const char *colon;
+	bool found;
 	int r = 0;
 
 	if (!chown)
 		return 0;
 	look->has_owner = true;
+	if (view < 0 && (r = snapshot_view(&none, &empty, err)) < 0)
+		return r;
 	if (view < 0)
-		r = snapshot_view(&none, &empty, err);
-	if (r == 0)
-		r = runtime_resolve_user(view < 0 ? empty : view, chown, &user, err);
-	if (r == -ERR_NOT_FOUND) { /* as Docker: an unknown name is root */
-		error_clear(err);
-		return 0;
-	}
-	if (r < 0)
+		view = empty;
+	colon = strchrnul(chown, ':');
+	name = mem_strndup(chown, (size_t)(colon - chown));
+	if ((r = find_owner(view, name, &user, &found, err)) < 0)
 		return r;
 	look->uid = user.uid;
-	/* "7" alone is 7:7, whether or not passwd knows it */
-	look->gid = strchr(chown, ':') || user.gid ? user.gid : (gid_t)user.uid;
+	look->gid = *name && !name[strspn(name, "0123456789")] ? (gid_t)user.uid : user.gid;
+	if (!*colon || (r = find_owner(view, colon, &group, &found, err)) < 0)
+		return r;
+	if (found)
+		look->gid = group.gid;
 	return 0;
 }
 

@@ -47,6 +47,8 @@ static void make_options(const struct job *j, struct container_options *o)
 	/* the name that a builder's container has does not differ from build to build */
 	o->hostname = mem_strdup("buildkitsandbox");
 	strlist_addall(&o->args, &run->args);
+	/* a container has it in its environment, a build step has not */
+	strlist_add(&o->env, "HOSTNAME");
 	strlist_addall(&o->env, &run->env);
 	o->workdir = mem_strdup(run->workdir);
 	o->user = mem_strdup(run->user);

@@ -111,7 +111,35 @@ setup_file() {
 	hasnt "$(config '{{json .Config.Env}}')" given
 }
 
-@test "ARG: ENV of the same name wins, a stage does not see another's" {
+@test "ARG after ENV of the same name counts, and is not in the image" {
+	dockerfile <<-'END'
+	FROM busybox
+	ENV D=4 E=4
+	ARG D=5
+	ARG E
+	LABEL d=$D e=$E
+	RUN echo "$D$E" > /x
+	ENV D=7
+	RUN echo "$D$E" >> /x
+	END
+	build --build-arg E=8
+	is "$(in_t cat /x)" $'58\n78'
+	is "$(config '{{.Config.Labels.d}}{{.Config.Labels.e}}')" 58
+	is "$(in_t sh -c 'echo $D$E')" 74
+	has "$(stave history --no-trunc --format '{{.CreatedBy}}' t)" 'RUN |2 D=5 E=8 /bin/sh -c'
+}
+
+@test "RUN: HOSTNAME is not in the environment of a step" {
+	dockerfile <<-'END'
+	FROM busybox
+	RUN env > /e; hostname > /h
+	END
+	build
+	hasnt "$(in_t cat /e)" HOSTNAME
+	is "$(in_t cat /h)" buildkitsandbox
+}
+
+@test "ARG: a later ENV of the same name wins, a stage does not see another's" {
 	dockerfile <<-'END'
 	FROM busybox AS one
 	ARG X=arg
@@ -390,12 +418,15 @@ newest_layer() {
 	COPY --chown=:50 a /g/a
 	ARG WHO=app
 	COPY --chown=$WHO a /v/a
+	COPY --chown=app:nobodys a /x/a
+	COPY --chown=7:nobodys a /y/a
+	COPY --chown=1000: a /z/a
 	USER app
 	COPY a /u/a
 	END
 	build
-	is "$(in_t stat -c '%u:%g' /n /n/a /ns/a /77/a /12/a /v/a /u/a | xargs)" \
-		"1000:1000 1000:1000 1000:50 77:77 1:2 1000:1000 0:0"
+	is "$(in_t stat -c '%u:%g' /n /n/a /ns/a /77/a /12/a /v/a /u/a /x/a /y/a /z/a | xargs)" \
+		"1000:1000 1000:1000 1000:50 77:77 1:2 1000:1000 0:0 1000:1000 7:7 1000:0"
 }
 
 @test "COPY --chmod: octal and symbolic" {
@@ -405,9 +436,13 @@ newest_layer() {
 	COPY --chmod=600 d/a /octal
 	COPY --chmod=u=rwx,g=rx,o= d/a /symbolic
 	COPY --chmod=750 d /dir
+	COPY --chmod=4770 d/a /p/q/a
+	COPY --chmod=g=rwx d/a /r/s/a
 	END
 	build
 	is "$(in_t stat -c %a /octal /symbolic /dir/a | xargs)" "600 750 750"
+	# an octal one is that of the directories it makes, too
+	is "$(in_t stat -c %a /p /p/q /p/q/a /r /r/s /r/s/a | xargs)" "750 750 4770 755 755 674"
 }
 
 @test "COPY --from: stage, index, another image; --link is taken" {

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two builders that are compared: stave, and Docker where there is one."""
 
+import json
 import os
 import shutil
 import subprocess
 
 TIMEOUT = 180
+
+
+class NoLayers(Exception):
+    """An image without files, which Docker can build and not save."""
 
 
 class Builder:
@@ -39,8 +44,19 @@ class Builder:
 
     def save(self, tag, path):
         r = self.run("save", "-o", path, tag)
+        if "empty export" in r.stdout:
+            raise NoLayers
         if r.returncode:
             raise RuntimeError("%s save: %s" % (self.name, r.stdout))
+
+
+    def config(self, tag):
+        """The config as far as `inspect` shows it."""
+        r = self.run("inspect", tag)
+        if r.returncode:
+            raise RuntimeError("%s inspect: %s" % (self.name, r.stdout))
+        image = json.loads(r.stdout)[0]
+        return {"config": image["Config"], "architecture": image["Architecture"], "os": image["Os"]}
 
 
 def stave(program, store):

@@ -53,6 +53,13 @@ DOCKERFILES = {
                   "COPY a /x\nCOPY b /dl\nCOPY d /dl/\n",
     "copy-owner": "COPY --chown=app a /1\nCOPY --chown=app:root d /2/\nCOPY --chown=7 a /3\n"
                   "COPY --chown=1:2 a /p/q/r/\nCOPY --chmod=600 a /5\nCOPY --chmod=4711 d /6\n",
+    "copy-owner-names": "".join("COPY --chown=%s a /%d\n" % (who, n) for n, who in enumerate(
+        ("1000", "1000:unknown", "app:unknown", "7:unknown", "0:unknown", "nobody", ":staff", ":7",
+         "nobody:", "1000:", ":", "65534", "app:nogroup"))),
+    "copy-mode-parents": "COPY --chmod=770 a /p1/a\nCOPY --chmod=777 a /p1/sub/a\n"
+                         "COPY --chmod=4750 --chown=5:6 a /p3/sub/a\nCOPY --chmod=u+x a /p4/sub/a\n"
+                         "COPY --chmod=700 d /p5/sub/d/\nCOPY --chmod=777 d /p6\nCOPY --chmod=666 a b /p7/x/\n",
+    "run-environment": "ARG A\nARG B=\nENV C= D=4\nARG D=5\nRUN env | sort >/e\nUSER app\nRUN env | sort >/tmp/e\n",
     "copy-odd-name": "COPY [[]odd] /o\nCOPY ?.txt /t/\nCOPY [xy].txt /u/\n",
     "copy-link-option": "RUN mkdir -p /real && ln -s real /via\nCOPY --link a /one/two\nCOPY --link d /three/\n",
     "copy-heredoc": 'COPY <<f1 <<"f2" /docs/\nhome is $PATH\nf1\nraw $PATH\nf2\nCOPY <<-x /y\n\ttabbed\nx\n'
@@ -110,6 +117,12 @@ WHOLE = {
     "target": ("FROM busybox AS a\nENV A=1\nFROM busybox AS b\nENV B=2\n", ["--target", "a"]),
     "build-args": ("ARG V=busybox\nARG N\nFROM $V\nARG N=9\nARG M\nRUN echo $N $M > /n\nLABEL n=$N m=$M\n",
                    ["--build-arg", "N=1", "--build-arg", "M=two words"]),
+    "build-args-order": ("ARG Z=1\nFROM busybox\nARG Y=1\nARG Z\nARG A=2\nRUN true\nARG Y=3\nARG B\nENV A=5\nRUN true # 2\n", []),
+    "arg-over-env": ("ARG G=6\nFROM busybox\nENV D=4 E=4 G=4 P=4\nARG D=5\nARG E\nARG G\nARG P=$D\n"
+                     "RUN env | sort >/e\nLABEL d=$D e=$E g=$G p=$P\nENV D=7\nRUN env | sort >/f\nLABEL d2=$D\n"
+                     "ENV Q=$D$E$G$P\n", ["--build-arg", "E=8"]),
+    "arg-over-env-stages": ("FROM busybox AS a\nENV D=4\nARG D=5\nENV F=$D\nFROM a\nARG D\nRUN env | sort >/e\nLABEL d=$D\n"
+                            "ARG D=9\nRUN env | sort >/f\n", []),
     "labels": ("FROM busybox\nLABEL a=1 b=2\n", ["--label", "b=3", "--label", "c=4"]),
     "escape-directive": ("# escape=`\nFROM busybox\nRUN echo a `\n  b > /c\nENV P=C:\\x Q=`$P\n", []),
     "scratch-copy": ("FROM scratch\nCOPY a /\nCMD [\"/hello\"]\n", []),

@@ -36,7 +36,8 @@ def describe(tar, member):
             digest.update(block)
         entry["size"] = member.size
         entry["content"] = digest.hexdigest()
-        entry["mtime"] = int(member.mtime) if member.mtime < BUILD_TIME else "new"
+        # what stave makes itself has time 0, what Docker makes that of the build
+        entry["mtime"] = int(member.mtime) if 0 < member.mtime < BUILD_TIME else "made"
     elif kind == "link":
         entry["to"] = member.linkname
         del entry["mode"]  # a symbolic link has none
