@@ -21,7 +21,7 @@
 #define EXPLAIN_REASONS	 20
 
 struct build_options_cli {
-	struct strlist hosts, args, labels, names, no_cache_stages;
+	struct strlist hosts, args, contexts, labels, names, no_cache_stages;
 	char *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
 		*provenance, *sbom, *explain;
 	bool no_cache, pull, quiet, load, remove, force_remove;
@@ -34,6 +34,8 @@ static const struct option_def options[] = {
 	BUILD(0, "add-host", STRINGS, hosts,
 	      "Add a custom host-to-IP mapping (format: \"host:ip\")"),
 	BUILD(0, "build-arg", LIST, args, "Set build-time variables", .type = "stringArray"),
+	BUILD(0, "build-context", LIST, contexts, "Additional build contexts (e.g., name=path)",
+	      .type = "stringArray"),
 	BUILD(0, "dump", STRING, dump, "Print a stage of the build instead: ast, graph",
 	      .hidden = true),
 	BUILD(0, "explain", STRING, explain,
@@ -185,6 +187,7 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 	req->runtime = o->runtime;
 	req->no_cache = o->no_cache;
 	req->no_cache_stages = o->no_cache_stages;
+	req->contexts = o->contexts;
 	return take_hosts(&o->hosts, &req->extra_hosts, err);
 }
 

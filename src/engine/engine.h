@@ -52,6 +52,11 @@ struct engine_build {
 	const char *runtime;
 	bool no_cache;
 	struct strlist no_cache_stages; /* --no-cache-filter */
+	/*
+	 * NAME=VALUE: a directory, docker-image://REFERENCE,
+	 * oci-layout://DIRECTORY[:TAG][@DIGEST], target:STAGE
+	 */
+	struct strlist contexts;
 	enum build_dump dump; /* 0: build; else print that stage to @dump_out instead */
 	struct buf *dump_out;
 	const struct progress *progress;

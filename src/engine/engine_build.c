@@ -69,6 +69,7 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 {
 	AUTO(strlist) struct strlist names = STRLIST_INIT;
 	AUTO(strlist) struct strlist args = STRLIST_INIT;
+	AUTO(engine_contexts) struct engine_contexts contexts = {0};
 	int r = normal_names(&req->names, &names, err);
 
 	resolve_args(&req->build_args, &args);
@@ -76,6 +77,10 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 		return r;
 	if (req->network && (r = runtime_network_parse(req->network, &o->network, err)) < 0)
 		return r;
+	if ((r = engine_contexts_open(e, req, &contexts, err)) < 0)
+		return r;
+	o->contexts = contexts.contexts;
+	o->n_contexts = contexts.n;
 	o->build_args = &args;
 	o->names = &names;
 	o->labels = &req->labels;

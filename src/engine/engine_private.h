@@ -25,6 +25,33 @@ int engine_context_open(struct engine *e, const struct engine_build *req,
 			struct engine_context *out, struct error *err);
 void engine_context_close(struct engine *e, struct engine_context *c);
 
+/* One --build-context. */
+struct engine_named {
+	char *name;
+	char *label; /* what the user wrote behind "=" */
+	enum build_context_kind kind;
+	int dir;
+	struct buf ignore;
+	char *ignore_name;
+	char *image;
+};
+
+struct engine_contexts {
+	struct engine_named *items;
+	struct build_context *contexts; /* the same, as the build wants them */
+	size_t n;
+};
+
+/* Layouts of images are brought into the store here. */
+int engine_contexts_open(struct engine *e, const struct engine_build *req,
+			 struct engine_contexts *out, struct error *err);
+void engine_contexts_close(struct engine_contexts *c);
+
+static inline void engine_contexts_auto(struct engine_contexts *c)
+{
+	engine_contexts_close(c);
+}
+
 /* SOURCE_DATE_EPOCH of @args (may be NULL) or our environment. */
 int engine_epoch(const struct strlist *args, bool *out_has, int64_t *out_sec,
 		 struct error *err);

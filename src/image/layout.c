@@ -81,7 +81,7 @@ static int open_blob(const struct image_layout *l, const struct digest *d, int *
 
 	if (r == -ERR_NOT_FOUND)
 		return error_set(err, ERR_NOT_FOUND, "%s: blob sha256:%s is missing", l->name,
-				 hex);
+				 digest_hex(d, hex));
 	if (r < 0)
 		return error_wrap(err, "%s", l->name);
 	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode))
