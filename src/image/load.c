@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `load`: an archive's members become files of ours, and those become images. */
+#include "image/image_load.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "image/image_incoming.h"
-#include "image/image_load.h"
 #include "layer/layer.h"
 
 #include "base/banned.h"
@@ -117,7 +117,10 @@ static int read_oci(struct load *l, struct error *err)
 
 static bool has_member(const struct load *l, const char *name)
 {
-	return faccessat(l->layout.dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	AUTO(fd) int fd = -1;
+
+	return root_open(l->layout.dir, ROOT_BENEATH, name, O_PATH | O_NOFOLLOW, 0, &fd,
+			 NULL) == 0;
 }
 
 static int read_members(struct load *l, struct error *err)

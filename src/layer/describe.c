@@ -30,6 +30,7 @@ struct level {
 
 struct walk {
 	struct tar_stream stream;
+	const struct layer_visitor *visitor; /* instead of the stream */
 	bool merged; /* a view of the whole: nothing in it is overlay's language */
 	int noatime; /* O_NOATIME until the kernel says that the files are not ours */
 	struct level *items;
@@ -167,6 +168,17 @@ static const char *first_name(struct walk *w, const struct stat *st)
 	return first;
 }
 
+static int emit(struct walk *w, const struct layer_entry *e, int fd, struct error *err)
+{
+	int r;
+
+	if (w->visitor)
+		return w->visitor->entry(w->visitor->data, e, fd, err);
+	if ((r = tar_stream_entry(&w->stream, e, err)) < 0 || fd < 0 || e->size == 0)
+		return r;
+	return tar_stream_file(&w->stream, fd, e->size, -1, e->path, err);
+}
+
 static int add_link(struct walk *w, const struct stat *st, const char *first, struct error *err)
 {
 	struct layer_entry e;
@@ -175,7 +187,7 @@ static int add_link(struct walk *w, const struct stat *st, const char *first, st
 	fill_entry(w, st, &e);
 	e.mode = S_IFREG | (st->st_mode & 07777);
 	e.link = first;
-	return tar_stream_entry(&w->stream, &e, err);
+	return emit(w, &e, -1, err);
 }
 
 /* Everything that is not opened. */
@@ -200,7 +212,7 @@ static int add_other(struct walk *w, int parent, const char *name, const struct 
 			return r;
 		e.link = buf_str(&target);
 	}
-	return tar_stream_entry(&w->stream, &e, err);
+	return emit(w, &e, -1, err);
 }
 
 static int add_file(struct walk *w, int fd, const struct stat *st, struct error *err)
@@ -214,9 +226,7 @@ static int add_file(struct walk *w, int fd, const struct stat *st, struct error 
 	if ((r = read_xattrs(w, fd, err)) < 0)
 		return r;
 	fill_entry(w, st, &e);
-	if ((r = tar_stream_entry(&w->stream, &e, err)) < 0 || e.size == 0)
-		return r;
-	return tar_stream_file(&w->stream, fd, e.size, -1, e.path, err);
+	return emit(w, &e, fd, err);
 }
 
 /* TAKES @fd. */
@@ -260,7 +270,7 @@ static int add_directory(struct walk *w, int fd, const struct stat *st, struct e
 
 	if (r == 0 && w->path.len) {
 		fill_entry(w, st, &e);
-		r = tar_stream_entry(&w->stream, &e, err);
+		r = emit(w, &e, -1, err);
 	}
 	if (r == 0 && w->opaque)
 		r = tar_stream_opaque(&w->stream, buf_str(&w->path), err);
@@ -347,9 +357,10 @@ static int walk_all(struct walk *w, struct error *err)
 }
 
 static int describe(int dirfd, bool merged, const struct layer_sink *sink,
-		    struct layer_info *out, struct error *err)
+		    const struct layer_visitor *visitor, struct layer_info *out,
+		    struct error *err)
 {
-	struct walk w = {.merged = merged, .noatime = O_NOATIME};
+	struct walk w = {.merged = merged, .visitor = visitor, .noatime = O_NOATIME};
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 	struct stat st;
 
@@ -374,11 +385,18 @@ static int describe(int dirfd, bool merged, const struct layer_sink *sink,
 int layer_describe(int dirfd, const struct layer_sink *sink, struct layer_info *out,
 		   struct error *err)
 {
-	return describe(dirfd, false, sink, out, err);
+	return describe(dirfd, false, sink, NULL, out, err);
 }
 
 int layer_describe_tree(int dirfd, const struct layer_sink *sink, struct layer_info *out,
 			struct error *err)
 {
-	return describe(dirfd, true, sink, out, err);
+	return describe(dirfd, true, sink, NULL, out, err);
+}
+
+int layer_visit_tree(int dirfd, const struct layer_visitor *visitor, struct error *err)
+{
+	struct layer_info nothing;
+
+	return describe(dirfd, true, NULL, visitor, &nothing, err);
 }

@@ -74,6 +74,48 @@ struct layer_entry;
 #define LAYER_TAR_END	1024u
 void layer_tar_header(const struct layer_entry *e, struct buf *out);
 
+/*
+ * layer_compressor - a layer's tar packed on its way out
+ *
+ * A pure function of input and level: no time, no name, and the same bytes
+ * whatever the number of processors, all of which it uses for large layers.
+ * Level -1: gzip 6, zstd 3.
+ */
+enum layer_compression {
+	LAYER_PLAIN = 0,
+	LAYER_GZIP,
+	LAYER_ZSTD,
+};
+struct layer_compressor;
+bool layer_compression_level_valid(enum layer_compression how, int64_t level);
+/* @to is copied. */
+int layer_compressor_open(enum layer_compression how, int level, const struct layer_sink *to,
+			  struct layer_compressor **out, struct error *err);
+/* Where the plain bytes go. */
+struct layer_sink layer_compressor_sink(struct layer_compressor *c);
+/* Writes what is left; frees @c in every case. */
+int layer_compressor_close(struct layer_compressor *c, struct error *err);
+/* Frees without finishing. */
+void layer_compressor_abort(struct layer_compressor *c);
+
+/*
+ * A merged tree, entry by entry, in canonical order; @fd has the bytes of a
+ * regular file at its start, else it is -1.  Both are borrowed for the call.
+ */
+struct layer_visitor {
+	int (*entry)(void *data, const struct layer_entry *e, int fd, struct error *err);
+	void *data;
+};
+int layer_visit_tree(int dirfd, const struct layer_visitor *visitor, struct error *err);
+
+/*
+ * The files of a merged tree (a view) in the directory @to of the user's: what
+ * is there and not in the tree stays, what has a name of the tree is replaced,
+ * directories are merged.  No link below @to is followed.  All belongs to us;
+ * modes, times and hard links are kept, attributes where that is possible.
+ */
+int layer_copy_out(int tree, int to, struct error *err);
+
 struct layer_xattr {
 	const char *name;
 	const void *value;
