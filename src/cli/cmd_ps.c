@@ -4,6 +4,7 @@
 
 #include "cli/cli_command.h"
 #include "cli/cli_table.h"
+#include "cli/cmd_ps.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -119,7 +120,8 @@ static char *status_of(const struct store_container *c, int64_t now)
 	return mem_strdup("Created");
 }
 
-static json_t *make_row(const struct store_container *c, const json_t *document, bool no_trunc)
+json_t *cli_container_row(const struct store_container *c, const json_t *document,
+			  bool no_trunc)
 {
 	int64_t now = clock_now_ns();
 	AUTO(free) char *id = no_trunc ? mem_strdup(c->id) : cli_short_id(c->id);
@@ -246,7 +248,7 @@ static int fill(struct engine *e, struct cli_table *t, const struct ps_options *
 		document = engine_inspect_container(e, c);
 		if (!is_wanted(c, document, &o->filters))
 			continue;
-		r = cli_table_add(t, make_row(c, document, o->no_trunc), err);
+		r = cli_table_add(t, cli_container_row(c, document, o->no_trunc), err);
 		left--;
 	}
 	return r;

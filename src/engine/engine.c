@@ -185,15 +185,3 @@ int engine_check(struct engine *e, bool repair, const struct store_problem_sink 
 	error_hint(err, "`stave system check --repair` mends what can be mended");
 	return -ERR_CORRUPT;
 }
-
-int engine_builder_prune(struct engine *e, struct store_collected *out, struct error *err)
-{
-	uint64_t freed = 0;
-	int r = store_forget_steps(e->store, err);
-
-	if (r < 0 || (r = store_collect(e->store, out, err)) < 0)
-		return r;
-	r = build_forget(e->store, &freed, err);
-	out->bytes += freed;
-	return r;
-}

@@ -180,6 +180,47 @@ void engine_info_clear(struct engine_info *i);
 /* Rows, bytes, digests of blobs and layers.  -ERR_CORRUPT if a problem is left. */
 int engine_check(struct engine *e, bool repair, const struct store_problem_sink *sink,
 		 struct error *err);
-/* Forgets the build cache (step records, logs, older records of builds) and removes what only
- * it used. */
-int engine_builder_prune(struct engine *e, struct store_collected *out, struct error *err);
+
+/* ---- upkeep ---- */
+
+/* What --filter says of images and containers. */
+struct engine_prune {
+	bool all;				   /* images that have names, too */
+	int64_t before_ns;			   /* made before that; 0: whenever */
+	const struct strlist *labels, *not_labels; /* KEY or KEY=VALUE; may be NULL */
+};
+
+/*
+ * Bytes are those that the file system has back.  While another command holds
+ * the store they stay for the next removal: *out_busy (may be NULL).
+ */
+int engine_image_prune(struct engine *e, const struct engine_prune *how,
+		       struct image_removed *out, uint64_t *out_bytes, bool *out_busy,
+		       struct error *err);
+/* Those that neither run nor are about to. */
+int engine_container_prune(struct engine *e, const struct engine_prune *how,
+			   struct strlist *out_ids, uint64_t *out_bytes, struct error *err);
+
+struct engine_cache_prune {
+	bool all;	   /* what images use as well, and internal files */
+	int64_t before_ns; /* last used before that; 0: whenever */
+	/* Ceilings; with none everything goes. */
+	uint64_t max_used; /* 0: none */
+	uint64_t reserved; /* never below that; alone, it is the ceiling */
+	uint64_t min_free; /* of the file system; 0: none */
+	bool (*wanted)(void *data, const struct store_entry *entry); /* NULL: all */
+	void *data;
+};
+
+struct engine_cache_pruned {
+	struct store_entry_list entries; /* what went */
+	uint64_t bytes;
+	bool busy; /* the bytes of layers stay until the next removal */
+};
+
+int engine_builder_prune(struct engine *e, const struct engine_cache_prune *how,
+			 struct engine_cache_pruned *out, struct error *err);
+void engine_cache_pruned_clear(struct engine_cache_pruned *p);
+/* All that the build cache holds, oldest first. */
+int engine_builder_entries(struct engine *e, struct store_entry_list *out, struct error *err);
+int engine_usage(struct engine *e, struct store_usage *out, struct error *err);

@@ -189,6 +189,12 @@ struct image_removed {
  */
 int image_remove(struct store *s, const char *text, bool force, struct image_removed *out,
 		 struct error *err);
+/*
+ * The image with all its names: -ERR_CONFLICT when a container uses it, or it has
+ * names and @named does not allow that; -ERR_NOT_FOUND.  Its bytes go with store_collect().
+ */
+int image_discard(struct store *s, const struct digest *id, bool named,
+		  struct image_removed *out, struct error *err);
 void image_removed_clear(struct image_removed *r);
 
 /* ---- looking ---- */

@@ -74,6 +74,34 @@ static int remove_rows(struct store *s, const struct store_image *row, const cha
 	return store_commit(s, err);
 }
 
+/* In one transaction, so that no container comes to be in between. */
+static int remove_unused(struct store *s, const struct store_image *row, const char *name,
+			 const char *text, bool force, struct image_removed *out,
+			 struct error *err)
+{
+	bool keep = false;
+	int r = store_begin(s, true, err);
+
+	if (r < 0)
+		return r;
+	if (!name || row->names.n == 1) {
+		r = check_containers(s, &row->id, text, err);
+		/* forced: the names go, the image stays for its container */
+		keep = r == -ERR_CONFLICT && force;
+		if (keep) {
+			error_clear(err);
+			r = 0;
+		}
+	}
+	if (r == 0)
+		r = remove_rows(s, row, name, keep, out, err);
+	if (r < 0) {
+		store_abort(s);
+		return r;
+	}
+	return store_commit(s, err);
+}
+
 /* The normal form of @text if that is a name of the image, else NULL (it was an id). */
 static char *name_of(const char *text, const struct store_image *row)
 {
@@ -103,7 +131,6 @@ int image_remove(struct store *s, const char *text, bool force, struct image_rem
 	AUTO(store_image) struct store_image row = {0};
 	AUTO(free) char *name = NULL;
 	struct digest id;
-	bool keep = false;
 	int r;
 
 	if ((r = image_resolve(s, text, &id, err)) < 0 ||
@@ -118,17 +145,30 @@ int image_remove(struct store *s, const char *text, bool force, struct image_rem
 				 "referenced in multiple repositories",
 				 digest_hex(&id, hex));
 	}
-	if (!name || row.names.n == 1) {
-		r = check_containers(s, &id, text, err);
-		if (r < 0 && (r != -ERR_CONFLICT || !force))
-			return r;
-		/* forced: the names go, the image stays for its container */
-		keep = r == -ERR_CONFLICT;
-		error_clear(err);
-	}
-	if ((r = remove_rows(s, &row, name, keep, out, err)) < 0)
+	if ((r = remove_unused(s, &row, name, text, force, out, err)) < 0)
 		return r;
 	return out->deleted.n ? collect(s, out, err) : 0;
+}
+
+int image_discard(struct store *s, const struct digest *id, bool named,
+		  struct image_removed *out, struct error *err)
+{
+	AUTO(store_image) struct store_image row = {0};
+	char text[DIGEST_TEXT_SIZE];
+	int r = store_begin(s, true, err);
+
+	if (r < 0)
+		return r;
+	r = store_image_get(s, id, &row, err);
+	if (r == 0 && row.names.n && !named)
+		r = error_set(err, ERR_CONFLICT, "%s has got a name", digest_text(id, text));
+	if (r == 0)
+		r = remove_unused(s, &row, NULL, digest_text(id, text), false, out, err);
+	if (r < 0) {
+		store_abort(s);
+		return r;
+	}
+	return store_commit(s, err);
 }
 
 void image_removed_clear(struct image_removed *r)

@@ -36,6 +36,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/map.h"
 #include "base/strlist.h"
 #include "oci/oci.h"
 
@@ -85,6 +86,8 @@ int lease_new(struct store *s, struct lease **out, struct error *err);
 int lease_note(struct lease *l, const char *kind, const char *name, struct error *err);
 /* All that was noted is recorded or removed: forget it. */
 void lease_end(struct lease *l);
+/* What commands at work have noted of one kind: the names are keys of @out. */
+int store_leased(struct store *s, const char *kind, struct map *out, struct error *err);
 
 /* ---- blobs ---- */
 
@@ -329,18 +332,152 @@ void store_container_list_clear(struct store_container_list *l);
 /* ---- upkeep ---- */
 
 struct store_collected {
-	uint64_t layers, blobs, bytes;
+	uint64_t layers, blobs;
+	uint64_t bytes;		     /* that the file system has back */
+	bool busy;		     /* another command is at work: nothing was done */
 	struct digest_list diff_ids; /* of the removed layers */
 };
 
 /*
- * Removes layers and blobs that no image, step record or container uses.
- * Does nothing (and returns 0) while another command is at work.
+ * Removes layers and blobs that no image, step record, container or lease
+ * uses.  Another command that holds the store (most are short; long ones
+ * rest: store_rest()) is waited for up to @patience_ms; then nothing is done,
+ * 0 returned and out->busy set.
  */
+int store_collect_wait(struct store *s, unsigned patience_ms, struct store_collected *out,
+		       struct error *err);
+/* Without waiting. */
 int store_collect(struct store *s, struct store_collected *out, struct error *err);
 void store_collected_clear(struct store_collected *c);
+/* Removes all memos. */
+int store_forget_memos(struct store *s, struct error *err);
 /* Removes all step records and memos. */
 int store_forget_steps(struct store *s, struct error *err);
+
+/*
+ * A long command lets collections go on while it works.  Before it rests, every
+ * layer that it needs is an image's that a container's row holds, pinned, or
+ * noted in its lease by the maker; images are committed awake.
+ */
+void store_rest(struct store *s);
+int store_wake(struct store *s, struct error *err);
+/*
+ * Holds the layer for as long as the lease lives, and gives its row;
+ * -ERR_NOT_FOUND: it is not there, or not any more.
+ */
+int store_layer_pin(struct store *s, struct lease *l, const struct digest *diff_id,
+		    struct store_layer *out, struct error *err);
+
+/* ---- upkeep: the build cache ---- */
+
+enum store_entry_kind {
+	STORE_ENTRY_STEP = 1, /* a step record and the layer that it gives */
+	STORE_ENTRY_MOUNT,    /* what RUN --mount=type=cache keeps */
+	STORE_ENTRY_FILE,     /* below cache/: an index of a context, a compiled filter */
+};
+
+/* One thing of the build cache: what it costs to keep it and to make it again. */
+struct store_entry {
+	enum store_entry_kind kind;
+	struct digest key;
+	struct digest diff_id; /* of the layer; of others: made of .name */
+	char *name;	       /* of a mount's directory, or of the file; owned */
+	int64_t created_ns;
+	int64_t used_ns; /* to within a minute */
+	int64_t duration_ns;
+	uint64_t disk; /* allocated for its layer, which other records may give as well */
+	bool shared;   /* an image has the layer: its bytes stay without the record */
+	bool busy;     /* a command at work holds it */
+	char *title;   /* owned */
+};
+
+struct store_entry_list {
+	struct store_entry *items;
+	size_t n;
+	size_t cap;
+};
+
+/* Oldest first. */
+int store_entry_list(struct store *s, struct store_entry_list *out, struct error *err);
+void store_entry_list_clear(struct store_entry_list *l);
+
+struct store_prune {
+	bool all;		/* records that free nothing (.shared) and files, too */
+	int64_t used_before_ns; /* 0: however lately used */
+	bool has_ceiling;	/* only as many as it takes to come down to @ceiling */
+	uint64_t ceiling;	/* bytes, of store_entry_bytes() */
+	bool (*wanted)(void *data, const struct store_entry *item); /* NULL: all */
+	void *data;
+};
+
+/* What the entries keep that no image does; each layer counts once. */
+uint64_t store_entry_bytes(const struct store_entry_list *l);
+/*
+ * Which of @l go: @gone has an element for each.  Busy ones stay.  Under a
+ * ceiling those go first that are the cheapest to make again for their bytes
+ * (in powers of two), and of these the least recently used; a layer goes with
+ * all of its records, and what frees nothing stays.
+ */
+void store_entry_choose(const struct store_entry_list *l, const struct store_prune *how,
+			bool *gone);
+/*
+ * Forgets the records that @gone marks, and removes the mounts; the bytes of
+ * layers go with store_collect(), those of mounts are added to @out_bytes.
+ */
+int store_entry_forget(struct store *s, const struct store_entry_list *l, const bool *gone,
+		       uint64_t *out_bytes, struct error *err);
+
+/* ---- upkeep: the disk ---- */
+
+/* Allocated bytes below one name of the store; 0 if it is not there. */
+int store_disk(struct store *s, enum store_place place, const char *name, uint64_t *out,
+	       struct error *err);
+
+struct store_image_usage {
+	struct digest id;
+	uint64_t disk;	 /* its layers and documents, as they are allocated */
+	uint64_t unique; /* what no other image shares */
+	uint64_t containers;
+};
+
+struct store_container_usage {
+	char *id; /* owned */
+	uint64_t disk;
+};
+
+struct store_image_usage_list {
+	struct store_image_usage *items;
+	size_t n;
+	size_t cap;
+};
+
+struct store_container_usage_list {
+	struct store_container_usage *items;
+	size_t n;
+	size_t cap;
+};
+
+/* Allocated bytes, as du(1) counts them: those marked + add up to what du says of the store. */
+struct store_usage {
+	uint64_t image_bytes;	       /* + what images keep */
+	uint64_t image_bytes_idle;     /* of that, what goes with those without a container */
+	uint64_t images_active;	       /* how many have one */
+	uint64_t cache_layers;	       /* + what step records keep and no image does */
+	uint64_t cache_mounts;	       /* + */
+	uint64_t cache_busy;	       /* of those, what commands at work hold */
+	uint64_t cache_files;	       /* + below cache/ */
+	uint64_t container_bytes;      /* + */
+	uint64_t container_bytes_idle; /* of that, of those that do not run */
+	uint64_t leftovers;	       /* + what no row uses: the next collection removes it */
+	uint64_t database;	       /* + */
+	uint64_t history;	       /* + what the last builds did */
+	uint64_t other;		       /* + directories, leases, mount points */
+	struct store_image_usage_list images; /* newest first */
+	struct store_container_usage_list containers;
+};
+
+int store_usage(struct store *s, struct store_usage *out, struct error *err);
+void store_usage_clear(struct store_usage *u);
 
 struct store_problem_sink {
 	/* @fixed: it was mended. */
@@ -368,6 +505,18 @@ struct store_counts {
 };
 int store_count(struct store *s, struct store_counts *out, struct error *err);
 
+static inline void store_entry_list_auto(struct store_entry_list *l)
+{
+	store_entry_list_clear(l);
+}
+static inline void store_collected_auto(struct store_collected *c)
+{
+	store_collected_clear(c);
+}
+static inline void store_usage_auto(struct store_usage *u)
+{
+	store_usage_clear(u);
+}
 static inline void store_auto(struct store **s)
 {
 	store_close(*s);

@@ -8,9 +8,10 @@
 
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "store/store_db.h"
+#include "store/store_disk.h"
 
 #include "base/banned.h"
 
@@ -179,12 +180,17 @@ static int check_leftovers(struct check *c, enum store_place place, const char *
 			   const char *what, struct error *err)
 {
 	AUTO(dir_list) struct dir_list list = {0};
+	AUTO(map) struct map held = MAP_INIT;
 	int dir = c->s->dirs[place], r = dir_list_read(dir, &list, err);
 
+	/* read after the directory: who rests has noted a thing before making it */
+	if (r == 0)
+		r = store_leased(c->s, place == STORE_LAYERS ? "layer" : "container", &held,
+				 err);
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		const char *name = list.items[i].name;
 
-		if (has_row(c, sql, name))
+		if (map_has(&held, name) || has_row(c, sql, name))
 			continue;
 		problem(c, c->repair, "%s %s belongs to nothing", what, name);
 		if (c->repair)

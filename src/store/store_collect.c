@@ -4,14 +4,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "store/store_db.h"
+#include "store/store_disk.h"
 
 #include "base/banned.h"
 
@@ -20,20 +23,31 @@
 	" (SELECT 1 FROM image_layer WHERE image_layer.diff_id = layer.diff_id)" \
 	" AND NOT EXISTS (SELECT 1 FROM step WHERE step.diff_id = layer.diff_id)"
 
+/*
+ * Inside a transaction, and the leases are read inside it too: whoever pins a
+ * layer does so in one as well, so either we see the lease, or it sees no row.
+ */
 static int take_unused_layers(struct store *s, struct strlist *dirs,
 			      struct store_collected *out, struct error *err)
 {
+	AUTO(map) struct map held = MAP_INIT;
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
-	int r = db_prepare(s, &stmt, err, "SELECT diff_id, dir, content_bytes " UNUSED_LAYERS,
-			   "");
+	int r = store_leased(s, "layer", &held, err);
 
+	if (r == 0)
+		r = db_prepare(s, &stmt, err, "SELECT diff_id, dir " UNUSED_LAYERS, "");
 	while (r >= 0 && (r = db_step(s, stmt, err)) == 1) {
+		AUTO(free) char *dir = db_text(stmt, 1);
+
+		if (map_has(&held, dir))
+			continue;
 		db_digest(stmt, 0, vec_push(&out->diff_ids));
-		strlist_take(dirs, db_text(stmt, 1));
-		out->layers++;
-		out->bytes += (uint64_t)sqlite3_column_int64(stmt, 2);
+		strlist_take(dirs, take_ptr(dir));
 	}
-	return r < 0 ? r : db_exec(s, err, "DELETE " UNUSED_LAYERS, "");
+	for (size_t i = 0; r == 0 && i < out->diff_ids.n; i++)
+		r = db_exec(s, err, "DELETE FROM layer WHERE diff_id = ?", "d",
+			    &out->diff_ids.items[i]);
+	return r;
 }
 
 static bool blob_is_used(struct store *s, const char *hex)
@@ -62,9 +76,25 @@ static int remove_unused_blobs(struct store *s, struct store_collected *out, str
 		if (unlinkat(dir, name, 0) < 0)
 			return error_sys(err, "cannot remove blob %s", name);
 		out->blobs++;
-		out->bytes += (uint64_t)st.st_size;
+		out->bytes += (uint64_t)st.st_blocks * 512;
 	}
 	return r;
+}
+
+/* Counts first: the files may be larger or smaller on the disk than they are long. */
+static int discard(struct store *s, const struct strlist *dirs, struct store_collected *out,
+		   struct error *err)
+{
+	for (size_t i = 0; i < dirs->n; i++) {
+		uint64_t bytes;
+		int r = disk_usage(s->dirs[STORE_LAYERS], dirs->items[i], &bytes, err);
+
+		if (r < 0 || (r = store_layer_discard(s, dirs->items[i], err)) < 0)
+			return r;
+		out->layers++;
+		out->bytes += bytes;
+	}
+	return 0;
 }
 
 static int collect(struct store *s, struct store_collected *out, struct error *err)
@@ -83,26 +113,51 @@ static int collect(struct store *s, struct store_collected *out, struct error *e
 		store_abort(s);
 		return r;
 	}
-	if ((r = store_commit(s, err)) < 0)
+	if ((r = store_commit(s, err)) < 0 || (r = discard(s, &dirs, out, err)) < 0)
 		return r;
-	for (size_t i = 0; i < dirs.n && r == 0; i++)
-		r = store_layer_discard(s, dirs.items[i], err);
-	return r < 0 ? r : remove_unused_blobs(s, out, err);
+	return remove_unused_blobs(s, out, err);
 }
 
-int store_collect(struct store *s, struct store_collected *out, struct error *err)
+#define TRY_MS 20
+
+/*
+ * Does not hold the store while it waits: two that collect would wait for each
+ * other.  A failed upgrade may drop the shared lock anyway.
+ */
+static bool get_alone(struct store *s, unsigned patience_ms)
+{
+	struct timespec pause = {.tv_nsec = TRY_MS * 1000000};
+
+	for (unsigned waited = 0;; waited += TRY_MS) {
+		if (io_lock(s->lock, true, false, NULL) == 0)
+			return true;
+		if (waited >= patience_ms)
+			return false;
+		flock(s->lock, LOCK_UN);
+		nanosleep(&pause, NULL);
+	}
+}
+
+int store_collect_wait(struct store *s, unsigned patience_ms, struct store_collected *out,
+		       struct error *err)
 {
 	int r = 0;
 
 	*out = (struct store_collected){0};
-	if (io_lock(s->lock, true, false, NULL) == 0)
+	if (get_alone(s, patience_ms)) {
 		r = collect(s, out, err);
-	else
+	} else {
 		log_debug("store", "other commands are at work: nothing collected");
-	/* a failed upgrade may have dropped the shared lock: take it in any case */
+		out->busy = true;
+	}
 	if (io_lock(s->lock, false, true, r < 0 ? NULL : err) < 0 && r == 0)
 		r = -ERR_SYSTEM;
 	return r;
+}
+
+int store_collect(struct store *s, struct store_collected *out, struct error *err)
+{
+	return store_collect_wait(s, 0, out, err);
 }
 
 void store_collected_clear(struct store_collected *c)

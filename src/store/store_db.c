@@ -10,7 +10,7 @@
 
 #include "base/banned.h"
 
-#define SCHEMA_VERSION	3
+#define SCHEMA_VERSION	4
 #define BUSY_TIMEOUT_MS 60000
 
 /* One statement list a version; user_version counts how many have run. */
@@ -57,6 +57,8 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	" dir TEXT PRIMARY KEY, key TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL,"
 	" used INTEGER NOT NULL, uses INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX cache_mount_key ON cache_mount(key);",
+	/* 4: allocated bytes of the directory, -1 until somebody asks */
+	"ALTER TABLE layer ADD COLUMN disk INTEGER NOT NULL DEFAULT -1;",
 };
 
 int db_error(struct store *s, struct error *err)

@@ -99,7 +99,8 @@ int store_layer_commit(struct store *s, struct store_layer *info, struct error *
 	else if (r == 0 && old.doubtful)
 		/* the fresh one is known to be good: it takes the place of the doubtful */
 		r = db_exec(s, err,
-			    "UPDATE layer SET dir = ?, boot = ?, synced = 0 WHERE diff_id = ?",
+			    "UPDATE layer SET dir = ?, boot = ?, synced = 0, disk = -1"
+			    " WHERE diff_id = ?",
 			    "ttd", info->dir, s->boot, &info->diff_id);
 	else if (r < 0)
 		r = error_set(err, ERR_SYSTEM, "cannot look up a layer");

@@ -8,15 +8,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "store/store_db.h"
+#include "store/store_disk.h"
 
 #include "base/banned.h"
 
@@ -188,4 +190,65 @@ int store_reap(struct store *s, struct error *err)
 			unlinkat(dir, list.items[i].name, 0);
 	}
 	return r;
+}
+
+/* ---- what commands at work hold ---- */
+
+static void add_names(const char *text, const char *kind, struct map *out)
+{
+	size_t len = strlen(kind);
+
+	for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+		AUTO(free) char *name = NULL;
+
+		if (strncmp(line, kind, len) != 0 || line[len] != ' ')
+			continue;
+		name = mem_strndup(line + len + 1, (size_t)(end - line) - len - 1);
+		map_set(out, name, NULL);
+	}
+}
+
+int store_leased(struct store *s, const char *kind, struct map *out, struct error *err)
+{
+	AUTO(dir_list) struct dir_list list = {0};
+	int dir = s->dirs[STORE_LEASES], r = dir_list_read(dir, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		AUTO(buf) struct buf text = BUF_INIT;
+
+		r = io_read_file(dir, list.items[i].name, LIMIT_LEASE_BYTES, &text, err);
+		if (r == -ERR_NOT_FOUND) { /* ended just now */
+			error_clear(err);
+			r = 0;
+		}
+		add_names(buf_str(&text), kind, out);
+	}
+	return r;
+}
+
+int store_layer_pin(struct store *s, struct lease *l, const struct digest *diff_id,
+		    struct store_layer *out, struct error *err)
+{
+	int r = store_begin(s, false, err);
+
+	if (r < 0)
+		return r;
+	r = store_layer_find(s, diff_id, out, err);
+	if (r == 0)
+		r = lease_note(l, "layer", out->dir, err);
+	if (r < 0) {
+		store_abort(s);
+		return r;
+	}
+	return store_commit(s, err);
+}
+
+void store_rest(struct store *s)
+{
+	flock(s->lock, LOCK_UN);
+}
+
+int store_wake(struct store *s, struct error *err)
+{
+	return io_lock(s->lock, false, true, err);
 }

@@ -7,7 +7,7 @@
 #include "base/banned.h"
 
 /* How often a use is written down: often enough for pruning by age. */
-#define USED_GRAIN_NS (3600ll * 1000000000ll)
+#define USED_GRAIN_NS (60ll * 1000000000ll)
 
 int store_step_find(struct store *s, const struct digest *key, struct store_step *out,
 		    struct error *err)
@@ -82,9 +82,14 @@ int store_memo_add(struct store *s, const struct digest *key, const struct diges
 		       key, value, clock_now_ns());
 }
 
+int store_forget_memos(struct store *s, struct error *err)
+{
+	return db_exec(s, err, "DELETE FROM memo", "");
+}
+
 int store_forget_steps(struct store *s, struct error *err)
 {
 	int r = db_exec(s, err, "DELETE FROM step", "");
 
-	return r < 0 ? r : db_exec(s, err, "DELETE FROM memo", "");
+	return r < 0 ? r : store_forget_memos(s, err);
 }

@@ -225,12 +225,12 @@ base_file() {
 	has "$output" "cannot currently be used together"
 }
 
-@test "builder prune forgets the cache and keeps the images" {
+@test "builder prune -a forgets the cache and keeps the images" {
 	base_file
 	build
-	run stave builder prune -f
+	run stave builder prune -af
 	ended 0
-	has "$output" "Total reclaimed space"
+	has "$output" "Total:"
 	is "$(in_t cat /copy)" one
 	build_log
 	is "$(cached)" 1
