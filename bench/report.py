@@ -67,6 +67,25 @@ def every_tool(workloads, results):
     return '\n'.join(lines)
 
 
+def shortfall(workload, tools):
+    """A sentence when the target is missed: by how much, and against whom it is met."""
+    metrics = ('cpu',) if workload.cpu_only else ('wall', 'cpu')
+    peers = [name for name in tools if name not in ('stave', 'floor')]
+    ratios = {name: min(tools[name][m] / tools['stave'][m] for m in metrics) for name in peers}
+    missed = [name for name in peers if ratios[name] < workload.target]
+    if not missed:
+        return ''
+    against = ', '.join(f'{name} {ratio(ratios[name])}' for name in peers)
+    floor = min(tools[name][m] / tools['floor'][m] for name in missed for m in metrics)
+    return (f'{workload.title} misses its {workload.target}× against {", ".join(missed)}, against '
+            f'which the floor itself reaches {ratio(floor)} (the lesser of wall and CPU: {against}).')
+
+
+def shortfalls(workloads, results):
+    lines = [shortfall(w, results[w.name]) for w in workloads if w.name in results]
+    return '\n'.join(line for line in lines if line)
+
+
 def cpu_model():
     with open('/proc/cpuinfo') as f:
         found = re.search(r'^model name\s*:\s*(.*)$', f.read(), re.M)
@@ -85,7 +104,7 @@ def circumstances(tools, load):
 def text(about, rounds):
     versions = ', '.join(about['versions'].values())
     notes = ''.join(f'; {name}: `{note}`' for name, note in about['notes'].items())
-    return (f"Medians of {rounds[0]} interleaved rounds ({rounds[1]} for COPY and import), "
+    return (f"Medians of {rounds[0]} interleaved rounds ({rounds[1]} for 20,000 files and import), "
             f"{about['date']}, Linux {about['kernel']}, {about['cpus']} × {about['cpu']}, "
             f"load average {about['load'][0]} before and {about['load'][1]} after; "
             f"{versions}{notes}.")

@@ -52,7 +52,7 @@ class Workload:
     name = title = ''
     target = 1
     cpu_only = False    # the target is one for CPU time alone
-    slow = False        # fewer rounds
+    slow = False        # fewer rounds: a peer takes many seconds
     round = 0
 
     def prepare(self, bench):
@@ -110,7 +110,7 @@ class Noop5(Rebuild):
 
 
 class Noop20k(Rebuild):
-    name, title, target = 'noop20k', 'no-op rebuild, COPY of 20,000 files', 10
+    name, title, target, slow = 'noop20k', 'no-op rebuild, COPY of 20,000 files', 10, True
 
     def prepare(self, bench):
         context = write_context(self.context(bench), f'FROM {BASE}\nCOPY tree /tree\n')
