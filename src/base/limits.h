@@ -28,6 +28,7 @@
 #define LIMIT_ENV_FILE_BYTES   (1u << 20)
 #define LIMIT_ARCHIVE_BYTES    (1ull << 40)   /* what one ADD or import may unpack to */
 #define LIMIT_WIRE_BYTES       (16u << 20)    /* a message between our own processes */
+#define LIMIT_SECRET_BYTES     (500u << 10)   /* a --secret */
 #define LIMIT_HISTORY_BUILDS   200u	      /* records of builds that are kept */
 #define LIMIT_HISTORY_BYTES    (256ull << 20) /* of records, logs and file lists together */
 #define LIMIT_HISTORY_RECORD   (32u << 20)    /* one record of a build */

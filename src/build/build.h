@@ -57,6 +57,45 @@ struct build_context {
 
 /* The form under which such a name is looked for. New string. */
 char *build_context_name(const char *text);
+/* --secret: where its value is, which is read in the step that mounts it. */
+struct build_secret {
+	char *id;
+	char *file; /* NULL: in the environment */
+	char *env;
+};
+
+struct build_secret_list {
+	struct build_secret *items;
+	size_t n, cap;
+};
+
+/* "id=ID[,src=FILE|env=NAME][,type=file|env]", appended.  Looks whether the file is there. */
+int build_secret_parse(const char *text, struct build_secret_list *l, struct error *err);
+void build_secrets_clear(struct build_secret_list *l);
+
+/* --ssh: one agent's socket, or key files. */
+struct build_ssh {
+	char *id;
+	struct strlist paths;
+};
+
+struct build_ssh_list {
+	struct build_ssh *items;
+	size_t n, cap;
+};
+
+/* "ID[=SOCKET|KEYFILE[,KEYFILE…]]", appended.  Without a path: $SSH_AUTH_SOCK. */
+int build_ssh_parse(const char *text, struct build_ssh_list *l, struct error *err);
+void build_ssh_clear(struct build_ssh_list *l);
+
+/* What a Dockerfile may have only if the user allows it. */
+enum build_allow {
+	BUILD_ALLOW_NETWORK_HOST = 1 << 0,
+	BUILD_ALLOW_INSECURE = 1 << 1,
+};
+
+/* "network.host", "security.insecure": --allow. */
+int build_allow_parse(const char *text, unsigned *allowed, struct error *err);
 
 struct build_options {
 	const char *dockerfile; /* text */
@@ -78,8 +117,15 @@ struct build_options {
 	const struct strlist *no_cache_stages; /* names; may be NULL */
 	const char *platform;		       /* NULL: this machine's */
 	enum runtime_network network;
-	const struct strlist *extra_hosts; /* "name:ip", may be NULL */
-	const char *runtime;		   /* NULL: embedded */
+	const struct strlist *extra_hosts;	 /* "name:ip", may be NULL */
+	const char *runtime;			 /* NULL: embedded */
+	const struct build_secret_list *secrets; /* may be NULL, as below */
+	const struct build_ssh_list *ssh;
+	unsigned allow;	   /* BUILD_ALLOW_x */
+	uint64_t shm_size; /* of RUN's /dev/shm; 0: 64 MiB */
+	const struct rlimit_list *ulimits;
+	const char *cgroup_parent; /* NULL: RUN has no cgroup of its own without a limit */
+	uint64_t memory;	   /* limit of each RUN; 0: none */
 	bool has_epoch;
 	int64_t epoch_sec; /* SOURCE_DATE_EPOCH */
 	const struct progress *progress;

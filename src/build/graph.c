@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "build/check.h"
 #include "build/lower.h"
+#include "build/mount.h"
 #include "image/image.h"
 
 #include "base/banned.h"
@@ -220,12 +221,21 @@ void stage_state_clear(struct stage_state *st)
 	free(st->rows);
 }
 
+void run_spec_clear(struct run_spec *r)
+{
+	strlist_clear(&r->args);
+	strlist_clear(&r->env);
+	free(r->user);
+	free(r->workdir);
+	free(r->script.name);
+	free(r->script.data);
+	mounts_clear(r);
+	*r = (struct run_spec){0};
+}
+
 static void free_vertex(struct vertex *v)
 {
-	strlist_clear(&v->run.args);
-	strlist_clear(&v->run.env);
-	free(v->run.user);
-	free(v->run.workdir);
+	run_spec_clear(&v->run);
 	copy_spec_clear(&v->copy);
 	strlist_clear(&v->used.args);
 	strlist_clear(&v->used.envs);
@@ -314,6 +324,7 @@ static void print_vertex(const struct vertex *v, struct buf *out)
 		print_list(out, "env", &v->run.env);
 		buf_printf(out, "  user: %s\n  workdir: %s\n  network: %d\n", v->run.user,
 			   v->run.workdir, (int)v->run.network);
+		mounts_print(&v->run, out);
 	} else if (v->kind == VERTEX_COPY) {
 		print_copy(&v->copy, out);
 	} else if (v->kind == VERTEX_SOURCE) {

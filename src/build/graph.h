@@ -27,6 +27,14 @@ enum vertex_state {
 	VERTEX_DONE,
 };
 
+struct copy_file { /* a heredoc */
+	char *name;
+	char *data;
+	size_t len;
+};
+
+struct build_mount; /* mount.h */
+
 struct run_spec {
 	struct strlist args;
 	struct strlist env; /* ENV, then the ARGs in scope */
@@ -34,12 +42,11 @@ struct run_spec {
 	char *user;
 	char *workdir;
 	enum runtime_network network;
-};
-
-struct copy_file { /* a heredoc */
-	char *name;
-	char *data;
-	size_t len;
+	bool insecure; /* --security=insecure */
+	struct copy_file
+		script; /* a heredoc with its own "#!", in /dev/pipes; .name NULL: none */
+	struct build_mount *mounts; /* in the order of the instruction */
+	size_t n_mounts;
 };
 
 /* Which sources ADD unpacks if they are archives. */
@@ -66,6 +73,7 @@ struct copy_spec {
 };
 
 void copy_spec_clear(struct copy_spec *c);
+void run_spec_clear(struct run_spec *r);
 
 struct source_spec {
 	const struct build_context *context; /* borrowed */
@@ -121,6 +129,7 @@ struct vertex {
 	bool cached;
 	struct digest_list diff_ids; /* the whole chain */
 	struct digest chain_id;	     /* zero for an empty one */
+	struct digest content;	     /* of a COPY's sources; once it is done */
 	int64_t created_ns;
 	struct vertex_record record;
 };

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "build/history.h"
+#include "build/mount.h"
 #include "build/step.h"
 
 #include "base/banned.h"
@@ -173,6 +174,7 @@ static void add_run(struct inputs *in, const struct graph *g, const struct verte
 
 		inputs_fact(in, "added hosts", hosts);
 	}
+	mounts_inputs(in, r);
 	add_values(in, &r->env, 0, r->n_env, inputs_env);
 	add_values(in, &r->env, r->n_env, r->env.n, inputs_arg);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "build/mount.h"
 
 #include "base/banned.h"
 
@@ -13,6 +14,12 @@ static void add_list(struct hasher *h, const struct strlist *l)
 	hasher_add_u64(h, l->n);
 	for (size_t i = 0; i < l->n; i++)
 		hasher_add_string(h, l->items[i]);
+}
+
+static void add_number(struct hasher *h, const char *name, uint64_t value)
+{
+	hasher_add_string(h, name);
+	hasher_add_u64(h, value);
 }
 
 static void add_run(struct hasher *h, const struct graph *g, const struct run_spec *r)
@@ -25,6 +32,20 @@ static void add_run(struct hasher *h, const struct graph *g, const struct run_sp
 	hasher_add_string(h, r->workdir);
 	hasher_add_u64(h, (uint64_t)r->network);
 	add_list(h, g->o->extra_hosts ? g->o->extra_hosts : &none);
+	mounts_hash(h, r);
+	/* what nobody asks for is in no key */
+	if (g->o->shm_size)
+		add_number(h, "shm-size", g->o->shm_size);
+	if (g->o->memory)
+		add_number(h, "memory", g->o->memory);
+	if (g->o->cgroup_parent) {
+		hasher_add_string(h, "cgroup-parent");
+		hasher_add_string(h, g->o->cgroup_parent);
+	}
+	for (size_t i = 0; g->o->ulimits && i < g->o->ulimits->n; i++) {
+		add_number(h, g->o->ulimits->items[i].type, g->o->ulimits->items[i].soft);
+		hasher_add_u64(h, g->o->ulimits->items[i].hard);
+	}
 }
 
 /* What of the sources is taken. */
@@ -86,15 +107,15 @@ void step_key(const struct digest *definition, const struct digest *content, str
 	hasher_end(&h, out);
 }
 
-void step_memo_key(const struct vertex *v, struct digest *out)
+void step_memo_key(const struct copy_spec *c, struct digest *out)
 {
 	struct hasher h;
 
 	hasher_init(&h);
 	hasher_add_string(&h, "selection");
-	if (v->copy.from)
-		hasher_add(&h, v->copy.from->chain_id.bytes, DIGEST_SIZE);
-	add_list(&h, &v->copy.sources);
-	add_choice(&h, &v->copy);
+	if (c->from)
+		hasher_add(&h, c->from->chain_id.bytes, DIGEST_SIZE);
+	add_list(&h, &c->sources);
+	add_choice(&h, c);
 	hasher_end(&h, out);
 }

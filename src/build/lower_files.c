@@ -7,6 +7,7 @@
 #include "base/root.h"
 #include "build/check.h"
 #include "build/lower.h"
+#include "build/mount.h"
 
 #include "base/banned.h"
 
@@ -53,27 +54,29 @@ static int refuse_flag(const struct instruction *i, const char *flag, struct err
 
 /* ---- RUN ---- */
 
-static int run_command(struct stage_state *st, const struct instruction *i, struct strlist *out,
-		       struct error *err)
+static void run_command(struct stage_state *st, const struct instruction *i,
+			struct run_spec *run)
 {
+	struct strlist *out = &run->args;
 	AUTO(buf) struct buf script = BUF_INIT;
 
 	if (i->form == FORM_EXEC) {
 		for (size_t n = 0; n < i->n_args; n++)
 			strlist_add(out, i->args[n]);
-		return 0;
+		return;
+	}
+	if (i->n_heredocs && instruction_run_script(i, &script) == SCRIPT_FILE) {
+		strlist_printf(out, "/dev/pipes/%s", i->heredocs[0].name);
+		run->script.name = mem_strdup(i->heredocs[0].name);
+		run->script.len = script.len;
+		run->script.data = buf_steal(&script);
+		return;
 	}
 	imgconfig_shell(st, out);
-	if (!i->n_heredocs) {
+	if (i->n_heredocs)
+		strlist_add(out, buf_str(&script));
+	else
 		strlist_add(out, i->n_args ? i->args[0] : "");
-		return 0;
-	}
-	if (instruction_run_script(i, &script) == SCRIPT_FILE)
-		return error_set(
-			err, ERR_UNSUPPORTED,
-			"RUN with a heredoc that has its own #! line is not supported yet");
-	strlist_add(out, buf_str(&script));
-	return 0;
 }
 
 /* "RUN |1 K=V /bin/sh -c make # buildkit" */
@@ -105,36 +108,46 @@ static int run_network(struct graph *g, const struct instruction *i, enum runtim
 	if (text)
 		r = runtime_network_parse(text, out, err);
 	if (r < 0 || *out != RUNTIME_NETWORK_HOST || g->o->network == RUNTIME_NETWORK_HOST ||
-	    g->checking)
+	    g->checking || g->o->allow & BUILD_ALLOW_NETWORK_HOST)
 		return r;
 	/* a Dockerfile does not help itself to the host's network */
 	error_set(err, ERR_DENIED, "network.host is not allowed");
-	error_hint(err, "`stave build --network=host` allows it");
+	error_hint(err, "`stave build --allow network.host` allows it");
+	return -ERR_DENIED;
+}
+
+static int run_security(struct graph *g, const struct instruction *i, bool *out,
+			struct error *err)
+{
+	*out = str_eq(instruction_flag(i, "security"), "insecure");
+	if (!*out || g->checking || g->o->allow & BUILD_ALLOW_INSECURE)
+		return 0;
+	error_set(err, ERR_DENIED, "security.insecure is not allowed");
+	error_hint(err, "`stave build --allow security.insecure` allows it");
 	return -ERR_DENIED;
 }
 
 int lower_run(struct graph *g, struct stage_state *st, const struct instruction *i,
 	      struct error *err)
 {
-	AUTO(strlist) struct strlist args = STRLIST_INIT;
-	const char *security = instruction_flag(i, "security");
-	enum runtime_network network;
+	struct run_spec run = {0};
 	struct vertex *v;
-	int r = run_command(st, i, &args, err);
+	int r;
 
-	if (r < 0 || (r = run_network(g, i, &network, err)) < 0 ||
-	    (r = refuse_flag(i, "mount", err)) < 0 || (r = refuse_flag(i, "device", err)) < 0)
+	run_command(st, i, &run);
+	scope_run_env(g, st, &run.env);
+	run.n_env = st->config.env.n;
+	if ((r = run_network(g, i, &run.network, err)) < 0 ||
+	    (r = run_security(g, i, &run.insecure, err)) < 0 ||
+	    (r = refuse_flag(i, "device", err)) < 0 ||
+	    (r = mounts_lower(g, st, i, &run, err)) < 0) {
+		run_spec_clear(&run);
 		return r;
-	if (security && !str_eq(security, "sandbox"))
-		return error_set(err, ERR_DENIED, "security.insecure is not allowed");
+	}
 	v = lower_vertex(g, st, i, VERTEX_RUN, i->text);
-	v->run.args = args;
-	args = STRLIST_INIT;
-	scope_run_env(g, st, &v->run.env);
-	v->run.n_env = st->config.env.n;
+	v->run = run;
 	v->run.user = mem_strdup(st->config.user ? st->config.user : "");
 	v->run.workdir = mem_strdup(st->config.working_dir ? st->config.working_dir : "/");
-	v->run.network = network;
 	imgconfig_row(st, run_row(st, &v->run.args), v);
 	return 0;
 }

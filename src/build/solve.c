@@ -14,7 +14,9 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/root.h"
 #include "build/history.h"
+#include "build/mount.h"
 #include "build/sources.h"
 #include "build/worker.h"
 #include "image/image.h"
@@ -149,7 +151,7 @@ static int find_content(struct running *r, struct error *err)
 	int e;
 
 	if (copy_from_layers(c)) {
-		step_memo_key(r->v, &memo);
+		step_memo_key(c, &memo);
 		r->has_content = c->n_files == 0 && !r->v->no_cache &&
 				 store_memo_find(s->store, &memo, &r->content);
 		if (r->has_content)
@@ -178,7 +180,10 @@ static void set_key(struct running *r)
 
 static int make_key(struct running *r, struct error *err)
 {
-	int e = 0;
+	int e = mounts_content(&r->s->sources, &r->v->run, err);
+
+	if (e < 0)
+		return e;
 
 	step_definition(r->s->g, r->v, &r->definition);
 	if (r->v->kind == VERTEX_COPY && (e = find_content(r, err)) < 0)
@@ -211,6 +216,7 @@ static int try_cache(struct running *r, struct error *err)
 	}
 	r->v->record.miss = MISS_NONE;
 	r->v->cached = true;
+	r->v->content = r->content;
 	finish_vertex(r->v, &step.diff_id, step.created_ns);
 	return 1;
 }
@@ -231,6 +237,8 @@ static void free_running(struct running *r)
 		munmap(r->hashed, r->hashed_bytes);
 	selection_clear(&r->sources);
 	snapshot_stack_clear(&r->job.parent);
+	mounts_release(&r->job);
+	free(r->job.cgroup);
 	close_fd(&r->job.fs);
 	if (r->own_netns)
 		close_fd(&r->job.netns);
@@ -260,7 +268,7 @@ static int record_memos(struct running *r, struct error *err)
 	if ((e = store_memo_add(store, &r->definition, &r->content, err)) < 0 ||
 	    !copy_from_layers(&r->v->copy) || r->v->copy.n_files)
 		return e;
-	step_memo_key(r->v, &memo);
+	step_memo_key(&r->v->copy, &memo);
 	return store_memo_add(store, &memo, &r->content, err);
 }
 
@@ -322,6 +330,7 @@ static int record(struct running *r, const struct layer_info *info, int64_t dura
 	}
 	if ((e = store_commit(store, err)) < 0)
 		return e;
+	r->v->content = r->content;
 	finish_vertex(r->v, &layer.diff_id, created);
 	return 0;
 }
@@ -395,6 +404,23 @@ static int get_network(struct running *r, struct error *err)
 	return 0;
 }
 
+/* The container's name; and a cgroup, if that is wanted or a limit needs one. */
+static int prepare_run(struct running *r, struct error *err)
+{
+	const struct build_options *o = r->s->g->o;
+	AUTO(free)
+	char *parent = root_clean_path(o->cgroup_parent ? o->cgroup_parent : "stave");
+	int e;
+
+	random_hex(r->job.id, 64);
+	if (o->cgroup_parent || o->memory) {
+		r->job.cgroup = mem_printf("/%s/%s", parent, r->job.id);
+		if ((e = lease_note(*r->s->lease, "cgroup", r->job.cgroup, err)) < 0)
+			return e;
+	}
+	return mounts_take(r->s->g, *r->s->lease, &r->job, err);
+}
+
 static int share_hashes(struct running *r, struct error *err)
 {
 	void *map;
@@ -445,9 +471,12 @@ static int execute(struct running *r, struct error *err)
 		return e;
 	r->job.layers = store_dir(s->store, STORE_LAYERS);
 	r->job.cache = store_dir(s->store, STORE_CACHE);
+	r->job.cache_mounts = store_dir(s->store, STORE_CACHE_MOUNTS);
 	r->job.stub = store_dir(s->store, STORE_STUB);
 	r->job.dir = r->dir;
 	if (r->v->kind == VERTEX_COPY && (e = prepare_copy(r, err)) < 0)
+		return e;
+	if (r->v->kind == VERTEX_RUN && (e = prepare_run(r, err)) < 0)
 		return e;
 	return worker_start(s->loop, &r->job, &events, &r->worker, err);
 }
@@ -507,7 +536,7 @@ static void start_vertex(struct solve *s, struct vertex *v)
 static bool is_ready(const struct vertex *v)
 {
 	return v->state == VERTEX_WAITING && (!v->parent || v->parent->state == VERTEX_DONE) &&
-	       (!v->copy.from || v->copy.from->state == VERTEX_DONE);
+	       (!v->copy.from || v->copy.from->state == VERTEX_DONE) && mounts_ready(&v->run);
 }
 
 /* Starts what can start; a vertex out of the cache makes others ready, which come later. */

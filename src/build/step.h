@@ -26,7 +26,7 @@ void step_definition(const struct graph *g, const struct vertex *v, struct diges
 void step_key(const struct digest *definition, const struct digest *content,
 	      struct digest *out);
 /* Names the selection of a COPY --from for the memo of its content. */
-void step_memo_key(const struct vertex *v, struct digest *out);
+void step_memo_key(const struct copy_spec *c, struct digest *out);
 
 /* ---- inputs.c: the record of what a key was made of ---- */
 
@@ -77,11 +77,15 @@ void files_save(int history, const struct digest *content, const struct selectio
 struct job {
 	const struct graph *g;
 	struct vertex *v;
-	int layers;	 /* borrowed: store's layers/ */
-	int cache;	 /* borrowed: store's cache/ */
-	const char *dir; /* layers/DIR of the new layer */
-	int fs;		 /* DIR/fs, readable */
-	int stub;	 /* borrowed: mount points below everything */
+	int layers;		  /* borrowed: store's layers/ */
+	int cache;		  /* borrowed: store's cache/ */
+	const char *dir;	  /* layers/DIR of the new layer */
+	char id[65];		  /* of the container of a RUN */
+	char *cgroup;		  /* its path, NULL: none of its own; noted in the lease */
+	int fs;			  /* DIR/fs, readable */
+	int stub;		  /* borrowed: mount points below everything */
+	int cache_mounts;	  /* borrowed: store's cachemounts/ */
+	struct job_mount *mounts; /* as many as v->run.mounts; see mount.h */
 	struct snapshot_stack parent;
 	int netns;				 /* of the build, -1: none */
 	const struct network_endpoint *endpoint; /* NULL without one */

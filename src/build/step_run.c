@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/root.h"
+#include "build/mount.h"
 #include "build/step.h"
 #include "runtime/runtime.h"
 #include "sandbox/sandbox.h"
@@ -37,13 +38,34 @@ static void catch_terminate(void)
 	sigaction(SIGTERM, &sa, NULL);
 }
 
+/* All that one container is made of. */
+struct container {
+	struct container_options options;
+	struct runtime_spec spec;
+	struct mount_set mounts;
+	struct sandbox_bind *binds; /* resolv.conf and the like, then the mounts */
+	size_t n_binds;
+	int root;
+	int etc;
+};
+
+static void container_auto(struct container *c)
+{
+	container_options_clear(&c->options);
+	runtime_spec_clear(&c->spec);
+	mount_set_clear(&c->mounts);
+	for (size_t i = 0; i < c->n_binds; i++)
+		close_fd(&c->binds[i].fd);
+	free(c->binds);
+	close_fd(&c->root);
+	close_fd(&c->etc);
+}
+
 static void make_options(const struct job *j, struct container_options *o)
 {
 	const struct run_spec *run = &j->v->run;
-	char id[65];
 
-	random_hex(id, 64);
-	o->id = mem_strdup(id);
+	o->id = mem_strdup(j->id);
 	/* the name that a builder's container has does not differ from build to build */
 	o->hostname = mem_strdup("buildkitsandbox");
 	strlist_addall(&o->args, &run->args);
@@ -53,22 +75,30 @@ static void make_options(const struct job *j, struct container_options *o)
 	o->workdir = mem_strdup(run->workdir);
 	o->user = mem_strdup(run->user);
 	o->network = run->network;
+	o->privileged = run->insecure;
+	o->shm_size = j->g->o->shm_size;
+	o->memory = j->g->o->memory;
+	for (size_t i = 0; j->g->o->ulimits && i < j->g->o->ulimits->n; i++) {
+		const struct rlimit_spec *l = &j->g->o->ulimits->items[i];
+
+		*vec_push(&o->ulimits) = (struct rlimit_spec){
+			.type = mem_strdup(l->type), .hard = l->hard, .soft = l->soft};
+	}
 	if (j->g->o->extra_hosts)
 		strlist_addall(&o->extra_hosts, j->g->o->extra_hosts);
 }
 
-static int make_spec(int root, const struct container_options *o, struct runtime_spec *spec,
-		     struct error *err)
+static int make_spec(const struct job *j, int root, const struct container_options *o,
+		     struct runtime_spec *spec, struct error *err)
 {
 	AUTO(runtime_user) struct runtime_user user = RUNTIME_USER_INIT;
 	int r = runtime_resolve_user(root, o->user, &user, err);
 
 	if (r < 0 || (r = runtime_make_spec(NULL, o, &user, spec, err)) < 0)
 		return r;
-	/* no limits were asked for, and the pid name space ends all of it: no cgroup is needed
-	 */
+	/* without limits the pid name space ends all of it: no cgroup is needed */
 	free(spec->cgroups_path);
-	spec->cgroups_path = NULL;
+	spec->cgroups_path = j->cgroup ? mem_strdup(j->cgroup) : NULL;
 	return 0;
 }
 
@@ -101,38 +131,52 @@ static int etc_binds(const struct job *j, const struct container_options *o,
 	return runtime_etc_binds(*out_dir, o, j->endpoint, binds, out_n, err);
 }
 
-static int execute(struct job *j, int root, int *out_code, struct error *err)
+/* The container with its root, its etc and its mounts; all are used up. */
+static int start(struct job *j, struct container *c, int *out_code, struct error *err)
 {
-	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
-	AUTO(runtime_spec) struct runtime_spec spec = RUNTIME_SPEC_INIT;
-	struct sandbox_bind binds[RUNTIME_ETC_BINDS];
 	AUTO(fd) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	AUTO(fd) int etc = -1;
 	int stdio[3] = {null, j->out, j->err}, r;
-	struct sandbox_options so = {.spec = &spec,
-				     .root_fd = root,
+	struct sandbox_options so = {.spec = &c->spec,
+				     .id = c->options.id,
+				     .root_fd = take_fd(&c->root),
 				     .netns_fd = j->netns,
 				     .stdio = stdio,
-				     .binds = binds,
+				     .binds = c->binds,
+				     .nbinds = c->n_binds,
 				     .cache_dir = j->cache,
-				     .bundle_dir = -1,
+				     .bundle_dir = c->etc,
 				     .runtime = j->g->o->runtime};
 	struct sandbox sb;
 
-	make_options(j, &o);
-	if ((r = make_spec(root, &o, &spec, err)) < 0 ||
-	    (r = etc_binds(j, &o, binds, &so.nbinds, &etc, err)) < 0) {
-		close(root);
-		return r;
-	}
-	so.id = o.id;
-	so.bundle_dir = etc;
+	c->n_binds = 0;
 	if ((r = sandbox_start(&so, &sb, err)) < 0)
 		return r;
 	container_pid = sb.pid;
 	*out_code = sandbox_wait(&sb, &so);
 	container_pid = 0;
 	return 0;
+}
+
+static int execute(struct job *j, struct container *c, int *out_code, struct error *err)
+{
+	AUTO(mount_points) struct mount_points points = MOUNT_POINTS_INIT;
+	int r;
+
+	c->binds =
+		mem_resize(NULL, RUNTIME_ETC_BINDS + j->v->run.n_mounts + 1, sizeof(*c->binds));
+	make_options(j, &c->options);
+	/* trees first: then the name space that their directories are in is left */
+	if ((r = mounts_open(j, &c->mounts, err)) < 0 ||
+	    (r = etc_binds(j, &c->options, c->binds, &c->n_binds, &c->etc, err)) < 0 ||
+	    (r = mounts_enter(j, &c->mounts, err)) < 0)
+		return r;
+	strlist_addall(&c->options.env, &c->mounts.env);
+	if ((r = make_spec(j, c->root, &c->options, &c->spec, err)) < 0 ||
+	    (r = mount_points_make(&points, c->root, j->fs, &c->mounts, err)) < 0 ||
+	    (r = mounts_bind(&c->mounts, c->binds, &c->n_binds, err)) < 0 ||
+	    (r = start(j, c, out_code, err)) < 0)
+		return r;
+	return mount_points_remove(&points, j->fs, err);
 }
 
 /* Times that this step set are at most SOURCE_DATE_EPOCH. */
@@ -188,12 +232,18 @@ static int mount_root(struct job *j, int *out_root, struct error *err)
 
 int step_run(struct job *j, struct layer_info *out, struct error *err)
 {
-	int root = -1, code = 0, r;
+	AUTO(container)
+	struct container c = {.options = CONTAINER_OPTIONS_INIT,
+			      .spec = RUNTIME_SPEC_INIT,
+			      .mounts = MOUNT_SET_INIT,
+			      .root = -1,
+			      .etc = -1};
+	int code = 0, r;
 
 	catch_terminate();
-	r = mount_root(j, &root, err);
+	r = mount_root(j, &c.root, err);
 	if (r == 0)
-		r = execute(j, root, &code, err);
+		r = execute(j, &c, &code, err);
 	if (r < 0)
 		return r;
 	if (code)

@@ -78,6 +78,8 @@ static int execute(struct job *j, struct layer_info *out, struct error *err)
 	if (dir < 0)
 		return error_sys(err, "layers/%s", j->dir);
 	r = root_remove(dir, "etc", err);
+	if (r == 0)
+		r = root_remove(dir, "mounts", err);
 	return r < 0 ? r : root_remove(dir, "work", err);
 }
 

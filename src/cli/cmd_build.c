@@ -21,7 +21,10 @@
 #define EXPLAIN_REASONS	 20
 
 struct build_options_cli {
-	struct strlist hosts, args, contexts, labels, names, no_cache_stages;
+	struct strlist hosts, args, contexts, labels, names, no_cache_stages, allow, secrets,
+		ssh, ulimits;
+	int64_t shm_size, memory;
+	char *cgroup_parent;
 	char *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
 		*provenance, *sbom, *explain;
 	bool no_cache, pull, quiet, load, remove, force_remove;
@@ -33,9 +36,15 @@ struct build_options_cli {
 static const struct option_def options[] = {
 	BUILD(0, "add-host", STRINGS, hosts,
 	      "Add a custom host-to-IP mapping (format: \"host:ip\")"),
+	BUILD(0, "allow", STRINGS, allow,
+	      "Allow extra privileged entitlement (e.g., \"network.host\", "
+	      "\"security.insecure\")",
+	      .type = "stringArray"),
 	BUILD(0, "build-arg", LIST, args, "Set build-time variables", .type = "stringArray"),
 	BUILD(0, "build-context", LIST, contexts, "Additional build contexts (e.g., name=path)",
 	      .type = "stringArray"),
+	BUILD(0, "cgroup-parent", STRING, cgroup_parent,
+	      "Set the parent cgroup for the \"RUN\" instructions during build"),
 	BUILD(0, "dump", STRING, dump, "Print a stage of the build instead: ast, graph",
 	      .hidden = true),
 	BUILD(0, "explain", STRING, explain,
@@ -49,6 +58,7 @@ static const struct option_def options[] = {
 	BUILD(0, "label", LIST, labels, "Set metadata for an image", .type = "stringArray"),
 	BUILD(0, "load", BOOL, load, "Keep the image in the store, as is always done",
 	      .hidden = true),
+	BUILD('m', "memory", BYTES, memory, "Memory limit of each \"RUN\" instruction"),
 	BUILD(0, "network", STRING, network,
 	      "Set the networking mode for the \"RUN\" instructions during build",
 	      .fallback = "default"),
@@ -71,9 +81,19 @@ static const struct option_def options[] = {
 	      "OCI runtime to use for \"RUN\" (default: the built-in one)"),
 	BUILD(0, "sbom", STRING, sbom, "Only \"false\" is possible", .hidden = true,
 	      .no_value = "true"),
+	BUILD(0, "secret", LIST, secrets,
+	      "Secret to expose to the build (format: "
+	      "\"id=mysecret[,src=/local/secret]\")",
+	      .type = "stringArray"),
+	BUILD(0, "shm-size", BYTES, shm_size, "Shared memory size for build containers"),
+	BUILD(0, "ssh", LIST, ssh,
+	      "SSH agent socket or keys to expose to the build (format: "
+	      "\"default|<id>[=<socket>|<key>[,<key>]]\")",
+	      .type = "stringArray"),
 	BUILD('t', "tag", LIST, names, "Name and optionally a tag (format: \"name:tag\")",
 	      .type = "stringArray"),
 	BUILD(0, "target", STRING, target, "Set the target build stage to build"),
+	BUILD(0, "ulimit", LIST, ulimits, "Ulimit options", .type = "ulimit"),
 };
 
 /* ---- the command line ---- */
@@ -185,6 +205,13 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 	req->platform = str_empty(o->platform) ? NULL : o->platform;
 	req->network = str_eq(o->network, "default") ? NULL : o->network;
 	req->runtime = o->runtime;
+	req->allow = o->allow;
+	req->secrets = o->secrets;
+	req->ssh = o->ssh;
+	req->ulimits = o->ulimits;
+	req->shm_size = (uint64_t)o->shm_size;
+	req->memory = (uint64_t)o->memory;
+	req->cgroup_parent = str_empty(o->cgroup_parent) ? NULL : o->cgroup_parent;
 	req->no_cache = o->no_cache;
 	req->no_cache_stages = o->no_cache_stages;
 	req->contexts = o->contexts;
@@ -196,9 +223,22 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 /* What is wrong before there is anything to solve has no "failed to solve". */
 static bool is_about_request(const struct error *err)
 {
-	static const char *const begins[] = {"invalid tag",    "invalid argument",
-					     "invalid host",   "invalid key-value pair",
-					     "--no-cache and", "unable to prepare context"};
+	static const char *const begins[] = {"invalid tag",
+					     "invalid argument",
+					     "invalid host",
+					     "invalid key-value pair",
+					     "--no-cache and",
+					     "unable to prepare context",
+					     "failed to stat",
+					     "secret missing ID",
+					     "invalid field",
+					     "unexpected key",
+					     "unsupported secret type",
+					     "invalid secret",
+					     "unknown entitlement",
+					     "failed to convert agent config",
+					     "invalid empty ssh agent",
+					     "invalid ssh agent config"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
 		if (str_starts(err->message ? err->message : "", begins[i]))

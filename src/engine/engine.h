@@ -50,6 +50,13 @@ struct engine_build {
 	const char *platform;
 	const char *network; /* NULL: default */
 	const char *runtime;
+	struct strlist secrets; /* --secret, --ssh, --allow, --ulimit: as written */
+	struct strlist ssh;
+	struct strlist allow;
+	struct strlist ulimits;
+	uint64_t shm_size; /* bytes; 0: default */
+	uint64_t memory;   /* bytes; 0: no limit */
+	const char *cgroup_parent;
 	bool no_cache;
 	struct strlist no_cache_stages; /* --no-cache-filter */
 	/*

@@ -64,13 +64,54 @@ int engine_epoch(const struct strlist *args, bool *out_has, int64_t *out_sec, st
 	return 0;
 }
 
+/* What concerns RUN steps only; the lists live as long as the build. */
+struct run_request {
+	struct build_secret_list secrets;
+	struct build_ssh_list ssh;
+	struct container_options container; /* for its ulimits */
+};
+
+static void run_request_auto(struct run_request *r)
+{
+	build_secrets_clear(&r->secrets);
+	build_ssh_clear(&r->ssh);
+	container_options_clear(&r->container);
+}
+
+static int take_run_request(const struct engine_build *req, struct run_request *run,
+			    struct build_options *o, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < req->secrets.n; i++)
+		r = build_secret_parse(req->secrets.items[i], &run->secrets, err);
+	for (size_t i = 0; r == 0 && i < req->ssh.n; i++)
+		r = build_ssh_parse(req->ssh.items[i], &run->ssh, err);
+	for (size_t i = 0; r == 0 && i < req->allow.n; i++)
+		r = build_allow_parse(req->allow.items[i], &o->allow, err);
+	for (size_t i = 0; r == 0 && i < req->ulimits.n; i++)
+		r = container_options_add_ulimit(&run->container, req->ulimits.items[i], err);
+	o->secrets = &run->secrets;
+	o->ssh = &run->ssh;
+	o->ulimits = &run->container.ulimits;
+	o->shm_size = req->shm_size;
+	o->memory = req->memory;
+	o->cgroup_parent = req->cgroup_parent;
+	return r;
+}
+
 static int run(struct engine *e, const struct engine_build *req, struct build_options *o,
 	       struct build_result *out, struct error *err)
 {
+	AUTO(run_request)
+	struct run_request more = {.container = CONTAINER_OPTIONS_INIT};
 	AUTO(strlist) struct strlist names = STRLIST_INIT;
 	AUTO(strlist) struct strlist args = STRLIST_INIT;
 	AUTO(engine_contexts) struct engine_contexts contexts = {0};
-	int r = normal_names(&req->names, &names, err);
+	int r = take_run_request(req, &more, o, err);
+
+	if (r == 0)
+		r = normal_names(&req->names, &names, err);
 
 	resolve_args(&req->build_args, &args);
 	if (r < 0 || (r = engine_epoch(&args, &o->has_epoch, &o->epoch_sec, err)) < 0)
