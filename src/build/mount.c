@@ -462,6 +462,12 @@ int mounts_take(const struct graph *g, struct lease *l, struct job *j, struct er
 	return r < 0 ? r : take_caches(g, l, j, err);
 }
 
+void mounts_handed_over(struct job *j)
+{
+	for (size_t i = 0; j->mounts && i < j->v->run.n_mounts; i++)
+		store_cache_release(&j->mounts[i].use);
+}
+
 void mounts_release(struct job *j)
 {
 	for (size_t i = 0; j->mounts && i < j->v->run.n_mounts; i++) {

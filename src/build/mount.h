@@ -62,6 +62,8 @@ struct job_mount {
 
 /* Fills @j->mounts; @l is noted in. */
 int mounts_take(const struct graph *g, struct lease *l, struct job *j, struct error *err);
+/* The step's process runs and has the locks: ours would only keep them from others. */
+void mounts_handed_over(struct job *j);
 void mounts_release(struct job *j);
 
 /* ---- mount_open.c: in the step's process ---- */

@@ -478,7 +478,10 @@ static int execute(struct running *r, struct error *err)
 		return e;
 	if (r->v->kind == VERTEX_RUN && (e = prepare_run(r, err)) < 0)
 		return e;
-	return worker_start(s->loop, &r->job, &events, &r->worker, err);
+	e = worker_start(s->loop, &r->job, &events, &r->worker, err);
+	/* or the processes of later steps would inherit its locks */
+	mounts_handed_over(&r->job);
+	return e;
 }
 
 static void start_image(struct solve *s, struct vertex *v)
