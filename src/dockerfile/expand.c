@@ -54,15 +54,18 @@ static void split_add(struct splitter *s, const char *text, size_t len, bool raw
 
 	if (!s)
 		return;
-	while (text < end) {
-		size_t n = raw ? 0 : rune_space(text);
+	if (raw)
+		buf_add(&s->word, text, len);
+	while (!raw && text < end) {
+		const char *from = text;
+		size_t n = 0;
 
-		if (n) {
+		while (text < end && !(n = rune_space(text)))
+			text++;
+		buf_add(&s->word, from, (size_t)(text - from));
+		if (n)
 			split_end(s);
-			text += n;
-		} else {
-			buf_addch(&s->word, *text++);
-		}
+		text += n;
 	}
 }
 

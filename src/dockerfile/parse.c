@@ -164,14 +164,19 @@ static int read_directives(struct parser *p, struct dockerfile *d, struct error 
 
 /* ------------------------------------------------------------------------ lines */
 
-/* Bytes of white space at the beginning of a line, which a line end or a NUL follows. */
+/* Bytes of white space at the beginning of a line, which need not have an end after @len. */
 static size_t indent(const char *s, size_t len)
 {
 	size_t n = 0, more;
 
-	while (n < len && (more = rune_space(s + n)))
+	do {
+		char next[4] = {0};
+
+		memcpy(next, s + n, len - n < 3 ? len - n : 3);
+		more = rune_space(next);
 		n += more;
-	return n < len ? n : len;
+	} while (more);
+	return n;
 }
 
 static bool is_comment(const char *s, size_t len)

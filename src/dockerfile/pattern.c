@@ -9,6 +9,7 @@
  */
 #include "dockerfile/dockerfile_parser.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -231,11 +232,18 @@ static void put_replacement(const char *r, const struct runes *text, size_t from
 			    struct buf *out)
 {
 	while (*r) {
-		bool braces = r[0] == '$' && r[1] == '{';
-		const char *name = r + 1 + braces;
-		size_t n = *r == '$' ? group_length(name) : 0;
+		size_t plain = strcspn(r, "$");
+		bool braces = r[plain] && r[plain + 1] == '{';
+		const char *name;
+		size_t n;
 
-		if (r[0] == '$' && r[1] == '$') {
+		buf_add(out, r, plain);
+		r += plain;
+		if (!*r)
+			break;
+		name = r + 1 + braces;
+		n = group_length(name);
+		if (r[1] == '$') {
 			buf_addch(out, '$');
 			r += 2;
 		} else if (!n || (braces && name[n] != '}')) {
@@ -254,6 +262,7 @@ int pattern_replace(const char *pattern, const char *replacement, const char *va
 	AUTO(runes) struct runes p = {0}, text = {0};
 	AUTO(free) bool *sets = NULL;
 	size_t last = NO_MATCH; /* end of the match before: no empty one directly behind it */
+	size_t before = out->len, cost = strlen(replacement);
 	size_t at = 0;
 	struct run r;
 
@@ -269,13 +278,14 @@ int pattern_replace(const char *pattern, const char *replacement, const char *va
 			return -ERR_LIMIT;
 		*steps -= 1;
 		if (end != NO_MATCH && (end > at || last != at)) {
+			if (*steps <= cost || out->len - before > LIMIT_EXPANSION_BYTES)
+				return error_set(err, ERR_LIMIT,
+						 "the replacement grows too long");
+			*steps -= cost;
 			if (all)
 				put_replacement(replacement, &text, at, end, out);
 			else
 				buf_addstr(out, replacement);
-			if (out->len > LIMIT_PATTERN_STEPS)
-				return error_set(err, ERR_LIMIT,
-						 "the replacement grows too long");
 			last = end;
 		}
 		if (end == NO_MATCH || end == at) {

@@ -58,23 +58,28 @@ void rune_put(struct buf *out, uint32_t c)
 
 size_t rune_space(const char *s)
 {
-	static const char *const wide[] = {
-		"\xc2\x85",	"\xc2\xa0",	"\xe1\x9a\x80", "\xe2\x80\xa8",
-		"\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
-	};
+	uint32_t c;
+	size_t n;
 
-	if (*s == ' ' || (*s >= '\t' && *s <= '\r'))
-		return 1;
 	if (!((unsigned char)*s & 0x80))
-		return 0;
-	for (size_t k = 0; k < ARRAY_SIZE(wide); k++)
-		if (str_starts(s, wide[k]))
-			return strlen(wide[k]);
-	/* U+2000 to U+200A */
-	return str_starts(s, "\xe2\x80") && (unsigned char)s[2] >= 0x80 &&
-			       (unsigned char)s[2] <= 0x8a
-		       ? 3
-		       : 0;
+		return *s == ' ' || (*s >= '\t' && *s <= '\r');
+	n = rune_at(s, &c);
+	switch (c) {
+	case 0x85:
+	case 0xa0:
+	case 0x1680:
+	case 0x2028:
+	case 0x2029:
+	case 0x202f:
+	case 0x205f:
+	case 0x3000:
+		break;
+	default:
+		if (c < 0x2000 || c > 0x200a)
+			return 0;
+	}
+	/* not in more bytes than it needs */
+	return n == (c < 0x800 ? 2u : 3u) ? n : 0;
 }
 
 bool rune_is_letter(uint32_t c)
