@@ -241,6 +241,45 @@ static bool comes_from_config(const json_t *list)
 	return false;
 }
 
+static bool same_base(const json_t *a, const json_t *b)
+{
+	return is_image(a) && is_image(b) &&
+	       json_equal(json_object_get(a, "layers"), json_object_get(b, "layers"));
+}
+
+/* Did step @i of @now begin with the files that step @j of @then began with? */
+static bool same_parent(const json_t *now, const json_t *i, const json_t *then, const json_t *j)
+{
+	for (;;) {
+		i = step_at(now, link_of(i, "parent"));
+		j = step_at(then, link_of(j, "parent"));
+		if (!i || !j || is_image(i) || is_image(j))
+			return (!i && !j) || (i && j && same_base(i, j));
+		if (!str_eq(field(i, "layer"), field(j, "layer")))
+			return false;
+	}
+}
+
+/* The inputs of last time are not there any more; the records of both builds still are. */
+static void compare_records(const struct explaining *x, const json_t *step,
+			    const struct like *like, json_t *list)
+{
+	const char *now = field(step, "text"), *then = field(like->step, "text");
+
+	if (!str_eq(now, then)) {
+		json_t *r = reason_add(list, "instruction", "the instruction changed: %s → %s",
+				       then, now);
+
+		json_object_set_new(r, "old", json_string(then));
+		json_object_set_new(r, "new", json_string(now));
+	}
+	if (!same_parent(x->now, step, like->build->record, like->step))
+		because_of(x, step, "parent", like, list);
+	if (!json_array_size(list))
+		reason_add(list, "unknown",
+			   "what it was made of last time is not recorded any more");
+}
+
 static void compare(const struct explaining *x, const json_t *step, const struct like *like,
 		    json_t *list)
 {
@@ -249,8 +288,7 @@ static void compare(const struct explaining *x, const json_t *step, const struct
 	bool on_other, from_other;
 
 	if (!now || !then) {
-		reason_add(list, "unknown",
-			   "what it was made of last time is not recorded any more");
+		compare_records(x, step, like, list);
 		return;
 	}
 	reasons_of_inputs(x->history, now, then, list);
