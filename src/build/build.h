@@ -31,6 +31,7 @@
 #include "base/map.h"
 #include "base/progress.h"
 #include "base/strlist.h"
+#include "dockerfile/dockerfile.h"
 #include "runtime/runtime.h"
 #include "store/store.h"
 
@@ -204,6 +205,54 @@ void build_change_list_clear(struct build_change_list *l);
  * was built, which says what the cache had; *out_bytes were freed.
  */
 int build_forget(struct store *s, uint64_t *out_bytes, struct error *err);
+
+/* ---- questions about a Dockerfile that is not built ---- */
+
+enum build_question {
+	BUILD_CHECK = 1, /* all warnings; without a target, of all stages */
+	BUILD_OUTLINE,	 /* what the target can be given: ARGs, secrets, ssh agents */
+	BUILD_TARGETS,	 /* the stages */
+};
+
+struct build_item {
+	const char *name;	 /* NULL: a stage without one */
+	const char *description; /* of the comment above; NULL: none */
+	const char *value;	 /* of an ARG; NULL: none */
+	const char *base;	 /* of a stage, as written, as is the next */
+	const char *platform;	 /* NULL: none */
+	bool required;		 /* secret, ssh */
+	bool is_default;	 /* stage: the last one */
+	unsigned line, end_line;
+};
+
+struct build_item_list {
+	struct build_item *items;
+	size_t n, cap;
+};
+
+struct build_answer {
+	struct graph *graph; /* owns the strings */
+	struct dockerfile_warning *warnings;
+	size_t n_warnings;
+	struct build_item target; /* BUILD_OUTLINE: name and description */
+	struct build_item_list args, secrets, ssh, targets;
+};
+
+/*
+ * Runs nothing, and writes nothing into the store; @s may be NULL.  Base images
+ * that are not there are no error: rules that depend on what they set are
+ * silent then.  An error leaves the warnings that were found until then; so
+ * *out is to be cleared in any case, and lives no longer than @o's texts.
+ * check=error=true is an error without a line.
+ */
+int build_ask(struct store *s, const struct build_options *o, enum build_question what,
+	      struct build_answer *out, struct error *err);
+void build_answer_clear(struct build_answer *a);
+
+static inline void build_answer_auto(struct build_answer *a)
+{
+	build_answer_clear(a);
+}
 
 enum build_dump {
 	BUILD_DUMP_AST = 1,

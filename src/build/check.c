@@ -190,7 +190,7 @@ void check_port(struct graph *g, const struct instruction *i, const char *port)
 	struct dockerfile_warning about = {
 		.line = i->line, .end_line = i->end_line, .mark = port};
 
-	if (strchr(port, ':')) {
+	if (*port != ':' && strchr(port, ':')) {
 		about.rule = "ExposeInvalidFormat";
 		about.fix = "write the container's port only; publish it with run -p";
 		graph_warn(g, &about, "an address or host port means nothing in EXPOSE %s",
@@ -206,14 +206,13 @@ void check_port(struct graph *g, const struct instruction *i, const char *port)
 		}
 }
 
-/* NULL if nothing can be said: no ignore file, or one that takes paths back in. */
 static const struct ignore *ignore_of(struct graph *g)
 {
 	if (!g->ignore && g->o->ignore &&
 	    ignore_parse(g->o->ignore, g->o->ignore_len, g->o->ignore_name, &g->ignore, NULL) <
 		    0)
 		return NULL; /* the build will say what is wrong with it */
-	return g->ignore && !ignore_takes_back(g->ignore) ? g->ignore : NULL;
+	return g->ignore;
 }
 
 static bool is_remote(const char *source)
@@ -232,8 +231,9 @@ void check_sources(struct graph *g, const struct instruction *i, const struct st
 		if (i->kind == INSTRUCTION_ADD && is_remote(sources->items[n]))
 			continue;
 		clean = root_clean_path(sources->items[n]);
-		hidden = *clean && !str_eq(clean, ".") ? ignore_match(ig, clean)
-						       : ignore_hides_all(ig);
+		hidden = *clean && !str_eq(clean, ".")
+				 ? ignore_match(ig, clean) && !ignore_may_contain(ig, clean)
+				 : ignore_hides_all(ig) && !ignore_takes_back(ig);
 		if (!hidden)
 			continue;
 		graph_warn(g,

@@ -29,6 +29,8 @@ static inline void warning_list_auto(struct warning_list *l)
 
 /* ---- rules ---- */
 
+/* The global ARGs that have a value and are used by a word of a FROM or global ARG line. */
+void check_names_used(const struct graph *g, const char *text, struct strlist *out);
 /* All FROM lines, also of stages that are not needed. */
 void check_stages(struct graph *g);
 /* @name was used and has no value. */

@@ -52,6 +52,14 @@ static int expand(const struct graph *g, const char *text, struct word *w)
 	return dockerfile_expand(text, EXPAND_WORD, &x, &w->text, NULL);
 }
 
+void check_names_used(const struct graph *g, const char *text, struct strlist *out)
+{
+	AUTO(word) struct word w = {.values = &g->globals};
+
+	if (expand(g, text, &w) == 0)
+		strlist_addall(out, &w.set);
+}
+
 /* ---- UndefinedArgInFrom ---- */
 
 static void declared_names(const struct graph *g, struct strlist *out)

@@ -150,12 +150,11 @@ static int add_labels(struct graph *g)
 	return 0;
 }
 
-/* The stages that the target needs; a check without a target looks at all. */
 static int lower_all(struct graph *g, struct error *err)
 {
 	int r = 0;
 
-	if (!g->checking || !str_empty(g->o->target))
+	if (!g->all_stages)
 		return lower_stage(g, g->target->stage->index, err);
 	for (unsigned i = 0; r == 0 && i < g->file->n_stages; i++)
 		r = lower_stage(g, i, err);

@@ -194,12 +194,9 @@ struct graph {
 	size_t n, cap;
 	struct warning_list warnings;
 	struct check_config checks;
-	struct ignore *ignore; /* parsed when it is first asked for */
-	/*
-	 * Nothing will run: images need not be there, and without a target every
-	 * stage is lowered.
-	 */
-	bool checking;
+	struct ignore *ignore;	       /* parsed when it is first asked for */
+	bool checking;		       /* nothing will run: images need not be there */
+	bool all_stages;	       /* lower also what the target does not need */
 	struct build_history *history; /* borrowed; NULL: nothing is recorded */
 };
 

@@ -180,35 +180,6 @@ static int apply_label(struct graph *g, struct stage_state *st, const struct ins
 	return 0;
 }
 
-/* "80", "80/udp", "7000-7010[/tcp]": one entry for each port. */
-static int add_ports(struct strlist *out, const char *word, struct error *err)
-{
-	AUTO(free) char *text = mem_strdup(word);
-	char *proto = strchr(text, '/'), *last;
-	uint64_t from, to;
-
-	if (proto)
-		*proto++ = 0;
-	last = strchr(text, '-');
-	if (last)
-		*last++ = 0;
-	if (!parse_u64(text, 65535, &from) || (last && !parse_u64(last, 65535, &to)))
-		return error_set(err, ERR_INVALID, "invalid containerPort: %s", word);
-	if (!last)
-		to = from;
-	if (to < from)
-		return error_set(err, ERR_INVALID,
-				 "invalid containerPort: %s: the range ends "
-				 "before it begins",
-				 word);
-	AUTO(free) char *low = str_lower(proto && *proto ? proto : "tcp");
-	if (!str_eq(low, "tcp") && !str_eq(low, "udp") && !str_eq(low, "sctp"))
-		return error_set(err, ERR_INVALID, "invalid proto: %s", low);
-	for (uint64_t p = from; p <= to; p++)
-		strlist_printf(out, "%llu/%s", (unsigned long long)p, low);
-	return 0;
-}
-
 static int apply_expose(struct graph *g, struct stage_state *st, const struct instruction *i,
 			struct error *err)
 {
@@ -223,9 +194,9 @@ static int apply_expose(struct graph *g, struct stage_state *st, const struct in
 			return r;
 		strlist_split(&split, buf_str(&words), ' ');
 		for (size_t w = 0; w < split.n; w++) {
-			if (*split.items[w] && (r = add_ports(&ports, split.items[w], err)) < 0)
-				return r;
 			check_port(g, i, split.items[w]);
+			if (*split.items[w] && (r = ports_add(&ports, split.items[w], err)) < 0)
+				return r;
 		}
 	}
 	strlist_sort(&ports);

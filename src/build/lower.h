@@ -71,6 +71,12 @@ void imgconfig_shell(const struct stage_state *st, struct strlist *out);
 /* Absolute: @path below the stage's WORKDIR; a slash at the end is kept. */
 char *imgconfig_path(const struct stage_state *st, const char *path);
 
+/*
+ * ports.c: "[[address:]host:]port[-port][/proto]" of EXPOSE: one entry for each
+ * port of the container; the rest is checked and means nothing.
+ */
+int ports_add(struct strlist *out, const char *word, struct error *err);
+
 /* ---- lower_files.c: RUN, WORKDIR; lower_copy.c: COPY, ADD ---- */
 
 /* The next step of a stage: a vertex on top of its last one. */

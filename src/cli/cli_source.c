@@ -2,6 +2,7 @@
 #include "cli/cli_source.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/auto.h"
@@ -63,33 +64,88 @@ static size_t last_line(const struct strlist *lines, size_t line)
 	return last;
 }
 
-void cli_source_excerpt(const char *name, const char *text, size_t len, unsigned line,
-			struct buf *out)
+void cli_source_clean(const char *s, struct buf *out)
 {
-	AUTO(strlist) struct strlist lines = STRLIST_INIT;
-	AUTO(buf) struct buf copy = BUF_INIT;
-	size_t from = line, last, to;
-	unsigned context;
+	for (; *s; s++) {
+		bool control = ((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f;
 
-	buf_add(&copy, text, len);
-	strlist_split(&lines, buf_str(&copy), '\n');
-	if (!line || line > lines.n)
+		/* a carriage return at the end of a line is how some files are written */
+		if (*s != '\r' || s[1])
+			buf_addch(out, control ? '?' : *s);
+	}
+}
+
+/* "^^^" below the marked text, which may have tabs and wide letters before it. */
+static void add_mark(const char *line, size_t number, const struct cli_source_place *p,
+		     struct buf *out)
+{
+	const char *on = p->color ? "\033[33m" : "", *off = p->color ? "\033[0m" : "";
+	size_t len = strlen(line), at = p->mark_column - 1;
+	int digits = snprintf(NULL, 0, "%3zu", number);
+
+	if (!p->mark_column || at >= len)
 		return;
-	last = to = last_line(&lines, line);
-	context = last == line ? CONTEXT_ONE : CONTEXT_MANY;
+	buf_printf(out, " %*s |     ", digits, "");
+	for (size_t i = 0; i < at; i++)
+		if (line[i] == '\t')
+			buf_addch(out, '\t');
+		else if (((unsigned char)line[i] & 0xc0) != 0x80)
+			buf_addch(out, ' ');
+	buf_addstr(out, on);
+	for (size_t i = at; i < len && i < at + p->mark_len; i++)
+		if (((unsigned char)line[i] & 0xc0) != 0x80)
+			buf_addch(out, '^');
+	buf_printf(out, "%s\n", off);
+}
+
+/* Widens *from and *to by what is shown around the instruction. */
+static void add_context(size_t n, size_t *from, size_t *to)
+{
+	unsigned context = *to == *from ? CONTEXT_ONE : CONTEXT_MANY;
+
 	for (unsigned used = 0; used < context; used++) {
-		if (from > 1) {
-			from--;
+		if (*from > 1) {
+			--*from;
 			used++;
 		}
-		if (to < lines.n) {
-			to++;
+		if (*to < n) {
+			++*to;
 			used++;
 		}
 	}
-	buf_printf(out, "%s:%u\n" RULE, name, line);
-	for (size_t i = from; i <= to; i++)
-		buf_printf(out, " %3zu | %s %s\n", i, i >= line && i <= last ? ">>>" : "   ",
-			   lines.items[i - 1]);
+}
+
+void cli_source_place(const char *name, const char *text, size_t len,
+		      const struct cli_source_place *p, struct buf *out)
+{
+	AUTO(strlist) struct strlist lines = STRLIST_INIT;
+	AUTO(buf) struct buf copy = BUF_INIT;
+	size_t from = p->line, last, to;
+
+	buf_add(&copy, text, len);
+	strlist_split(&lines, buf_str(&copy), '\n');
+	if (!p->line || p->line > lines.n)
+		return;
+	last = p->last ? p->last : last_line(&lines, p->line);
+	if (last > lines.n)
+		last = lines.n;
+	to = last;
+	add_context(lines.n, &from, &to);
+	buf_printf(out, "%s:%u\n" RULE, name, p->line);
+	for (size_t i = from; i <= to; i++) {
+		buf_printf(out, " %3zu | %s ", i, i >= p->line && i <= last ? ">>>" : "   ");
+		cli_source_clean(lines.items[i - 1], out);
+		buf_addch(out, '\n');
+		if (i == p->mark_line)
+			add_mark(lines.items[i - 1], i, p, out);
+	}
 	buf_addstr(out, RULE);
+}
+
+void cli_source_excerpt(const char *name, const char *text, size_t len, unsigned line,
+			struct buf *out)
+{
+	struct cli_source_place place = {.line = line};
+
+	cli_source_place(name, text, len, &place, out);
 }

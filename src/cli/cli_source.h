@@ -2,6 +2,7 @@
 /* cli_source - the lines of a Dockerfile around an error. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -13,3 +14,18 @@
  */
 void cli_source_excerpt(const char *name, const char *text, size_t len, unsigned line,
 			struct buf *out);
+
+struct cli_source_place {
+	unsigned line;	      /* the first of the instruction, 1-based */
+	unsigned last;	      /* 0: as far as the instruction goes */
+	unsigned mark_line;   /* 0: no text is marked */
+	unsigned mark_column; /* 1-based, in bytes, as is the length */
+	size_t mark_len;
+	bool color;
+};
+
+/* The same with a line of "^^^" below the marked text. */
+void cli_source_place(const char *name, const char *text, size_t len,
+		      const struct cli_source_place *p, struct buf *out);
+/* Text of others for a terminal: control characters but tabs become "?". */
+void cli_source_clean(const char *s, struct buf *out);

@@ -10,6 +10,7 @@
 #include "cli/cli_progress.h"
 #include "cli/cli_source.h"
 #include "cli/cmd_build_why.h"
+#include "cli/cmd_build_call.h"
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -25,9 +26,9 @@ struct build_options_cli {
 		ssh, ulimits;
 	int64_t shm_size, memory;
 	char *cgroup_parent;
-	char *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
+	char *call, *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
 		*provenance, *sbom, *explain;
-	bool no_cache, pull, quiet, load, remove, force_remove;
+	bool check, no_cache, pull, quiet, load, remove, force_remove;
 };
 
 #define BUILD(letter, name, kind, field, help, ...) \
@@ -43,8 +44,12 @@ static const struct option_def options[] = {
 	BUILD(0, "build-arg", LIST, args, "Set build-time variables", .type = "stringArray"),
 	BUILD(0, "build-context", LIST, contexts, "Additional build contexts (e.g., name=path)",
 	      .type = "stringArray"),
+	BUILD(0, "call", STRING, call,
+	      "Set method for evaluating build (\"check\", \"outline\", \"targets\")",
+	      .fallback = "build"),
 	BUILD(0, "cgroup-parent", STRING, cgroup_parent,
 	      "Set the parent cgroup for the \"RUN\" instructions during build"),
+	BUILD(0, "check", BOOL, check, "Shorthand for \"--call=check\""),
 	BUILD(0, "dump", STRING, dump, "Print a stage of the build instead: ast, graph",
 	      .hidden = true),
 	BUILD(0, "explain", STRING, explain,
@@ -354,6 +359,7 @@ static int run(struct cli_invocation *inv)
 	AUTO(error) struct error err = ERROR_INIT;
 	struct cli_progress_options how = {.fd = STDERR_FILENO, .verb = "Building"};
 	struct engine_build req = {.context = inv->argv[0], .input = STDIN_FILENO};
+	struct build_call call;
 	bool quiet;
 	int status;
 
@@ -366,8 +372,11 @@ static int run(struct cli_invocation *inv)
 		how.mode = CLI_PROGRESS_QUIET;
 	if (how.mode == CLI_PROGRESS_CLASSIC)
 		how.fd = STDOUT_FILENO; /* where it always was, for scripts that read it */
-	if (make_request(o, &req, &err) < 0 || cli_progress_new(&how, &p, &err) < 0)
+	if (build_call_parse(o->check ? "check" : o->call, &call, &err) < 0 ||
+	    make_request(o, &req, &err) < 0 || cli_progress_new(&how, &p, &err) < 0)
 		status = report(inv, &err, &BUF_INIT);
+	else if (call.what)
+		status = build_call_run(inv, &call, &req);
 	else
 		status = build(inv, &req, p, quiet);
 	strlist_clear(&req.extra_hosts);

@@ -260,8 +260,8 @@ static void add_warnings(struct cli_progress *p)
 
 	if (!p->warnings.n)
 		return;
-	buf_printf(&p->out, "\n %s%zu warning%s found:%s\n", on, p->warnings.n,
-		   p->warnings.n == 1 ? "" : "s", off);
+	buf_printf(&p->out, "\n %s%zu warning%s found (use stave build --check to expand):%s\n",
+		   on, p->warnings.n, p->warnings.n == 1 ? "" : "s", off);
 	for (size_t i = 0; i < p->warnings.n; i++)
 		buf_printf(&p->out, " - %s\n", p->warnings.items[i]);
 }

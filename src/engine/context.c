@@ -57,7 +57,8 @@ static int unpack_context(struct engine *e, int input, struct engine_context *ou
 	int r;
 
 	/* a layer directory that never becomes a layer: the lease removes it */
-	if ((r = lease_new(e->store, &out->lease, err)) < 0 ||
+	if ((r = engine_need_store(e, err)) < 0 ||
+	    (r = lease_new(e->store, &out->lease, err)) < 0 ||
 	    (r = store_layer_new(e->store, out->lease, dir, err)) < 0)
 		return r;
 	out->scratch = mem_strdup(dir);
@@ -211,6 +212,21 @@ static char *real_name(const struct engine_context *c)
 	link = mem_printf("/proc/self/fd/%d", c->dir);
 	n = readlink(link, path, sizeof(path) - 1);
 	return n < 0 ? mem_strdup(c->name) : mem_strndup(path, (size_t)n);
+}
+
+void engine_context_lend(const struct engine_context *c, struct build_options *o)
+{
+	o->dockerfile = buf_str(&c->dockerfile);
+	o->dockerfile_len = c->dockerfile.len;
+	o->dockerfile_name = c->dockerfile_name;
+	o->context = c->dir;
+	o->context_name = "the build context";
+	o->context_label = c->label;
+	if (!c->ignore_name)
+		return;
+	o->ignore = buf_str(&c->ignore);
+	o->ignore_len = c->ignore.len;
+	o->ignore_name = c->ignore_name;
 }
 
 int engine_context_open(struct engine *e, const struct engine_build *req,

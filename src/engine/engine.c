@@ -24,11 +24,18 @@ static int undo(void *data, const char *kind, const char *name, struct error *er
 	return 0;
 }
 
+int engine_need_store(struct engine *e, struct error *err)
+{
+	return e->store ? 0 : store_open(e->root, undo, NULL, &e->store, err);
+}
+
 int engine_open(const char *root, struct engine **out, struct error *err)
 {
 	struct engine *e = mem_new(struct engine);
-	int r = store_open(root, undo, NULL, &e->store, err);
+	int r;
 
+	e->root = root;
+	r = engine_need_store(e, err);
 	if (r < 0) {
 		free(e);
 		return r;

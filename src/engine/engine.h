@@ -85,6 +85,30 @@ int engine_build_logs(struct engine *e, const char *id, const char *step,
 int engine_build_diff(struct engine *e, const char *id, const char *step,
 		      struct build_change_list *out, struct error *err);
 
+struct engine_answer {
+	struct build_answer build;
+	struct buf dockerfile; /* the text that lines are of */
+	char *name;	       /* of the file */
+	/* what the answer borrows from */
+	struct build_options options;
+	struct strlist args;
+};
+
+/*
+ * Answers about a Dockerfile without building it, see build_ask().  Opens no
+ * store to write to, unless the context is an archive that has to be unpacked
+ * somewhere; a store that is there is looked at for base images.  *out is to be
+ * cleared in any case.
+ */
+int engine_ask(const char *root, const struct engine_build *req, enum build_question what,
+	       struct engine_answer *out, struct error *err);
+void engine_answer_clear(struct engine_answer *a);
+
+static inline void engine_answer_auto(struct engine_answer *a)
+{
+	engine_answer_clear(a);
+}
+
 /* ---- images ---- */
 
 /* Newest first; one element an image, with all its names. */

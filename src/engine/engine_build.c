@@ -30,8 +30,7 @@ static int normal_names(const struct strlist *names, struct strlist *out, struct
 	return 0;
 }
 
-/* NAME alone takes its value from our environment, and means nothing without one. */
-static void resolve_args(const struct strlist *args, struct strlist *out)
+void engine_build_args(const struct strlist *args, struct strlist *out)
 {
 	for (size_t i = 0; i < args->n; i++) {
 		const char *value;
@@ -113,7 +112,7 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 	if (r == 0)
 		r = normal_names(&req->names, &names, err);
 
-	resolve_args(&req->build_args, &args);
+	engine_build_args(&req->build_args, &args);
 	if (r < 0 || (r = engine_epoch(&args, &o->has_epoch, &o->epoch_sec, err)) < 0)
 		return r;
 	if (req->network && (r = runtime_network_parse(req->network, &o->network, err)) < 0)
@@ -146,17 +145,7 @@ int engine_build(struct engine *e, const struct engine_build *req, struct build_
 
 	if (r < 0)
 		return r;
-	o.dockerfile = buf_str(&context.dockerfile);
-	o.dockerfile_len = context.dockerfile.len;
-	o.dockerfile_name = context.dockerfile_name;
-	o.context = context.dir;
-	o.context_name = "the build context";
-	o.context_label = context.label;
-	if (context.ignore_name) {
-		o.ignore = buf_str(&context.ignore);
-		o.ignore_len = context.ignore.len;
-		o.ignore_name = context.ignore_name;
-	}
+	engine_context_lend(&context, &o);
 	r = run(e, req, &o, out, err);
 	if (r < 0 && out_dockerfile)
 		buf_add(out_dockerfile, context.dockerfile.data, context.dockerfile.len);

@@ -6,7 +6,11 @@
 
 struct engine {
 	struct store *store;
+	const char *root; /* as given to engine_open(); for engine_need_store() only */
 };
+
+/* Opens the store now, where only some requests need one. */
+int engine_need_store(struct engine *e, struct error *err);
 
 /* The context and the Dockerfile of one build, opened. */
 struct engine_context {
@@ -24,6 +28,11 @@ struct engine_context {
 int engine_context_open(struct engine *e, const struct engine_build *req,
 			struct engine_context *out, struct error *err);
 void engine_context_close(struct engine *e, struct engine_context *c);
+/* What a build borrows of it. */
+void engine_context_lend(const struct engine_context *c, struct build_options *o);
+
+/* --build-arg: NAME alone takes its value from our environment, or means nothing. */
+void engine_build_args(const struct strlist *given, struct strlist *out);
 
 /* One --build-context. */
 struct engine_named {

@@ -200,19 +200,41 @@ static int open_store(struct store *s, struct error *err)
 	return store_reap(s, err);
 }
 
-int store_open(const char *path, store_undo_fn undo, void *data, struct store **out,
-	       struct error *err)
+static struct store *new_store(const char *path)
 {
 	AUTO(free) char *chosen = path ? mem_strdup(path) : default_path();
-	AUTO(store) struct store *s = mem_new(struct store);
-	int r;
+	struct store *s = mem_new(struct store);
 
 	s->path = absolute(chosen);
 	s->lock = -1;
-	s->undo = undo;
-	s->undo_data = data;
 	for (int i = 0; i < STORE_PLACES; i++)
 		s->dirs[i] = -1;
+	return s;
+}
+
+int store_look(const char *path, struct store **out, struct error *err)
+{
+	AUTO(store) struct store *s = new_store(path);
+	int r;
+
+	s->dirs[STORE_ROOT] = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dirs[STORE_ROOT] < 0)
+		return error_set(err, ERR_NOT_FOUND, "there is no store in %s", s->path);
+	read_boot_id(s);
+	if ((r = open_places(s, err)) < 0 || (r = db_look(s, err)) < 0)
+		return r;
+	*out = take_ptr(s);
+	return 0;
+}
+
+int store_open(const char *path, store_undo_fn undo, void *data, struct store **out,
+	       struct error *err)
+{
+	AUTO(store) struct store *s = new_store(path);
+	int r;
+
+	s->undo = undo;
+	s->undo_data = data;
 	if ((r = open_store(s, err)) < 0)
 		return r;
 	*out = take_ptr(s);

@@ -66,6 +66,11 @@ typedef int (*store_undo_fn)(void *data, const char *kind, const char *name, str
  */
 int store_open(const char *path, store_undo_fn undo, void *data, struct store **out,
 	       struct error *err);
+/*
+ * To look at what is there, and at nothing else: takes no lock, writes
+ * nothing, undoes nothing.  -ERR_NOT_FOUND if there is no store of this version.
+ */
+int store_look(const char *path, struct store **out, struct error *err);
 void store_close(struct store *s);
 const char *store_path(const struct store *s);
 /* Borrowed directory descriptor. */

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -237,6 +239,34 @@ int db_open(struct store *s, struct error *err)
 	if (run_script(s, "PRAGMA synchronous=NORMAL", err) < 0)
 		return -(int)ERR_SYSTEM;
 	return migrate(s, err);
+}
+
+static void add_uri_path(const char *path, struct buf *out)
+{
+	for (; *path; path++) {
+		if (strchr("%?#", *path))
+			buf_printf(out, "%%%02X", (unsigned)*path);
+		else
+			buf_addch(out, *path);
+	}
+}
+
+int db_look(struct store *s, struct error *err)
+{
+	AUTO(free) char *log = mem_printf("%s/stave.db-wal", s->path);
+	AUTO(buf) struct buf uri = BUF_INIT;
+	int version = 0, flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+
+	buf_addstr(&uri, "file:");
+	add_uri_path(s->path, &uri);
+	/* without a log nobody is at work, and none has to be made to be read */
+	buf_printf(&uri, "/stave.db?mode=ro%s", access(log, F_OK) < 0 ? "&immutable=1" : "");
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	if (sqlite3_open_v2(buf_str(&uri), &s->db, flags, NULL) != SQLITE_OK ||
+	    get_version(s, &version, NULL) < 0 || version != SCHEMA_VERSION)
+		return error_set(err, ERR_NOT_FOUND, "there is no store in %s", s->path);
+	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	return 0;
 }
 
 /* SQLite takes no change of this inside a transaction. */

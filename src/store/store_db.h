@@ -36,6 +36,8 @@ char *db_text(sqlite3_stmt *stmt, int i);
 bool db_digest(sqlite3_stmt *stmt, int i, struct digest *out);
 
 int db_open(struct store *s, struct error *err);
+/* For reading only.  -ERR_NOT_FOUND if there is none, or one of another version. */
+int db_look(struct store *s, struct error *err);
 
 /* Undoes what dead commands left. */
 int store_reap(struct store *s, struct error *err);
