@@ -132,6 +132,14 @@ int check_fatal(const struct graph *g, const struct warning_list *l, struct erro
 
 /* ---- variables ---- */
 
+const char *check_nearest(const char *name, const struct strlist *known)
+{
+	/* one letter is near to every other */
+	if (!known->n || strlen(name) < 3)
+		return NULL;
+	return nearest_name(name, (const char *const *)known->items);
+}
+
 static void add_names(const struct strlist *env, struct strlist *out)
 {
 	for (size_t i = 0; i < env->n; i++)
@@ -144,23 +152,29 @@ void check_unset(struct graph *g, const struct stage_state *st, const struct ins
 	AUTO(strlist) struct strlist known = STRLIST_INIT;
 	AUTO(free) char *mark = mem_printf("$%s", name);
 	AUTO(free) char *braced = mem_printf("${%s", name);
+	AUTO(free) char *closed = mem_printf("${%s}", name);
 	AUTO(free) char *fix = NULL;
 	const char *near;
 
+	if (st->base_missing) {
+		g->guessed = true;
+		return;
+	}
 	/* ports are split after expansion, where Docker does not look for names */
-	if (st->base_missing || i->kind == INSTRUCTION_EXPOSE ||
-	    strlist_find(&st->unset_args, name) >= 0)
+	if (i->kind == INSTRUCTION_EXPOSE || strlist_find(&st->unset_args, name) >= 0)
 		return;
 	add_names(&st->config.env, &known);
 	add_names(&st->args, &known);
-	near = known.n ? nearest_name(name, (const char *const *)known.items) : NULL;
+	near = check_nearest(name, &known);
 	fix = near ? mem_printf("write $%s, or set %s with ENV or ARG before", near, name)
 		   : mem_printf("set %s with ENV or ARG before", name);
 	graph_warn(g,
 		   &(struct dockerfile_warning){.rule = "UndefinedVar",
 						.line = i->line,
 						.end_line = i->end_line,
-						.mark = strstr(i->text, braced) ? braced : mark,
+						.mark = strstr(i->text, closed)	  ? closed
+							: strstr(i->text, braced) ? braced
+										  : mark,
 						.fix = fix},
 		   "Usage of undefined variable '$%s'", name);
 }
@@ -190,7 +204,8 @@ void check_port(struct graph *g, const struct instruction *i, const char *port)
 	struct dockerfile_warning about = {
 		.line = i->line, .end_line = i->end_line, .mark = port};
 
-	if (*port != ':' && strchr(port, ':')) {
+	/* ":80" has neither */
+	if (strchr(port, ':') && strrchr(port, ':') != port) {
 		about.rule = "ExposeInvalidFormat";
 		about.fix = "write the container's port only; publish it with run -p";
 		graph_warn(g, &about, "an address or host port means nothing in EXPOSE %s",

@@ -27,6 +27,9 @@ static inline void warning_list_auto(struct warning_list *l)
 	free(l->items);
 }
 
+/* The name that @name may be a slip of; NULL if none is near enough to say so. */
+const char *check_nearest(const char *name, const struct strlist *known);
+
 /* ---- rules ---- */
 
 /* The global ARGs that have a value and are used by a word of a FROM or global ARG line. */

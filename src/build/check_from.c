@@ -85,7 +85,7 @@ static void warn_undeclared(struct graph *g, const struct stage *s, const struct
 
 		if (strlist_find(&declared, name) >= 0)
 			continue;
-		near = nearest_name(name, (const char *const *)declared.items);
+		near = check_nearest(name, &declared);
 		fix = near ? mem_printf("write $%s, or put ARG %s before the first FROM", near,
 					name)
 			   : mem_printf("put ARG %s before the first FROM", name);

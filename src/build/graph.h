@@ -194,9 +194,10 @@ struct graph {
 	size_t n, cap;
 	struct warning_list warnings;
 	struct check_config checks;
-	struct ignore *ignore;	       /* parsed when it is first asked for */
-	bool checking;		       /* nothing will run: images need not be there */
-	bool all_stages;	       /* lower also what the target does not need */
+	struct ignore *ignore; /* parsed when it is first asked for */
+	bool checking;	       /* nothing will run: images need not be there */
+	bool all_stages;       /* lower also what the target does not need */
+	bool guessed;	       /* a variable that only a missing base could set was empty */
 	struct build_history *history; /* borrowed; NULL: nothing is recorded */
 };
 

@@ -161,6 +161,7 @@ int lower_instruction(struct graph *g, struct stage_state *st, const struct inst
 	int r;
 
 	g->used = (struct used_names){0};
+	g->guessed = false;
 	if (i->kind == INSTRUCTION_ARG)
 		r = scope_arg(g, st, i, err);
 	else if (i->kind == INSTRUCTION_RUN)
@@ -174,6 +175,10 @@ int lower_instruction(struct graph *g, struct stage_state *st, const struct inst
 	strlist_clear(&g->used.envs);
 	strlist_clear(&g->used.args);
 	g->used = outer;
+	if (r < 0 && g->guessed) { /* with the base's value it may well be right */
+		error_clear(err);
+		r = 0;
+	}
 	if (r < 0 && err && !err->line)
 		error_at(err, g->file->name, i->line, 0);
 	return r;

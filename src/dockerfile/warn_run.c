@@ -127,10 +127,12 @@ static bool removes_lists(const struct strlist *w)
 	bool deletes = false, lists = false;
 
 	for (size_t k = 0; k < w->n; k++) {
-		deletes |= is_program(w->items[k], "rm") || str_eq(w->items[k], "-delete") ||
-			   str_eq(w->items[k], "distclean");
-		lists |= str_starts(w->items[k], "/var/lib/apt") ||
-			 str_eq(w->items[k], "distclean");
+		bool clean =
+			str_eq(w->items[k], "distclean") || str_eq(w->items[k], "dist-clean");
+
+		deletes |= clean || is_program(w->items[k], "rm") ||
+			   str_eq(w->items[k], "-delete");
+		lists |= clean || str_starts(w->items[k], "/var/lib/apt");
 	}
 	return deletes && lists;
 }

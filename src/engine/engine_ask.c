@@ -7,10 +7,11 @@
 
 #include "base/banned.h"
 
-static int ask(const char *root, const struct engine_build *req, enum build_question what,
+static int ask(struct engine *e, const struct engine_build *req, enum build_question what,
 	       struct engine_answer *out, struct error *err)
 {
 	AUTO(store) struct store *store = NULL;
+	AUTO(engine_contexts) struct engine_contexts contexts = {0};
 	struct build_options *o = &out->options;
 	int r;
 
@@ -20,8 +21,12 @@ static int ask(const char *root, const struct engine_build *req, enum build_ques
 	o->platform = req->platform;
 	if (req->network && (r = runtime_network_parse(req->network, &o->network, err)) < 0)
 		return r;
+	if ((r = engine_contexts_open(e, req, &contexts, err)) < 0)
+		return r;
+	o->contexts = contexts.contexts;
+	o->n_contexts = contexts.n;
 	/* no store, or none that may be read: base images are unknown then */
-	store_look(root, &store, NULL);
+	store_look(e->root, &store, NULL);
 	return build_ask(store, o, what, &out->build, err);
 }
 
@@ -35,7 +40,7 @@ int engine_ask(const char *root, const struct engine_build *req, enum build_ques
 	*out = (struct engine_answer){.options = {.context = -1}};
 	if ((r = engine_context_open(&e, req, &context, err)) == 0) {
 		engine_context_lend(&context, &out->options);
-		r = ask(root, req, what, out, err);
+		r = ask(&e, req, what, out, err);
 		/* the text outlives the context that it came with */
 		out->dockerfile = context.dockerfile;
 		context.dockerfile = BUF_INIT;

@@ -84,6 +84,7 @@ static int load_layout(struct engine *e, const char *platform_text, struct engin
 	if ((r = choose_platform(platform_text, &platform, err)) < 0)
 		return r;
 	if ((r = image_layout_find(&l, ref, &d, err)) < 0 ||
+	    (r = engine_need_store(e, err)) < 0 ||
 	    (r = image_layout_load(e->store, &l, &d, &platform, NULL, &id, err)) < 0)
 		return error_wrap(err, "build context %s", n->name);
 	n->kind = BUILD_CONTEXT_IMAGE;

@@ -260,7 +260,8 @@ int db_look(struct store *s, struct error *err)
 	buf_addstr(&uri, "file:");
 	add_uri_path(s->path, &uri);
 	/* without a log nobody is at work, and none has to be made to be read */
-	buf_printf(&uri, "/stave.db?mode=ro%s", access(log, F_OK) < 0 ? "&immutable=1" : "");
+	buf_printf(&uri, "/stave.db?mode=ro%s",
+		   access(log, F_OK) < 0 ? "&immutable=1" : "&readonly_shm=1");
 	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 	if (sqlite3_open_v2(buf_str(&uri), &s->db, flags, NULL) != SQLITE_OK ||
 	    get_version(s, &version, NULL) < 0 || version != SCHEMA_VERSION)
