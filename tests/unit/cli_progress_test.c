@@ -146,7 +146,8 @@ static void test_plain_failure(void **state)
 			    "0.005 line 3\n0.005 line 4\n0.005 line 5\n0.005 line 6\n"
 			    "0.005 line 7\n0.005 line 8\n0.005 line 9\n0.005 line 10\n"
 			    "0.005 line 11\n0.005 line 12\n------\n"
-			    "\n 1 warning found:\n - Rule: why (line 3)\n");
+			    "\n 1 warning found (use stave build --check to expand):\n - Rule: "
+			    "why (line 3)\n");
 	end_scene(&s);
 }
 
