@@ -99,6 +99,22 @@ static void name_result(const struct build_options *o, struct build_result *out,
 	}
 }
 
+/* The image as it will be, whether it is recorded or not. */
+static int describe_image(struct graph *g, struct build_result *out, struct error *err)
+{
+	struct image_config *cfg = &g->target->config;
+	int r = 0;
+
+	complete_config(g);
+	if (g->o->flatten)
+		r = image_flatten(g->store, cfg, err);
+	if (r < 0)
+		return r;
+	image_config_encode(cfg, &out->config);
+	digest_of(out->config.data, out->config.len, &out->image);
+	return 0;
+}
+
 static int commit(struct graph *g, unsigned task, struct build_result *out, struct error *err)
 {
 	int64_t started = clock_monotonic_ns();
@@ -108,8 +124,9 @@ static int commit(struct graph *g, unsigned task, struct build_result *out, stru
 
 	emit(g->o, (struct progress_event){
 			   .kind = PROGRESS_BEGIN, .task = task, .text = "exporting to image"});
-	complete_config(g);
-	r = image_commit(g->store, &g->target->config, g->o->names, &out->image, err);
+	r = describe_image(g, out, err);
+	if (r == 0)
+		r = image_commit(g->store, &g->target->config, g->o->names, &out->image, err);
 	if (r < 0) {
 		emit(g->o, (struct progress_event){.kind = PROGRESS_FAILED,
 						   .task = task,
@@ -178,14 +195,17 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 	if ((r = tell_warnings(g, err)) < 0)
 		return r;
 	emit_steps(g);
-	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL, .total = g->n + 1});
+	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL,
+					.total = g->n + !o->discard + o->outputs});
 	g->history = history;
 	memcpy(out->id, history_id(history), HISTORY_ID_SIZE);
 	r = solve_graph(g, &lease, &solved, err);
 	if (r == 0) {
 		out->cached = solved.cached;
 		out->executed = solved.executed;
-		r = commit(g, solved.next_task + 1, out, err);
+		out->next_task = solved.next_task + 1 + !o->discard;
+		r = o->discard ? describe_image(g, out, err)
+			       : commit(g, solved.next_task + 1, out, err);
 	}
 	history_save(history, g, r == 0 ? &out->image : NULL, err);
 	return r;
@@ -194,6 +214,7 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 void build_result_clear(struct build_result *r)
 {
 	strlist_clear(&r->names);
+	buf_clear(&r->config);
 }
 
 int build_print(struct store *s, const struct build_options *o, enum build_dump what,

@@ -130,10 +130,15 @@ struct build_options {
 	bool has_epoch;
 	int64_t epoch_sec; /* SOURCE_DATE_EPOCH */
 	const struct progress *progress;
+	bool flatten;	  /* all layers become one */
+	bool discard;	  /* nobody wants the image: it is not recorded */
+	unsigned outputs; /* tasks of the caller that follow, for the count */
 };
 
 struct build_result {
 	struct digest image;
+	struct buf config;    /* its bytes, also of an image that is not recorded */
+	unsigned next_task;   /* for the progress of what the caller does with it */
 	struct strlist names; /* familiar */
 	char id[16];	      /* of the build, for build_explain(); "" if it has none */
 	unsigned cached;      /* steps that did not run */

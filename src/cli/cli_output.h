@@ -8,12 +8,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 struct cli_output {
 	int fd; /* to write to; owned unless it is standard output */
 	char *path;
-	char *temporary; /* NULL: written in place */
+	char *temporary; /* the name until it is whole; NULL: written in place */
+	bool nameless;	 /* not even that yet */
 };
 
 #define CLI_OUTPUT_INIT ((struct cli_output){.fd = -1})

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/cli_build_output.h"
 #include "cli/cli_command.h"
 #include "cli/cli_error.h"
 #include "cli/cli_progress.h"
@@ -22,13 +23,15 @@
 #define EXPLAIN_REASONS	 20
 
 struct build_options_cli {
+	struct strlist outputs, annotations;
 	struct strlist hosts, args, contexts, labels, names, no_cache_stages, allow, secrets,
 		ssh, ulimits;
 	int64_t shm_size, memory;
 	char *cgroup_parent;
 	char *call, *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
 		*provenance, *sbom, *explain;
-	bool check, no_cache, pull, quiet, load, remove, force_remove;
+	char *metadata;
+	bool check, no_cache, pull, quiet, load, push, flatten, remove, force_remove;
 };
 
 #define BUILD(letter, name, kind, field, help, ...) \
@@ -40,6 +43,8 @@ static const struct option_def options[] = {
 	BUILD(0, "allow", STRINGS, allow,
 	      "Allow extra privileged entitlement (e.g., \"network.host\", "
 	      "\"security.insecure\")",
+	      .type = "stringArray"),
+	BUILD(0, "annotation", LIST, annotations, "Add annotation to the image",
 	      .type = "stringArray"),
 	BUILD(0, "build-arg", LIST, args, "Set build-time variables", .type = "stringArray"),
 	BUILD(0, "build-context", LIST, contexts, "Additional build contexts (e.g., name=path)",
@@ -57,19 +62,23 @@ static const struct option_def options[] = {
 	      .no_value = "text"),
 	BUILD('f', "file", STRING, file,
 	      "Name of the Dockerfile (default: \"PATH/Dockerfile\")"),
+	BUILD(0, "flatten", BOOL, flatten, "Make one layer of all, and keep the configuration"),
 	BUILD(0, "force-rm", BOOL, force_remove, "Always remove intermediate containers",
 	      .hidden = true),
 	BUILD(0, "iidfile", STRING, iidfile, "Write the image ID to a file"),
 	BUILD(0, "label", LIST, labels, "Set metadata for an image", .type = "stringArray"),
-	BUILD(0, "load", BOOL, load, "Keep the image in the store, as is always done",
-	      .hidden = true),
+	BUILD(0, "load", BOOL, load, "Shorthand for \"--output=type=docker\""),
 	BUILD('m', "memory", BYTES, memory, "Memory limit of each \"RUN\" instruction"),
+	BUILD(0, "metadata-file", STRING, metadata, "Write build result metadata to a file",
+	      .type = "file"),
 	BUILD(0, "network", STRING, network,
 	      "Set the networking mode for the \"RUN\" instructions during build",
 	      .fallback = "default"),
 	BUILD(0, "no-cache", BOOL, no_cache, "Do not use cache when building the image"),
 	BUILD(0, "no-cache-filter", STRINGS, no_cache_stages, "Do not cache specified stages",
 	      .type = "stringArray"),
+	BUILD('o', "output", LIST, outputs,
+	      "Output destination (format: \"type=local,dest=path\")", .type = "stringArray"),
 	BUILD(0, "platform", STRING, platform, "Set target platform for build"),
 	BUILD(0, "progress", STRING, progress,
 	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"classic\", "
@@ -78,6 +87,8 @@ static const struct option_def options[] = {
 	BUILD(0, "provenance", STRING, provenance, "Only \"false\" is possible", .hidden = true,
 	      .no_value = "true"),
 	BUILD(0, "pull", BOOL, pull, "Always attempt to pull all referenced images"),
+	BUILD(0, "push", BOOL, push, "Shorthand for \"--output=type=registry\"",
+	      .hidden = true),
 	BUILD('q', "quiet", BOOL, quiet,
 	      "Suppress the build output and print image ID on success"),
 	BUILD(0, "rm", BOOL, remove, "Remove intermediate containers, as is always done",
@@ -91,6 +102,7 @@ static const struct option_def options[] = {
 	      "\"id=mysecret[,src=/local/secret]\")",
 	      .type = "stringArray"),
 	BUILD(0, "shm-size", BYTES, shm_size, "Shared memory size for build containers"),
+	BUILD(0, "squash", BOOL, flatten, "The same as --flatten", .hidden = true),
 	BUILD(0, "ssh", LIST, ssh,
 	      "SSH agent socket or keys to expose to the build (format: "
 	      "\"default|<id>[=<socket>|<key>[,<key>]]\")",
@@ -181,6 +193,32 @@ static int check_explain(const char *text, struct error *err)
 			 "invalid argument \"%s\" for --explain: it takes text or json", text);
 }
 
+static int make_outputs(const struct build_options_cli *o, struct cli_build_outputs *out,
+			struct engine_build *req, struct error *err)
+{
+	int r;
+
+	if (o->push && !o->names.n)
+		return error_set(err, ERR_INVALID, "tag is needed when pushing to registry");
+	if (o->push)
+		return error_set(
+			err, ERR_UNSUPPORTED,
+			"invalid argument --push: pushing to a registry is not supported "
+			"yet");
+	if ((r = cli_build_outputs_parse(&o->outputs, out, err)) < 0 ||
+	    (r = cli_build_annotate(&o->annotations, out, err)) < 0)
+		return r;
+	if (o->iidfile && cli_build_outputs_files(out))
+		return error_set(err, ERR_INVALID,
+				 "local and tar exporters are incompatible "
+				 "with image ID file");
+	if (o->load && out->n)
+		cli_build_outputs_load(out);
+	req->outputs = out->outputs.items;
+	req->n_outputs = out->outputs.n;
+	return 0;
+}
+
 static int make_request(const struct build_options_cli *o, struct engine_build *req,
 			struct error *err)
 {
@@ -220,6 +258,7 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 	req->no_cache = o->no_cache;
 	req->no_cache_stages = o->no_cache_stages;
 	req->contexts = o->contexts;
+	req->flatten = o->flatten;
 	return take_hosts(&o->hosts, &req->extra_hosts, err);
 }
 
@@ -228,22 +267,31 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 /* What is wrong before there is anything to solve has no "failed to solve". */
 static bool is_about_request(const struct error *err)
 {
-	static const char *const begins[] = {"invalid tag",
-					     "invalid argument",
-					     "invalid host",
-					     "invalid key-value pair",
-					     "--no-cache and",
-					     "unable to prepare context",
-					     "failed to stat",
-					     "secret missing ID",
-					     "invalid field",
-					     "unexpected key",
-					     "unsupported secret type",
-					     "invalid secret",
-					     "unknown entitlement",
-					     "failed to convert agent config",
-					     "invalid empty ssh agent",
-					     "invalid ssh agent config"};
+	static const char *const begins[] = {
+		"invalid tag",
+		"invalid argument",
+		"invalid host",
+		"invalid key-value pair",
+		"--no-cache and",
+		"unable to prepare context",
+		"failed to stat",
+		"secret missing ID",
+		"invalid field",
+		"unexpected key",
+		"unsupported secret type",
+		"invalid secret",
+		"unknown entitlement",
+		"failed to convert agent config",
+		"invalid empty ssh agent",
+		"invalid ssh agent config",
+		"invalid value",
+		"dest",
+		"type is required",
+		"failed to open",
+		"tag is needed",
+		"parse annotations",
+		"local and tar exporters",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
 		if (str_starts(err->message ? err->message : "", begins[i]))
@@ -286,16 +334,31 @@ static int write_id(const char *path, const char *id, struct error *err)
 	return 0;
 }
 
-static int finish(const struct cli_invocation *inv, const struct build_result *result,
-		  bool quiet, struct error *err)
+static bool to_stdout(const struct engine_build *req)
+{
+	for (size_t i = 0; i < req->n_outputs; i++)
+		if (req->outputs[i].fd == STDOUT_FILENO)
+			return true;
+	return false;
+}
+
+static int finish(const struct cli_invocation *inv, const struct engine_build *req,
+		  const struct build_result *result, bool quiet, struct error *err)
 {
 	const struct build_options_cli *o = inv->options;
 	char id[DIGEST_TEXT_SIZE];
+	int r = 0;
 
 	digest_text(&result->image, id);
-	if (quiet)
-		fprintf(inv->program->out, "%s\n", id);
-	return o->iidfile ? write_id(o->iidfile, id, err) : 0;
+	/* of files alone there is no image to be named */
+	if (quiet && !to_stdout(req))
+		fprintf(inv->program->out, "%s\n",
+			!req->n_outputs || req->built->descriptor.media_type ? id : "");
+	if (o->iidfile)
+		r = write_id(o->iidfile, id, err);
+	if (r == 0 && o->metadata)
+		r = cli_build_metadata(o->metadata, result, req->built, err);
+	return r;
 }
 
 /* Of a build that failed too: what ran, ran for a reason. */
@@ -321,13 +384,14 @@ static int explain(const struct cli_invocation *inv, struct engine *e, const cha
 }
 
 static int build(const struct cli_invocation *inv, struct engine_build *req,
-		 struct cli_progress *p, bool quiet)
+		 struct cli_build_outputs *outputs, struct cli_progress *p, bool quiet)
 {
 	const struct build_options_cli *o = inv->options;
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(buf) struct buf dockerfile = BUF_INIT;
 	AUTO(buf) struct buf dump = BUF_INIT;
+	struct engine_built built = {.descriptor = DESCRIPTOR_INIT};
 	struct build_result result = {0};
 	int r, status = 0;
 
@@ -336,6 +400,8 @@ static int build(const struct cli_invocation *inv, struct engine_build *req,
 	/* a file of an earlier build must not pass for this one's */
 	if (o->iidfile && !req->dump)
 		unlink(o->iidfile);
+	if (o->metadata || outputs->n)
+		req->built = &built;
 	req->progress = cli_progress_sink(p);
 	req->dump_out = &dump;
 	r = engine_build(e, req, &result, &dockerfile, &err);
@@ -344,18 +410,34 @@ static int build(const struct cli_invocation *inv, struct engine_build *req,
 		r = -(int)err.code;
 	if (r == 0 && req->dump)
 		cli_print(inv, &dump);
-	else if (r == 0)
-		r = finish(inv, &result, quiet, &err);
+	else if (r == 0 && (r = cli_build_outputs_finish(outputs, &err)) == 0)
+		r = finish(inv, req, &result, quiet, &err);
 	if (r < 0)
 		status = report(inv, &err, &dockerfile);
 	build_result_clear(&result);
+	engine_built_clear(&built);
 	return status;
+}
+
+static int start(const struct cli_invocation *inv, struct engine_build *req,
+		 struct cli_build_outputs *outputs, struct cli_progress_options *how,
+		 bool quiet)
+{
+	AUTO(cli_progress) struct cli_progress *p = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+
+	/* where it always was, for scripts that read it */
+	if (how->mode == CLI_PROGRESS_CLASSIC && !to_stdout(req))
+		how->fd = STDOUT_FILENO;
+	if (cli_progress_new(how, &p, &err) < 0)
+		return report(inv, &err, &BUF_INIT);
+	return build(inv, req, outputs, p, quiet);
 }
 
 static int run(struct cli_invocation *inv)
 {
 	const struct build_options_cli *o = inv->options;
-	AUTO(cli_progress) struct cli_progress *p = NULL;
+	AUTO(cli_build_outputs) struct cli_build_outputs outputs = {0};
 	AUTO(error) struct error err = ERROR_INIT;
 	struct cli_progress_options how = {.fd = STDERR_FILENO, .verb = "Building"};
 	struct engine_build req = {.context = inv->argv[0], .input = STDIN_FILENO};
@@ -370,15 +452,13 @@ static int run(struct cli_invocation *inv)
 	quiet = o->quiet || how.mode == CLI_PROGRESS_QUIET;
 	if (quiet)
 		how.mode = CLI_PROGRESS_QUIET;
-	if (how.mode == CLI_PROGRESS_CLASSIC)
-		how.fd = STDOUT_FILENO; /* where it always was, for scripts that read it */
 	if (build_call_parse(o->check ? "check" : o->call, &call, &err) < 0 ||
-	    make_request(o, &req, &err) < 0 || cli_progress_new(&how, &p, &err) < 0)
+	    make_request(o, &req, &err) < 0 || make_outputs(o, &outputs, &req, &err) < 0)
 		status = report(inv, &err, &BUF_INIT);
 	else if (call.what)
 		status = build_call_run(inv, &call, &req);
 	else
-		status = build(inv, &req, p, quiet);
+		status = start(inv, &req, &outputs, &how, quiet);
 	strlist_clear(&req.extra_hosts);
 	return status;
 }

@@ -36,6 +36,25 @@ static inline void engine_auto(struct engine **e)
 
 /* ---- build ---- */
 
+enum engine_output_type {
+	ENGINE_OUTPUT_IMAGE = 1, /* in the store */
+	ENGINE_OUTPUT_LOCAL,	 /* the files, below a directory */
+	ENGINE_OUTPUT_TAR,	 /* the files, as a tar */
+	ENGINE_OUTPUT_OCI,	 /* the image, as an OCI layout */
+	ENGINE_OUTPUT_DOCKER,	 /* the image, as an archive for `docker load` */
+};
+
+struct engine_output {
+	enum engine_output_type type;
+	/* LOCAL, and OCI that is @unpacked: a directory, made when it is not there */
+	const char *dest;
+	bool unpacked;
+	int fd;		      /* the others: where the archive goes; borrowed */
+	struct strlist names; /* as written; none: those of the build */
+	struct image_form form;
+	struct image_annotations annotations;
+};
+
 struct engine_build {
 	const char *context;	/* a directory, or "-": a tar or a Dockerfile on @input */
 	const char *dockerfile; /* -f: a path (below the context or not), "-": @input; NULL:
@@ -67,7 +86,20 @@ struct engine_build {
 	enum build_dump dump; /* 0: build; else print that stage to @dump_out instead */
 	struct buf *dump_out;
 	const struct progress *progress;
+	bool flatten;
+	/* None: the image in the store, as with one ENGINE_OUTPUT_IMAGE. */
+	const struct engine_output *outputs;
+	size_t n_outputs;
+	/* The image as the last of those outputs describes it; may be NULL. */
+	struct engine_built *built;
 };
+
+struct engine_built {
+	struct descriptor descriptor; /* of the manifest; no digest: files only */
+	struct strlist names;	      /* normal references */
+};
+
+void engine_built_clear(struct engine_built *b);
 
 /*
  * Reads the Dockerfile and its ignore file, builds, names the image.

@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-static int normal_names(const struct strlist *names, struct strlist *out, struct error *err)
+int engine_normal_names(const struct strlist *names, struct strlist *out, struct error *err)
 {
 	for (size_t i = 0; i < names->n; i++) {
 		AUTO(reference) struct reference ref = REFERENCE_INIT;
@@ -110,7 +110,7 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 	int r = take_run_request(req, &more, o, err);
 
 	if (r == 0)
-		r = normal_names(&req->names, &names, err);
+		r = engine_normal_names(&req->names, &names, err);
 
 	engine_build_args(&req->build_args, &args);
 	if (r < 0 || (r = engine_epoch(&args, &o->has_epoch, &o->epoch_sec, err)) < 0)
@@ -133,7 +133,10 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 	o->progress = req->progress;
 	if (req->dump)
 		return build_print(e->store, o, req->dump, req->dump_out, err);
-	return build_run(e->store, o, out, err);
+	if ((r = engine_outputs_plan(req, o, &names, err)) < 0 ||
+	    (r = build_run(e->store, o, out, err)) < 0)
+		return r;
+	return engine_outputs_write(e, req, out, &names, err);
 }
 
 int engine_build(struct engine *e, const struct engine_build *req, struct build_result *out,

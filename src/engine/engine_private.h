@@ -61,6 +61,16 @@ static inline void engine_contexts_auto(struct engine_contexts *c)
 	engine_contexts_close(c);
 }
 
+/* Normal references of what the user wrote as tags, each once. */
+int engine_normal_names(const struct strlist *names, struct strlist *out, struct error *err);
+
+/* Is the image recorded, and by which names? What -t said goes for outputs without names. */
+int engine_outputs_plan(const struct engine_build *req, struct build_options *o,
+			struct strlist *names, struct error *err);
+int engine_outputs_write(struct engine *e, const struct engine_build *req,
+			 const struct build_result *result, const struct strlist *names,
+			 struct error *err);
+
 /* SOURCE_DATE_EPOCH of @args (may be NULL) or our environment. */
 int engine_epoch(const struct strlist *args, bool *out_has, int64_t *out_sec,
 		 struct error *err);

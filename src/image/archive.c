@@ -125,3 +125,37 @@ int archive_add_layer(struct archive *a, const struct digest *diff_id,
 	memcpy(b->layer, layer.dir, sizeof(b->layer));
 	return 0;
 }
+
+/* containerd and Docker read the first annotation, OCI tools the second. */
+static int add_named(struct archive *a, const struct descriptor *manifest, const char *normal,
+		     struct strlist *tags, struct error *err)
+{
+	AUTO(reference) struct reference ref = REFERENCE_INIT;
+	AUTO(buf) struct buf familiar = BUF_INIT;
+	struct descriptor *d;
+	int r = reference_parse(normal, &ref, err);
+
+	if (r < 0)
+		return r;
+	d = descriptor_list_add(&a->index.manifests);
+	descriptor_copy(manifest, d);
+	map_set(&d->annotations, "io.containerd.image.name", mem_strdup(normal));
+	map_set(&d->annotations, "org.opencontainers.image.ref.name",
+		mem_strdup(ref.tag ? ref.tag : ""));
+	reference_familiar(&ref, &familiar);
+	if (tags)
+		strlist_add(tags, buf_str(&familiar));
+	return 0;
+}
+
+int archive_name(struct archive *a, const struct descriptor *manifest,
+		 const struct strlist *names, struct strlist *tags, struct error *err)
+{
+	int r = 0;
+
+	if (!names || !names->n)
+		descriptor_copy(manifest, descriptor_list_add(&a->index.manifests));
+	for (size_t i = 0; names && r == 0 && i < names->n; i++)
+		r = add_named(a, manifest, names->items[i], tags, err);
+	return r;
+}

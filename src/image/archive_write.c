@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tar of an archive, in one pass. */
-#include <inttypes.h>
+#include "image/image_archive.h"
+
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/mem.h"
-#include "image/image_archive.h"
+#include "base/root.h"
 #include "layer/layer.h"
 
 #include "base/banned.h"
@@ -203,4 +206,81 @@ int archive_write_tar(const struct archive *a, int fd, struct error *err)
 			return r;
 	}
 	return put(fd, zeros, sizeof(zeros), err);
+}
+
+/* ---- a directory ---- */
+
+static int put_blob_file(const struct archive *a, const struct archive_blob *b, int blobs,
+			 struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(fd) int fd = -1;
+	struct stat st;
+	int r = root_open(blobs, ROOT_BENEATH, digest_hex(&b->digest, hex),
+			  O_WRONLY | O_CREAT | O_NOFOLLOW, 0644, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return error_set(err, ERR_CONFLICT, "blobs/sha256/%s is not a file", hex);
+	/* a whole one from before; one that was cut short is written again */
+	if ((uint64_t)st.st_size == b->size)
+		return 0;
+	if (ftruncate(fd, 0) < 0)
+		return error_sys(err, "cannot write blobs/sha256/%s", hex);
+	return put_blob(a, b, fd, err);
+}
+
+static bool is_replaced(const struct archive *a, const struct descriptor *old)
+{
+	const char *name = map_get(&old->annotations, "io.containerd.image.name");
+
+	for (size_t i = 0; i < a->index.manifests.n; i++) {
+		const struct descriptor *d = &a->index.manifests.items[i];
+		const char *mine = map_get(&d->annotations, "io.containerd.image.name");
+
+		if (name ? str_eq(name, mine) : digest_eq(&old->digest, &d->digest))
+			return true;
+	}
+	return false;
+}
+
+/* What an index says of other images stays. */
+static int merged_index(const struct archive *a, int dir, struct buf *out, struct error *err)
+{
+	AUTO(index) struct index old = INDEX_INIT;
+	AUTO(index) struct index all = INDEX_INIT;
+	AUTO(buf) struct buf text = BUF_INIT;
+	int r = root_read_file(dir, ROOT_BENEATH, "index.json", LIMIT_MANIFEST_BYTES, &text,
+			       NULL);
+
+	if (r == 0 && (r = index_decode(text.data, text.len, &old, err)) < 0)
+		return error_wrap(err, "index.json");
+	for (size_t i = 0; i < old.manifests.n; i++)
+		if (!is_replaced(a, &old.manifests.items[i]))
+			descriptor_copy(&old.manifests.items[i],
+					descriptor_list_add(&all.manifests));
+	for (size_t i = 0; i < a->index.manifests.n; i++)
+		descriptor_copy(&a->index.manifests.items[i],
+				descriptor_list_add(&all.manifests));
+	index_encode(&all, out);
+	return 0;
+}
+
+int archive_write_dir(const struct archive *a, int dir, struct error *err)
+{
+	static const char layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
+	const struct root_made made = {
+		.mode = 0755, .uid = (uid_t)-1, .gid = (gid_t)-1, .mtime_sec = -1};
+	AUTO(buf) struct buf index = BUF_INIT;
+	AUTO(fd) int blobs = -1;
+	int r = root_mkdirs(dir, ROOT_BENEATH, "blobs/sha256", &made, &blobs, NULL, err);
+
+	for (size_t i = 0; r == 0 && i < a->n; i++)
+		r = put_blob_file(a, &a->items[i], blobs, err);
+	if (r < 0 || (r = merged_index(a, dir, &index, err)) < 0)
+		return r;
+	r = io_write_file(dir, "oci-layout", layout, sizeof(layout) - 1, 0644, 0, err);
+	return r < 0 ? r
+		     : io_write_file(dir, "index.json", index.data, index.len, 0644, 0, err);
 }

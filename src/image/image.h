@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "layer/layer.h"
 #include "oci/oci.h"
 #include "snapshot/snapshot.h"
 #include "store/store.h"
@@ -171,6 +172,77 @@ struct image_loaded {
 int image_load(struct store *s, int input, const struct platform *platform,
 	       struct image_loaded *out, struct error *err);
 void image_loaded_clear(struct image_loaded *l);
+
+/* ---- outputs of a build ---- */
+
+/* How layers and documents leave. */
+struct image_form {
+	enum layer_compression compression;
+	int level; /* -1: the usual one */
+	/* also what came in another form; else what was packed elsewhere stays as it is */
+	bool force;
+	bool docker_types; /* Docker's media types instead of OCI's */
+};
+
+enum image_annotation_place {
+	IMAGE_ANNOTATE_MANIFEST = 1 << 0,
+	IMAGE_ANNOTATE_MANIFEST_DESCRIPTOR = 1 << 1,
+	IMAGE_ANNOTATE_INDEX = 1 << 2,
+	IMAGE_ANNOTATE_INDEX_DESCRIPTOR = 1 << 3,
+};
+
+struct image_annotation {
+	unsigned places;
+	char *platform; /* owned; NULL: all */
+	char *key;	/* owned */
+	char *value;	/* owned */
+};
+
+struct image_annotations {
+	struct image_annotation *items;
+	size_t n;
+	size_t cap;
+};
+
+void image_annotations_clear(struct image_annotations *a);
+
+/* One platform's image, as it is in the store or would be. */
+struct image_part {
+	const struct buf *config; /* its bytes */
+	const struct image_config *cfg;
+};
+
+struct image_export {
+	const struct image_part *parts;
+	size_t n_parts;		     /* several: an index over them */
+	const struct strlist *names; /* normal references; may be NULL */
+	struct image_form form;
+	const struct image_annotations *annotations; /* may be NULL */
+	bool docker_list; /* manifest.json too, for readers that know only that */
+};
+
+/*
+ * An archive like that of image_save(), packed as @how says; @out becomes the
+ * descriptor of the manifest, or of the index of several.
+ */
+int image_export_tar(struct store *s, const struct image_export *how, int fd,
+		     struct descriptor *out, struct error *err);
+/* The same as files of the directory @dir: an OCI layout, whose index keeps what others named.
+ */
+int image_export_layout(struct store *s, const struct image_export *how, int dir,
+			struct descriptor *out, struct error *err);
+/* The merged tree of the image's layers: below the directory @dir, or as a tar to @fd. */
+int image_files(struct store *s, const struct image_config *cfg, int dir, struct error *err);
+int image_files_tar(struct store *s, const struct image_config *cfg, int fd, struct error *err);
+
+/*
+ * Makes one layer of all, under the config that @cfg is: its history keeps its
+ * rows, which make no layers any more, and gets one that does.
+ */
+int image_flatten(struct store *s, struct image_config *cfg, struct error *err);
+/* Gives the stored image's manifest the annotations for manifests. */
+int image_annotate(struct store *s, const struct digest *id, const struct image_annotations *a,
+		   struct error *err);
 
 /* ---- names and removal ---- */
 

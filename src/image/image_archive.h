@@ -59,6 +59,22 @@ int archive_add_layer(struct archive *a, const struct digest *diff_id,
 bool archive_has(const struct archive *a, const struct digest *d);
 
 int archive_write_tar(const struct archive *a, int fd, struct error *err);
+/* An OCI layout: index.json comes last. */
+int archive_write_dir(const struct archive *a, int dir, struct error *err);
+
+/*
+ * Points index.json to @manifest once for each of @names (normal references;
+ * none: once without), the names as annotations.  @tags (may be NULL) gets the familiar
+ * references.
+ */
+int archive_name(struct archive *a, const struct descriptor *manifest,
+		 const struct strlist *names, struct strlist *tags, struct error *err);
+
+/*
+ * Adds the layer @diff_id in the form @form; @out becomes its descriptor.
+ */
+int export_layer(struct archive *a, const struct digest *diff_id, const struct image_form *form,
+		 struct descriptor *out, struct error *err);
 
 static inline void archive_auto(struct archive *a)
 {

@@ -89,39 +89,6 @@ void image_choices_clear(struct image_choices *c)
 
 /* ---- what belongs to one of them ---- */
 
-/* containerd and Docker read the first annotation, OCI tools the second. */
-static void name_descriptor(struct descriptor *d, const struct reference *ref,
-			    const char *normal)
-{
-	map_set(&d->annotations, "io.containerd.image.name", mem_strdup(normal));
-	map_set(&d->annotations, "org.opencontainers.image.ref.name", mem_strdup(ref->tag));
-}
-
-static int add_to_index(struct archive *a, const char *media_type,
-			const struct digest *manifest, uint64_t size,
-			const struct strlist *names, struct archive_image *docker,
-			struct error *err)
-{
-	if (!names->n)
-		descriptor_set(descriptor_list_add(&a->index.manifests), media_type, manifest,
-			       size);
-	for (size_t i = 0; i < names->n; i++) {
-		AUTO(reference) struct reference ref = REFERENCE_INIT;
-		AUTO(buf) struct buf familiar = BUF_INIT;
-		struct descriptor *d;
-		int r = reference_parse(names->items[i], &ref, err);
-
-		if (r < 0)
-			return r;
-		d = descriptor_list_add(&a->index.manifests);
-		descriptor_set(d, media_type, manifest, size);
-		name_descriptor(d, &ref, names->items[i]);
-		reference_familiar(&ref, &familiar);
-		strlist_add(&docker->tags, buf_str(&familiar));
-	}
-	return 0;
-}
-
 static int add_layers(struct archive *a, const struct manifest *m,
 		      const struct image_config *cfg, struct archive_image *docker,
 		      struct error *err)
@@ -143,6 +110,7 @@ static int add_layers(struct archive *a, const struct manifest *m,
 static int add_image(struct archive *a, const struct image_choice *choice, struct error *err)
 {
 	AUTO(image) struct image image = {.config = IMAGE_CONFIG_INIT};
+	AUTO(descriptor) struct descriptor d = DESCRIPTOR_INIT;
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
 	struct archive_image *docker;
@@ -159,8 +127,9 @@ static int add_image(struct archive *a, const struct image_choice *choice, struc
 	docker->config = choice->id;
 	if ((r = add_layers(a, &m, &image.config, docker, err)) < 0)
 		return r;
-	return add_to_index(a, str_empty(m.media_type) ? MEDIA_OCI_MANIFEST : m.media_type,
-			    &image.row.manifest, text.len, &choice->names, docker, err);
+	descriptor_set(&d, str_empty(m.media_type) ? MEDIA_OCI_MANIFEST : m.media_type,
+		       &image.row.manifest, text.len);
+	return archive_name(a, &d, &choice->names, &docker->tags, err);
 }
 
 int image_save(struct store *s, const struct image_choices *what, int fd, struct error *err)

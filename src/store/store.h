@@ -297,6 +297,9 @@ int store_image_prefix(struct store *s, const char *hex_prefix, size_t max,
 int store_name_set(struct store *s, const char *name, const struct digest *id,
 		   bool *out_changed, struct error *err);
 int store_name_remove(struct store *s, const char *name, struct error *err);
+/* Another manifest for the same config and layers; it must be there as a blob. */
+int store_image_set_manifest(struct store *s, const struct digest *id,
+			     const struct digest *manifest, struct error *err);
 /* The row, its names and its layers' uses; bytes go with store_collect(). */
 int store_image_remove(struct store *s, const struct digest *id, struct error *err);
 /* Newest first. */

@@ -139,6 +139,13 @@ int store_name_remove(struct store *s, const char *name, struct error *err)
 	return db_exec(s, err, "DELETE FROM name WHERE name = ?", "t", name);
 }
 
+int store_image_set_manifest(struct store *s, const struct digest *id,
+			     const struct digest *manifest, struct error *err)
+{
+	return db_exec(s, err, "UPDATE image SET manifest = ? WHERE id = ?", "dd", manifest,
+		       id);
+}
+
 int store_image_remove(struct store *s, const struct digest *id, struct error *err)
 {
 	return db_exec(s, err, "DELETE FROM image WHERE id = ?", "d", id);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a build writes besides, or instead of, an image in the store. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/root.h"
+#include "engine/engine_private.h"
+
+#include "base/banned.h"
+
+static void emit(const struct engine_build *req, struct progress_event e)
+{
+	progress_emit(req->progress, &e);
+}
+
+int engine_outputs_plan(const struct engine_build *req, struct build_options *o,
+			struct strlist *names, struct error *err)
+{
+	AUTO(strlist) struct strlist own = STRLIST_INIT;
+	bool recorded = req->n_outputs == 0;
+
+	for (size_t i = 0; i < req->n_outputs; i++) {
+		const struct engine_output *out = &req->outputs[i];
+		int r;
+
+		if (out->type != ENGINE_OUTPUT_IMAGE) {
+			o->outputs++;
+			continue;
+		}
+		recorded = true;
+		if ((r = engine_normal_names(&out->names, &own, err)) < 0)
+			return r;
+	}
+	/* name= of an output takes the place of -t */
+	if (own.n) {
+		strlist_clear(names);
+		strlist_addall(names, &own);
+	}
+	o->discard = !recorded;
+	o->flatten = req->flatten;
+	return 0;
+}
+
+/* ---- one output ---- */
+
+static const char *title_of(const struct engine_output *out)
+{
+	switch (out->type) {
+	case ENGINE_OUTPUT_LOCAL:
+		return "exporting to directory";
+	case ENGINE_OUTPUT_TAR:
+		return "exporting to tarball";
+	case ENGINE_OUTPUT_OCI:
+		return "exporting to oci image format";
+	case ENGINE_OUTPUT_DOCKER:
+		return "exporting to docker image format";
+	case ENGINE_OUTPUT_IMAGE:
+		break;
+	}
+	return "exporting to image";
+}
+
+/* mkdir -p of the user's own path. */
+static int open_directory(const char *path, int *out, struct error *err)
+{
+	const struct root_made made = {
+		.mode = 0700, .uid = (uid_t)-1, .gid = (gid_t)-1, .mtime_sec = -1};
+	AUTO(free) char *here = NULL;
+	AUTO(free) char *whole = NULL;
+	AUTO(fd) int top = -1;
+	int r;
+
+	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*out >= 0)
+		return 0;
+	if (errno != ENOENT)
+		return error_sys(err, "cannot open %s", path);
+	here = *path == '/' ? mem_strdup("") : get_current_dir_name();
+	top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0 || !here)
+		return error_sys(err, "cannot find %s", path);
+	whole = mem_printf("%s/%s", here, path);
+	r = root_mkdirs(top, ROOT_INSIDE, whole, &made, out, NULL, err);
+	return r < 0 ? error_wrap(err, "cannot make %s", path) : 0;
+}
+
+static int write_image(struct engine *e, const struct engine_output *out,
+		       const struct image_export *how, struct descriptor *d, struct error *err)
+{
+	AUTO(fd) int dir = -1;
+	int r;
+
+	if (!out->unpacked)
+		return image_export_tar(e->store, how, out->fd, d, err);
+	if ((r = open_directory(out->dest, &dir, err)) < 0)
+		return r;
+	return image_export_layout(e->store, how, dir, d, err);
+}
+
+static int write_files(struct engine *e, const struct engine_output *out,
+		       const struct image_config *cfg, struct error *err)
+{
+	AUTO(fd) int dir = -1;
+	int r;
+
+	if (out->type == ENGINE_OUTPUT_TAR)
+		return image_files_tar(e->store, cfg, out->fd, err);
+	if ((r = open_directory(out->dest, &dir, err)) < 0)
+		return r;
+	return image_files(e->store, cfg, dir, err);
+}
+
+static int write_output(struct engine *e, const struct engine_output *out,
+			const struct image_part *part, const struct strlist *names,
+			struct engine_built *built, struct error *err)
+{
+	AUTO(strlist) struct strlist own = STRLIST_INIT;
+	struct image_export how = {
+		.parts = part,
+		.n_parts = 1,
+		.names = names,
+		.form = out->form,
+		.annotations = &out->annotations,
+		.docker_list = out->type == ENGINE_OUTPUT_DOCKER,
+	};
+	int r;
+
+	if (out->type == ENGINE_OUTPUT_LOCAL || out->type == ENGINE_OUTPUT_TAR)
+		return write_files(e, out, part->cfg, err);
+	if (out->names.n) {
+		if ((r = engine_normal_names(&out->names, &own, err)) < 0)
+			return r;
+		how.names = &own;
+	}
+	strlist_clear(&built->names);
+	strlist_addall(&built->names, how.names);
+	descriptor_clear(&built->descriptor);
+	return write_image(e, out, &how, &built->descriptor, err);
+}
+
+static int run_output(struct engine *e, const struct engine_build *req,
+		      const struct engine_output *out, const struct image_part *part,
+		      const struct strlist *names, unsigned task, struct engine_built *built,
+		      struct error *err)
+{
+	int64_t started = clock_monotonic_ns();
+	int r;
+
+	emit(req, (struct progress_event){
+			  .kind = PROGRESS_BEGIN, .task = task, .text = title_of(out)});
+	r = write_output(e, out, part, names, built, err);
+	emit(req, (struct progress_event){.kind = r < 0 ? PROGRESS_FAILED : PROGRESS_DONE,
+					  .task = task,
+					  .text = r < 0 && err ? err->message : NULL,
+					  .duration_ns = clock_monotonic_ns() - started});
+	return r;
+}
+
+/* ---- the image in the store ---- */
+
+static int describe_stored(struct engine *e, const struct digest *id,
+			   const struct strlist *names, struct engine_built *built,
+			   struct error *err)
+{
+	AUTO(store_image) struct store_image row = {0};
+	AUTO(manifest) struct manifest m = MANIFEST_INIT;
+	AUTO(buf) struct buf text = BUF_INIT;
+	int r;
+
+	if ((r = store_image_get(e->store, id, &row, err)) < 0 ||
+	    (r = store_blob_read(e->store, &row.manifest, LIMIT_MANIFEST_BYTES, &text, err)) <
+		    0 ||
+	    (r = manifest_decode(text.data, text.len, &m, err)) < 0)
+		return r;
+	descriptor_clear(&built->descriptor);
+	descriptor_set(&built->descriptor,
+		       str_empty(m.media_type) ? MEDIA_OCI_MANIFEST : m.media_type,
+		       &row.manifest, text.len);
+	strlist_clear(&built->names);
+	strlist_addall(&built->names, names);
+	return 0;
+}
+
+static int finish_stored(struct engine *e, const struct engine_output *out,
+			 const struct digest *id, const struct strlist *names,
+			 struct engine_built *built, struct error *err)
+{
+	int r = 0;
+
+	if (out && out->annotations.n)
+		r = image_annotate(e->store, id, &out->annotations, err);
+	return r < 0 ? r : describe_stored(e, id, names, built, err);
+}
+
+static int write_all(struct engine *e, const struct engine_build *req,
+		     const struct build_result *result, const struct strlist *names,
+		     struct engine_built *built, struct error *err)
+{
+	AUTO(image_config) struct image_config cfg = IMAGE_CONFIG_INIT;
+	const struct image_part part = {.config = &result->config, .cfg = &cfg};
+	unsigned task = result->next_task;
+	int r = image_config_decode(result->config.data, result->config.len, &cfg, err);
+
+	for (size_t i = 0; r == 0 && i < req->n_outputs; i++) {
+		const struct engine_output *out = &req->outputs[i];
+
+		if (out->type == ENGINE_OUTPUT_IMAGE)
+			r = finish_stored(e, out, &result->image, names, built, err);
+		else
+			r = run_output(e, req, out, &part, names, task++, built, err);
+	}
+	if (r == 0 && !req->n_outputs && req->built)
+		r = finish_stored(e, NULL, &result->image, names, built, err);
+	return r;
+}
+
+int engine_outputs_write(struct engine *e, const struct engine_build *req,
+			 const struct build_result *result, const struct strlist *names,
+			 struct error *err)
+{
+	struct engine_built own = {.descriptor = DESCRIPTOR_INIT};
+	int r;
+
+	if (!req->n_outputs && !req->built)
+		return 0;
+	r = write_all(e, req, result, names, req->built ? req->built : &own, err);
+	engine_built_clear(&own);
+	return r;
+}
+
+void engine_built_clear(struct engine_built *b)
+{
+	descriptor_clear(&b->descriptor);
+	strlist_clear(&b->names);
+}
