@@ -32,6 +32,7 @@
 #include "base/progress.h"
 #include "base/strlist.h"
 #include "dockerfile/dockerfile.h"
+#include "layer/layer.h"
 #include "runtime/runtime.h"
 #include "store/store.h"
 
@@ -189,21 +190,9 @@ int build_logs(struct store *s, const char *id, const char *step, struct build_l
 	       struct error *err);
 void build_log_list_clear(struct build_log_list *l);
 
-struct build_change {
-	char kind;  /* 'A' added, 'C' changed, 'D' deleted */
-	char *path; /* absolute; a directory ends in a slash */
-	uint64_t bytes, old_bytes;
-};
-
-struct build_change_list {
-	struct build_change *items;
-	size_t n, cap;
-};
-
 /* What a step changed in the file system that it began with, in canonical order. */
-int build_diff(struct store *s, const char *id, const char *step, struct build_change_list *out,
+int build_diff(struct store *s, const char *id, const char *step, struct layer_change_list *out,
 	       struct error *err);
-void build_change_list_clear(struct build_change_list *l);
 
 /*
  * Forgets logs, lists of files and all records but the last one of each thing that
@@ -270,8 +259,4 @@ int build_print(struct store *s, const struct build_options *o, enum build_dump 
 static inline void build_log_list_auto(struct build_log_list *l)
 {
 	build_log_list_clear(l);
-}
-static inline void build_change_list_auto(struct build_change_list *l)
-{
-	build_change_list_clear(l);
 }

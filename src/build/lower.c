@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "build/check.h"
 #include "build/lower.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "build/check.h"
 #include "image/image.h"
 
 #include "base/banned.h"

@@ -16,12 +16,13 @@ static const struct option_def options[] = {
 	       "ID of the build, or its beginning (default: the last one)"),
 };
 
-static void print_change(const struct cli_invocation *inv, const struct build_change *c)
+static void print_change(const struct cli_invocation *inv, const struct layer_change *c)
 {
 	AUTO(buf) struct buf size = BUF_INIT;
 
 	format_size(c->kind == 'D' ? c->old_bytes : c->bytes, &size);
-	fprintf(inv->program->out, "%c %9s  %s\n", c->kind, buf_str(&size), c->path);
+	fprintf(inv->program->out, "%c %9s  %s%s\n", c->kind, buf_str(&size), c->path,
+		c->is_directory && c->kind != 'D' ? "/" : "");
 }
 
 static int run(struct cli_invocation *inv)
@@ -29,7 +30,7 @@ static int run(struct cli_invocation *inv)
 	const struct diff_options *o = inv->options;
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
-	AUTO(build_change_list) struct build_change_list list = {0};
+	AUTO(layer_change_list) struct layer_change_list list = {0};
 
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;

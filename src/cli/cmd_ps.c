@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmd_ps.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli_command.h"
 #include "cli/cli_table.h"
-#include "cli/cmd_ps.h"
 
 #include "base/clock.h"
 #include "base/json.h"

@@ -18,7 +18,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "oci/oci.h"
+#include "engine/engine.h"
 
 #include "base/banned.h"
 

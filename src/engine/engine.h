@@ -115,7 +115,7 @@ int engine_build_why(struct engine *e, const char *id, const char *step, json_t 
 int engine_build_logs(struct engine *e, const char *id, const char *step,
 		      struct build_log_list *out, struct error *err);
 int engine_build_diff(struct engine *e, const char *id, const char *step,
-		      struct build_change_list *out, struct error *err);
+		      struct layer_change_list *out, struct error *err);
 
 struct engine_answer {
 	struct build_answer build;
@@ -222,6 +222,35 @@ int engine_container(struct engine *e, const char *text, struct store_container 
 int engine_rm(struct engine *e, const char *text, bool force, struct error *err);
 /* Docker's inspect object as far as it is known, new reference. */
 json_t *engine_inspect_container(struct engine *e, const struct store_container *c);
+
+/*
+ * The container's Config as Docker shows it: the image's, with what its options
+ * set instead.  @out: IMAGE_CONFIG_INIT.
+ */
+int engine_container_config(struct engine *e, const struct store_container *c,
+			    struct image_config *out, struct error *err);
+
+/* All its files as a tar, canonical, to the descriptor @out. */
+int engine_export(struct engine *e, const char *container, int out, struct error *err);
+
+/* What the container changed in its image's files, sorted by path: `diff`. */
+int engine_diff(struct engine *e, const char *container, struct layer_change_list *out,
+		struct error *err);
+
+struct engine_commit {
+	const char *container;
+	const char *name;	/* NULL: none */
+	const char *message;	/* NULL: none */
+	const char *author;	/* NULL: the image's */
+	struct strlist changes; /* -c: Dockerfile instructions */
+};
+
+/*
+ * A new image: the container's image, and its own files as one more layer.  A
+ * file that changes while it is read is -ERR_CONFLICT.
+ */
+int engine_commit(struct engine *e, const struct engine_commit *req, struct digest *out_id,
+		  struct error *err);
 
 /* ---- system ---- */
 

@@ -17,7 +17,7 @@ int engine_build_logs(struct engine *e, const char *id, const char *step,
 }
 
 int engine_build_diff(struct engine *e, const char *id, const char *step,
-		      struct build_change_list *out, struct error *err)
+		      struct layer_change_list *out, struct error *err)
 {
 	return build_diff(e->store, id, step, out, err);
 }

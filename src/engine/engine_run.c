@@ -100,6 +100,7 @@ static char *describe_options(const struct starting *s)
 	map_each (&s->o->labels, l)
 		json_object_set_new(labels, l->key, json_string(l->value));
 	json_object_set_new(j, "labels", labels);
+	json_object_set_new(j, "options", container_options_encode(s->o));
 	json_text(j, &out);
 	json_decref(j);
 	return buf_steal(&out);

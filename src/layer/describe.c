@@ -18,6 +18,8 @@
 
 #include "base/banned.h"
 
+#define OPAQUE "trusted.overlay.opaque"
+
 /* One directory on the way down. */
 struct level {
 	int fd; /* owned; -1 when there are too many below */
@@ -179,6 +181,14 @@ static int emit(struct walk *w, const struct layer_entry *e, int fd, struct erro
 	return tar_stream_file(&w->stream, fd, e->size, -1, e->path, err);
 }
 
+/* To a visitor a whiteout is what it is in the directory. */
+static int put_whiteout(struct walk *w, struct error *err)
+{
+	struct layer_entry e = {.path = buf_str(&w->path), .mode = S_IFCHR};
+
+	return w->visitor ? emit(w, &e, -1, err) : tar_stream_whiteout(&w->stream, e.path, err);
+}
+
 static int add_link(struct walk *w, const struct stat *st, const char *first, struct error *err)
 {
 	struct layer_entry e;
@@ -202,7 +212,7 @@ static int add_other(struct walk *w, int parent, const char *name, const struct 
 	if (S_ISSOCK(st->st_mode))
 		return 0;
 	if (S_ISCHR(st->st_mode) && st->st_rdev == 0 && !w->merged)
-		return tar_stream_whiteout(&w->stream, buf_str(&w->path), err);
+		return put_whiteout(w, err);
 	if ((first = first_name(w, st)))
 		return add_link(w, st, first, err);
 	w->xattrs.n = 0;
@@ -268,11 +278,13 @@ static int add_directory(struct walk *w, int fd, const struct stat *st, struct e
 	struct layer_entry e;
 	int r = read_xattrs(w, fd, err);
 
+	if (r == 0 && w->visitor && w->opaque)
+		*vec_push(&w->xattrs) = (struct layer_xattr){OPAQUE, "y", 1};
 	if (r == 0 && w->path.len) {
 		fill_entry(w, st, &e);
 		r = emit(w, &e, -1, err);
 	}
-	if (r == 0 && w->opaque)
+	if (r == 0 && w->opaque && !w->visitor)
 		r = tar_stream_opaque(&w->stream, buf_str(&w->path), err);
 	if (r < 0) {
 		close(fd);
@@ -399,4 +411,25 @@ int layer_visit_tree(int dirfd, const struct layer_visitor *visitor, struct erro
 	struct layer_info nothing;
 
 	return describe(dirfd, true, NULL, visitor, &nothing, err);
+}
+
+static int copy_entry(void *data, const struct layer_entry *e, int fd, struct error *err)
+{
+	return layer_writer_add(data, e, fd, err);
+}
+
+int layer_copy(int from, int to, struct layer_info *out, struct error *err)
+{
+	struct layer_visitor visitor = {.entry = copy_entry};
+	struct layer_writer *copy;
+	int r = layer_writer_open(to, &copy, err);
+
+	if (r < 0)
+		return r;
+	visitor.data = copy;
+	r = describe(from, false, NULL, &visitor, out, err);
+	if (r == 0)
+		return layer_writer_close(copy, out, err);
+	layer_writer_abort(copy);
+	return r;
 }

@@ -56,6 +56,35 @@ struct layer_info {
 int layer_describe(int dirfd, const struct layer_sink *sink, struct layer_info *out,
 		   struct error *err);
 
+struct layer_change {
+	char kind;  /* 'A' added, 'C' changed, 'D' deleted */
+	char *path; /* absolute */
+	bool is_directory;
+	uint64_t bytes, old_bytes; /* of regular files */
+};
+
+struct layer_change_list {
+	struct layer_change *items;
+	size_t n, cap;
+};
+
+/*
+ * What the layer directory @layer changes in the tree @before (-1: nothing),
+ * sorted as its directories are.  A directory that is there only for what is in
+ * it is not listed; with @times a new time of it counts (Docker's diff).
+ */
+int layer_changes(int layer, int before, bool times, struct layer_change_list *out,
+		  struct error *err);
+void layer_change_list_clear(struct layer_change_list *l);
+
+/*
+ * layer_copy - the layer directory @from once more, into the empty directory @to
+ *
+ * For `commit`: the container goes on writing to its own.  Bytes are read
+ * once; @out is what layer_describe() says of both.
+ */
+int layer_copy(int from, int to, struct layer_info *out, struct error *err);
+
 /*
  * The same stream from a merged tree (a read-only view of a whole image or
  * container) for `export`: nothing is a whiteout there.
@@ -217,4 +246,9 @@ static inline void layer_writer_auto(struct layer_writer **w)
 {
 	if (*w)
 		layer_writer_abort(*w);
+}
+
+static inline void layer_change_list_auto(struct layer_change_list *l)
+{
+	layer_change_list_clear(l);
 }

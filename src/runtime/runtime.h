@@ -24,6 +24,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/map.h"
 #include "base/strlist.h"
 #include "network/network.h"
@@ -155,6 +156,20 @@ int container_options_add_ulimit(struct container_options *o, const char *text,
 				 struct error *err);
 /* "none", "host", "default", "bridge", "": --network. */
 int runtime_network_parse(const char *text, enum runtime_network *out, struct error *err);
+
+/*
+ * All options as a JSON object (new reference), and back: what is kept of a
+ * container, so that it can be started again as it was made.
+ */
+json_t *container_options_encode(const struct container_options *o);
+/* Into a fresh CONTAINER_OPTIONS_INIT.  -ERR_INVALID names the field. */
+int container_options_decode(const json_t *j, struct container_options *out, struct error *err);
+/*
+ * The image's config with what the options set instead: what `inspect` shows
+ * as a container's Config and `commit` begins with.
+ */
+void runtime_container_config(const struct image_config *image,
+			      const struct container_options *o, struct image_config *out);
 
 /* ---- spec ------------------------------------------------------------------------------ */
 

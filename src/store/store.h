@@ -558,6 +558,10 @@ static inline void store_image_list_auto(struct store_image_list *l)
 {
 	store_image_list_clear(l);
 }
+static inline void store_container_auto(struct store_container *c)
+{
+	store_container_clear(c);
+}
 static inline void store_container_list_auto(struct store_container_list *l)
 {
 	store_container_list_clear(l);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What things take up on the disk: allocated blocks, as du(1) counts them. */
+#include "store/store_disk.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +13,6 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "store/store_disk.h"
 
 #include "base/banned.h"
 
