@@ -24,6 +24,7 @@ ranks='
 2 layer
 2 registry
 2 network
+2 remote
 2 sandbox
 3 image
 3 runtime
@@ -44,6 +45,8 @@ src/snapshot/            single components of layers/ and the mount calls
 src/layer/               an opened parent and one component; nothing is followed
 src/network/             /proc/sys, /etc/resolv.conf, the address file in /run/stave
 src/sandbox/             host sources of binds, /proc, cgroups; the root only through root.h
+src/fetch/git_main.c     confines git: directories of the system and of its command line
+src/remote/              names below cache/ that we made
 src/runtime/stdio.c      /dev/null
 src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
 src/runtime/etc.c        single components in a directory that we made

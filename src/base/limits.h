@@ -33,4 +33,5 @@
 #define LIMIT_HISTORY_BYTES    (256ull << 20) /* of records, logs and file lists together */
 #define LIMIT_HISTORY_RECORD   (32u << 20)    /* one record of a build */
 #define LIMIT_HISTORY_FILES    (16u << 20)    /* one list of the files of a COPY */
-#define LIMIT_HISTORY_TEXT     (16u << 10) /* one value in a record: an instruction, a fact */
+#define LIMIT_HISTORY_TEXT     (16u << 10)   /* one value in a record: an instruction, a fact */
+#define LIMIT_DOWNLOAD_BYTES   (16ull << 30) /* what one URL may give */

@@ -83,12 +83,15 @@ static void put_selected(struct writing *w, const struct selected *s)
 
 static void put_heredoc(struct writing *w, const struct copy_file *f)
 {
-	AUTO(free) char *name = mem_printf("<<%s", f->name);
+	AUTO(free) char *name = mem_printf("%s%s", f->data ? "<<" : "", f->name);
 	struct digest d;
 
 	put_head(w, name, S_IFREG, NULL);
 	put_owner(w, 0, 0);
-	digest_of(f->data, f->len, &d);
+	if (f->data)
+		digest_of(f->data, f->len, &d);
+	else
+		d = f->body.digest;
 	buf_add(&w->out, d.bytes, FILES_TAG);
 }
 

@@ -43,6 +43,7 @@ static struct vertex *directory_vertex(struct graph *g, const struct build_conte
 		if (g->items[i]->kind == VERTEX_SOURCE && g->items[i]->source.context == c)
 			return g->items[i];
 	v = graph_add(g, VERTEX_SOURCE, NULL);
+	v->source.kind = SOURCE_DIRECTORY;
 	v->source.context = c;
 	v->text = mem_printf("context %s", c->name);
 	return v;

@@ -236,6 +236,7 @@ static void free_vertex(struct vertex *v)
 {
 	run_spec_clear(&v->run);
 	copy_spec_clear(&v->copy);
+	source_spec_clear(&v->source);
 	strlist_clear(&v->used.args);
 	strlist_clear(&v->used.envs);
 	free(v->record.inputs);
@@ -327,7 +328,8 @@ static void print_vertex(const struct vertex *v, struct buf *out)
 	} else if (v->kind == VERTEX_COPY) {
 		print_copy(&v->copy, out);
 	} else if (v->kind == VERTEX_SOURCE) {
-		buf_printf(out, "  directory: %s\n", v->source.context->label);
+		buf_printf(out, "  %s: %s\n", v->source.context ? "directory" : "fetch",
+			   v->source.context ? v->source.context->label : v->text);
 	} else if (v->kind == VERTEX_WORKDIR) {
 		buf_printf(out, "  path: %s\n  user: %s\n", v->workdir, v->user);
 	}

@@ -11,6 +11,7 @@
 #include "build/build.h"
 #include "dockerfile/dockerfile.h"
 #include "oci/oci.h"
+#include "remote/remote.h"
 
 enum vertex_kind {
 	VERTEX_NONE = 0,
@@ -27,10 +28,13 @@ enum vertex_state {
 	VERTEX_DONE,
 };
 
-struct copy_file { /* a heredoc */
+/* A source that is no file of a tree: a heredoc, or a download. */
+struct copy_file {
 	char *name;
-	char *data;
+	char *data; /* NULL: a download */
 	size_t len;
+	struct remote_file body; /* of a download: in the cache */
+	int cache;		 /* borrowed */
 };
 
 struct build_mount; /* mount.h */
@@ -59,6 +63,7 @@ enum copy_unpack {
 struct copy_spec {
 	bool add;
 	struct strlist sources;	 /* expanded; paths from the root of context or stage */
+	struct vertex **remotes; /* for each source what fetches it, NULL: a path; or NULL */
 	struct copy_file *files; /* heredoc sources */
 	size_t n_files;
 	char *dest;    /* absolute, a slash at the end kept */
@@ -67,6 +72,7 @@ struct copy_spec {
 	char *from_name; /* as written */
 	char *chown;	 /* NULL: none */
 	char *chmod;
+	char *checksum;
 	struct strlist exclude; /* patterns, expanded */
 	bool parents;		/* keep the sources' directories, from "/./" on */
 	enum copy_unpack unpack;
@@ -75,9 +81,31 @@ struct copy_spec {
 void copy_spec_clear(struct copy_spec *c);
 void run_spec_clear(struct run_spec *r);
 
-struct source_spec {
-	const struct build_context *context; /* borrowed */
+enum source_kind {
+	SOURCE_DIRECTORY = 1, /* of the user's: --build-context */
+	SOURCE_HTTP,
+	SOURCE_GIT,
 };
+
+struct tree;
+
+struct source_spec {
+	enum source_kind kind;
+	const struct build_context *context; /* DIRECTORY; borrowed */
+	char *url;			     /* HTTP */
+	bool has_want;
+	struct digest want; /* --checksum */
+	struct remote_git git;
+
+	/* Filled by solve. */
+	struct copy_file file;		 /* HTTP */
+	struct remote_checkout checkout; /* GIT */
+	struct tree *tree;		 /* GIT; borrowed from the build's sources */
+};
+
+/* Does it take anything from the context, or from what --from names? */
+bool copy_needs_tree(const struct copy_spec *c);
+void source_spec_clear(struct source_spec *s);
 
 /* The ENVs and ARGs whose values the words of an instruction took: NAME=value. */
 struct used_names {

@@ -36,6 +36,12 @@ const struct build_context *from_context(const struct graph *g, const char *name
 int from_start(struct graph *g, struct stage_state *st, const struct build_context *c,
 	       struct error *err);
 
+/* ---- step_source.c: what ADD fetches ---- */
+
+/* The vertex that fetches a URL or git repository, one for each. @checksum may be NULL. */
+int lower_remote(struct graph *g, const char *text, const char *checksum, bool keep_git_dir,
+		 struct vertex **out, struct error *err);
+
 /* ---- scope.c: variables ---- */
 
 /* Global ARGs, for FROM. */

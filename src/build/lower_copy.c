@@ -11,14 +11,6 @@
 
 #include "base/banned.h"
 
-static int refuse_flag(const struct instruction *i, const char *flag, struct error *err)
-{
-	if (!instruction_flag(i, flag))
-		return 0;
-	return error_set(err, ERR_UNSUPPORTED, "%s --%s is not supported yet",
-			 instruction_name(i->kind), flag);
-}
-
 static int copy_heredoc(struct graph *g, struct stage_state *st, const struct instruction *i,
 			const struct heredoc *h, struct copy_file *out, struct error *err)
 {
@@ -35,6 +27,42 @@ static int copy_heredoc(struct graph *g, struct stage_state *st, const struct in
 	out->len = text.len;
 	out->data = buf_steal(&text);
 	return 0;
+}
+
+/* The last source is a URL. */
+static int copy_remote(struct graph *g, const struct instruction *i, struct copy_spec *c,
+		       struct error *err)
+{
+	size_t n = c->sources.n - 1;
+	int r;
+
+	if (!c->add)
+		return error_set(err, ERR_INVALID, "source can't be a %s for COPY",
+				 remote_is_git(c->sources.items[n]) ? "git ref" : "URL");
+	if (!c->remotes)
+		c->remotes = mem_zalloc(i->n_args * sizeof(struct vertex *));
+	r = lower_remote(g, c->sources.items[n], c->checksum,
+			 instruction_switch(i, "keep-git-dir"), &c->remotes[n], err);
+	if (r == 0 && !c->remotes[n]->line)
+		c->remotes[n]->line = i->line;
+	return r;
+}
+
+static int check_checksum(const struct copy_spec *c, struct error *err)
+{
+	if (!c->checksum)
+		return 0;
+	if (!c->remotes)
+		return error_set(err, ERR_INVALID, "checksum requires HTTP(S) or Git sources");
+	return 0;
+}
+
+bool copy_needs_tree(const struct copy_spec *c)
+{
+	for (size_t i = 0; i < c->sources.n; i++)
+		if (!c->remotes || !c->remotes[i])
+			return true;
+	return false;
 }
 
 static int copy_sources(struct graph *g, struct stage_state *st, const struct instruction *i,
@@ -57,11 +85,9 @@ static int copy_sources(struct graph *g, struct stage_state *st, const struct in
 		if ((r = scope_expand_new(g, st, i, i->args[n], &word, err)) < 0)
 			return r;
 		strlist_take(&c->sources, word);
-		if (c->add && !c->has_from &&
-		    (str_starts(word, "http://") || str_starts(word, "https://") ||
-		     str_starts(word, "git@") || str_starts(word, "git://")))
-			return error_set(err, ERR_UNSUPPORTED,
-					 "ADD from a URL is not supported yet: %s", word);
+		if (!c->has_from && (remote_is_http(word) || remote_is_git(word)) &&
+		    (r = copy_remote(g, i, c, err)) < 0)
+			return r;
 		if (!*word)
 			return error_set(err, ERR_INVALID, "a source of %s is empty",
 					 instruction_name(i->kind));
@@ -96,17 +122,20 @@ static int copy_exclude(struct graph *g, struct stage_state *st, const struct in
 static int copy_flags(struct graph *g, struct stage_state *st, const struct instruction *i,
 		      struct copy_spec *c, struct error *err)
 {
-	static const char *const later[] = {"checksum", "keep-git-dir"};
 	const char *chown = instruction_flag(i, "chown"), *chmod = instruction_flag(i, "chmod");
 	const char *from = instruction_flag(i, "from");
+	const char *checksum = instruction_flag(i, "checksum");
 	int r = 0;
 
-	for (size_t n = 0; r == 0 && n < ARRAY_SIZE(later); n++)
-		r = refuse_flag(i, later[n], err);
-	if (r == 0 && chown)
+	if (chown)
 		r = scope_expand_new(g, st, i, chown, &c->chown, err);
 	if (r == 0 && chmod)
 		r = scope_expand_new(g, st, i, chmod, &c->chmod, err);
+	if (checksum && i->n_args != 2)
+		return error_set(err, ERR_INVALID,
+				 "checksum can't be specified for multiple sources");
+	if (r == 0 && checksum)
+		r = scope_expand_new(g, st, i, checksum, &c->checksum, err);
 	if (r == 0 && from) {
 		c->has_from = true;
 		c->from_name = mem_strdup(from);
@@ -131,6 +160,8 @@ static char *copy_text(const struct instruction *i, const struct copy_spec *c, c
 		buf_printf(&text, " --chown=%s", c->chown);
 	if (c->chmod)
 		buf_printf(&text, " --chmod=%s", c->chmod);
+	if (c->checksum)
+		buf_printf(&text, " --checksum=%s", c->checksum);
 	for (size_t n = 0; n < c->sources.n; n++)
 		buf_printf(&text, " %s", c->sources.items[n]);
 	for (size_t n = 0; n < c->n_files; n++)
@@ -152,6 +183,8 @@ void copy_spec_clear(struct copy_spec *c)
 	free(c->from_name);
 	free(c->chown);
 	free(c->chmod);
+	free(c->checksum);
+	free(c->remotes);
 	*c = (struct copy_spec){0};
 }
 
@@ -167,8 +200,10 @@ int lower_copy(struct graph *g, struct stage_state *st, const struct instruction
 	if (r == 0)
 		r = copy_sources(g, st, i, &c, err);
 	if (r == 0)
+		r = check_checksum(&c, err);
+	if (r == 0)
 		r = scope_expand_new(g, st, i, i->args[i->n_args - 1], &dest, err);
-	if (r == 0 && !c.has_from && c.sources.n && g->o->context < 0)
+	if (r == 0 && !c.has_from && copy_needs_tree(&c) && g->o->context < 0)
 		r = error_set(err, ERR_INVALID,
 			      "%s needs a build context, and the Dockerfile came without one",
 			      instruction_name(i->kind));

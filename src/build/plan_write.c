@@ -139,12 +139,13 @@ static void note_hash(struct writing *w, const struct tree_node *n, struct hashe
 static int write_bytes(struct writing *w, const struct tree_node *n, struct layer_entry *e,
 		       struct error *err)
 {
-	bool wanted = w->hashed && !n->has_digest && !w->hashed[n->number].hashed_at_ns;
+	bool wanted = w->hashed && n->tree == w->t && !n->has_digest &&
+		      !w->hashed[n->number].hashed_at_ns;
 	int64_t started = wanted ? clock_now_ns() : 0;
 	struct hasher hasher;
 	AUTO(fd) int fd = -1;
 	struct stat st;
-	int r = tree_open_file(w->t, n, &fd, err);
+	int r = tree_open_file(n, &fd, err);
 
 	if (r < 0 || (r = read_attributes(w, fd, e, err)) < 0)
 		return r;
@@ -207,6 +208,25 @@ static int write_node(struct writing *w, const struct plan_entry *p, struct erro
 	return layer_writer_add(w->w, &e, -1, err);
 }
 
+/* As BuildKit: only root may read it, and it is as old as the server said. */
+static int write_download(struct writing *w, const struct plan_entry *p, struct error *err)
+{
+	const struct copy_file *f = p->file;
+	struct layer_entry e = {.path = p->path,
+				.mode = S_IFREG | 0600,
+				.size = f->body.size,
+				.mtime_sec = clamp_time(w, f->body.mtime_sec)};
+	AUTO(fd) int fd = -1;
+	int r = remote_open_body(f->cache, &f->body.digest, &fd, err);
+
+	if (r < 0)
+		return r;
+	set_owner(w, &e, NULL);
+	if (w->look->chmod)
+		chmod_apply(w->look->chmod, &e.mode);
+	return layer_writer_add(w->w, &e, fd, err);
+}
+
 static int write_file(struct writing *w, const struct plan_entry *p, struct error *err)
 {
 	struct layer_entry e = {.path = p->path,
@@ -230,7 +250,7 @@ static int write_entry(struct writing *w, const struct plan_entry *p, struct err
 	case PLAN_NODE:
 		return write_node(w, p, err);
 	case PLAN_FILE:
-		return write_file(w, p, err);
+		return p->file->data ? write_file(w, p, err) : write_download(w, p, err);
 	}
 	return error_set(err, ERR_INVALID, "unknown kind of entry");
 }

@@ -192,6 +192,30 @@ static int make_exclude(const struct copy_spec *c, struct ignore **out, struct e
 	return r;
 }
 
+/* What was fetched: a file, or all of a repository. */
+static int select_remote(struct choosing *g, const struct vertex *v, struct error *err)
+{
+	struct tree_filter filter = {.exclude = g->exclude};
+	struct tree_node *top;
+	struct selected *s;
+	int r;
+
+	if (v->source.kind == SOURCE_HTTP) {
+		s = vec_push(g->out);
+		s->file = &v->source.file;
+		s->name = v->source.file.name;
+		return 0;
+	}
+	top = v->source.tree->top;
+	if ((r = tree_filter(v->source.tree, top, &filter, &top, err)) < 0)
+		return r;
+	s = vec_push(g->out);
+	s->node = top;
+	s->name = "";
+	s->git = v;
+	return 0;
+}
+
 int select_sources(struct tree *t, const struct copy_spec *c, struct selection *out,
 		   struct error *err)
 {
@@ -199,7 +223,8 @@ int select_sources(struct tree *t, const struct copy_spec *c, struct selection *
 	int r = make_exclude(c, &g.exclude, err);
 
 	for (size_t i = 0; r == 0 && i < c->sources.n; i++)
-		r = select_one(&g, c->sources.items[i], err);
+		r = c->remotes && c->remotes[i] ? select_remote(&g, c->remotes[i], err)
+						: select_one(&g, c->sources.items[i], err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->n_files; i++) {
@@ -220,7 +245,7 @@ void selection_clear(struct selection *s)
 bool selection_has_digests(const struct selection *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->items[i].node && !tree_has_digests(s->items[i].node))
+		if (s->items[i].node && !s->items[i].git && !tree_has_digests(s->items[i].node))
 			return false;
 	return true;
 }
@@ -230,9 +255,30 @@ int selection_digest_all(struct tree *t, const struct selection *s, struct error
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->n; i++)
-		if (s->items[i].node)
+		if (s->items[i].node && !s->items[i].git)
 			r = tree_digest_all(t, s->items[i].node, err);
 	return r;
+}
+
+static void hash_git(struct hasher *h, const struct source_spec *s)
+{
+	hasher_add_string(h, "git");
+	hasher_add_string(h, s->checkout.commit);
+	hasher_add_string(h, s->git.subdir);
+	hasher_add_u64(h, s->git.keep_git_dir);
+	hasher_add_u64(h, s->git.no_submodules);
+}
+
+static void hash_file(struct hasher *h, const struct copy_file *f)
+{
+	if (f->data) {
+		hasher_add_u64(h, f->len);
+		hasher_add(h, f->data, f->len);
+		return;
+	}
+	hasher_add_string(h, "download");
+	hasher_add(h, f->body.digest.bytes, DIGEST_SIZE);
+	hasher_add_u64(h, (uint64_t)f->body.mtime_sec);
 }
 
 void selection_hash(const struct selection *s, bool owners, struct digest *out)
@@ -242,12 +288,12 @@ void selection_hash(const struct selection *s, bool owners, struct digest *out)
 	hasher_init(&h);
 	for (size_t i = 0; i < s->n; i++) {
 		hasher_add_string(&h, s->items[i].name);
-		if (s->items[i].node) {
+		if (s->items[i].git)
+			hash_git(&h, &s->items[i].git->source);
+		else if (s->items[i].node)
 			tree_hash(&h, s->items[i].node, owners);
-		} else {
-			hasher_add_u64(&h, s->items[i].file->len);
-			hasher_add(&h, s->items[i].file->data, s->items[i].file->len);
-		}
+		else
+			hash_file(&h, s->items[i].file);
 	}
 	hasher_end(&h, out);
 }

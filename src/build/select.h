@@ -12,6 +12,7 @@ struct selected {
 	struct tree_node *node; /* NULL: a heredoc, see file */
 	const char *name;	/* under which it lands in a directory; borrowed */
 	const struct copy_file *file;
+	const struct vertex *git; /* of a git repository: its commit stands for the tree */
 };
 
 struct selection {
@@ -30,7 +31,7 @@ void selection_clear(struct selection *s);
 
 bool selection_has_digests(const struct selection *s);
 int selection_digest_all(struct tree *t, const struct selection *s, struct error *err);
-/* Of all content; @owners: uid and gid count (--from). */
+/* Of all content (of a git repository: its commit); @owners: uid and gid count (--from). */
 void selection_hash(const struct selection *s, bool owners, struct digest *out);
 
 static inline void selection_auto(struct selection *s)

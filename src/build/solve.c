@@ -38,6 +38,7 @@ struct running {
 	bool own_netns;		    /* of RUN --network=none */
 	struct plan_hashed *hashed; /* shared mapping */
 	size_t hashed_bytes;
+	struct fetched *fetched; /* shared mapping */
 	unsigned task;
 	int64_t started_ns;
 	struct running *next;
@@ -138,6 +139,13 @@ static int64_t stamp(const struct solve *s)
 
 /* ---- keys ---- */
 
+static int open_tree(struct running *r, struct error *err)
+{
+	const struct copy_spec *c = &r->v->copy;
+
+	return copy_needs_tree(c) ? sources_tree(&r->s->sources, c, &r->tree, err) : 0;
+}
+
 /*
  * Finds the content digest of a COPY, if that is known or worth knowing before
  * the copy is made: reading everything twice pays only when an earlier build
@@ -157,7 +165,7 @@ static int find_content(struct running *r, struct error *err)
 		if (r->has_content)
 			return 0;
 	}
-	if ((e = sources_tree(&s->sources, c, &r->tree, err)) < 0 ||
+	if ((e = open_tree(r, err)) < 0 ||
 	    (e = select_sources(r->tree, c, &r->sources, err)) < 0)
 		return e;
 	if (!selection_has_digests(&r->sources)) {
@@ -233,6 +241,8 @@ static void free_running(struct running *r)
 			s->n_running--;
 			break;
 		}
+	if (r->fetched)
+		munmap(r->fetched, sizeof(*r->fetched));
 	if (r->hashed)
 		munmap(r->hashed, r->hashed_bytes);
 	selection_clear(&r->sources);
@@ -248,7 +258,7 @@ static void free_running(struct running *r)
 /* The child computed digests of files while it copied them. */
 static void take_hashes(struct running *r)
 {
-	for (size_t i = 0; r->hashed && i < r->tree->n_files; i++) {
+	for (size_t i = 0; r->tree && r->hashed && i < r->tree->n_files; i++) {
 		struct tree_node *n = r->tree->files[i];
 
 		if (r->hashed[i].hashed_at_ns && !n->has_digest)
@@ -351,6 +361,21 @@ static void on_output(void *data, int stream, const char *text, size_t len)
 	emit(r->s, &e);
 }
 
+/* The child brought it into the cache: here is what. */
+static int take_fetched(struct running *r, struct error *err)
+{
+	struct source_spec *s = &r->v->source;
+	int cache = store_dir(r->s->store, STORE_CACHE), e = 0;
+
+	s->file.body = r->fetched->file;
+	s->file.cache = cache;
+	s->checkout = r->fetched->checkout;
+	if (s->kind == SOURCE_GIT)
+		e = sources_checkout(&r->s->sources, r->v, &s->tree, err);
+	r->v->state = VERTEX_DONE;
+	return e;
+}
+
 static void on_done(void *data, const struct layer_info *info, struct error *err)
 {
 	struct running *r = data;
@@ -361,17 +386,21 @@ static void on_done(void *data, const struct layer_info *info, struct error *err
 	error_move(&why, err);
 	close_fd(&r->v->record.log);
 	r->v->record.duration_ns = duration;
-	if (!why.code)
+	if (!why.code && r->v->kind == VERTEX_SOURCE)
+		take_fetched(r, &why);
+	else if (!why.code)
 		record(r, info, duration, &why);
 	r->v->record.ended = !s->failed;
 	if (why.code) {
-		note_inputs(r);
-		store_layer_discard(s->store, r->dir, NULL);
+		if (r->v->kind != VERTEX_SOURCE)
+			note_inputs(r);
+		if (*r->dir)
+			store_layer_discard(s->store, r->dir, NULL);
 		end_task(s, r->task, s->failed ? PROGRESS_CANCELLED : PROGRESS_FAILED, duration,
 			 why.message);
 		fail(s, r->v, &why);
 	} else {
-		s->result.executed++;
+		s->result.executed += r->v->kind != VERTEX_SOURCE;
 		end_vertex(s, r->task, PROGRESS_DONE, duration, r->v);
 	}
 	free_running(r);
@@ -425,7 +454,7 @@ static int share_hashes(struct running *r, struct error *err)
 {
 	void *map;
 
-	r->hashed_bytes = r->tree->n_files * sizeof(*r->hashed);
+	r->hashed_bytes = r->tree ? r->tree->n_files * sizeof(*r->hashed) : 0;
 	if (!r->hashed_bytes)
 		return 0;
 	map = mmap(NULL, r->hashed_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -441,8 +470,8 @@ static int prepare_copy(struct running *r, struct error *err)
 {
 	int e;
 
-	if (!r->tree) {
-		if ((e = sources_tree(&r->s->sources, &r->v->copy, &r->tree, err)) < 0 ||
+	if (!r->sources.n) {
+		if ((e = open_tree(r, err)) < 0 ||
 		    (e = select_sources(r->tree, &r->v->copy, &r->sources, err)) < 0)
 			return e;
 	}
@@ -484,6 +513,21 @@ static int execute(struct running *r, struct error *err)
 	return e;
 }
 
+static int fetch(struct running *r, struct error *err)
+{
+	struct worker_events events = {.output = on_output, .done = on_done, .data = r};
+	void *map = mmap(NULL, sizeof(*r->fetched), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		return error_sys(err, "no memory for a source");
+	r->fetched = r->job.fetched = map;
+	r->job.netns = -1;
+	r->job.cache = store_dir(r->s->store, STORE_CACHE);
+	r->job.layers = store_dir(r->s->store, STORE_LAYERS);
+	return worker_start(r->s->loop, &r->job, &events, &r->worker, err);
+}
+
 static void start_image(struct solve *s, struct vertex *v)
 {
 	unsigned task = begin_task(s, v);
@@ -502,7 +546,9 @@ static void start_vertex(struct solve *s, struct vertex *v)
 		start_image(s, v);
 		return;
 	}
-	if (v->kind == VERTEX_SOURCE) { /* it is there: nothing is copied anywhere first */
+	if (v->kind == VERTEX_SOURCE &&
+	    v->source.kind ==
+		    SOURCE_DIRECTORY) { /* it is there: nothing is copied anywhere first */
 		v->state = VERTEX_DONE;
 		return;
 	}
@@ -515,8 +561,8 @@ static void start_vertex(struct solve *s, struct vertex *v)
 	v->record.began = true;
 	r->task = begin_task(s, v);
 	v->state = VERTEX_RUNNING;
-	e = make_key(r, &err);
-	if (e == 0)
+	e = v->kind == VERTEX_SOURCE ? 0 : make_key(r, &err);
+	if (e == 0 && v->kind != VERTEX_SOURCE)
 		e = try_cache(r, &err);
 	if (e == 1) {
 		s->result.cached++;
@@ -525,7 +571,7 @@ static void start_vertex(struct solve *s, struct vertex *v)
 		return;
 	}
 	if (e == 0)
-		e = execute(r, &err);
+		e = v->kind == VERTEX_SOURCE ? fetch(r, &err) : execute(r, &err);
 	if (e < 0) {
 		if (*r->dir)
 			store_layer_discard(s->store, r->dir, NULL);
@@ -536,10 +582,19 @@ static void start_vertex(struct solve *s, struct vertex *v)
 	}
 }
 
+static bool is_fetched(const struct copy_spec *c)
+{
+	for (size_t i = 0; c->remotes && i < c->sources.n; i++)
+		if (c->remotes[i] && c->remotes[i]->state != VERTEX_DONE)
+			return false;
+	return true;
+}
+
 static bool is_ready(const struct vertex *v)
 {
 	return v->state == VERTEX_WAITING && (!v->parent || v->parent->state == VERTEX_DONE) &&
-	       (!v->copy.from || v->copy.from->state == VERTEX_DONE) && mounts_ready(&v->run);
+	       (!v->copy.from || v->copy.from->state == VERTEX_DONE) && is_fetched(&v->copy) &&
+	       mounts_ready(&v->run);
 }
 
 /* Starts what can start; a vertex out of the cache makes others ready, which come later. */

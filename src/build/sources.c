@@ -124,6 +124,19 @@ int sources_tree(struct sources *s, const struct copy_spec *c, struct tree **out
 	return src->tree ? 0 : error_set(err, ERR_SYSTEM, "the source could not be opened");
 }
 
+int sources_checkout(struct sources *s, const struct vertex *v, struct tree **out,
+		     struct error *err)
+{
+	struct source *src = add(s, v, false);
+	int r = remote_open_checkout(store_dir(s->store, STORE_CACHE), &v->source.checkout,
+				     v->source.git.subdir, &src->fd, err);
+
+	if (r == 0)
+		r = tree_open(src->fd, v->text, NULL, NULL, &src->tree, err);
+	*out = src->tree;
+	return r;
+}
+
 void sources_close(struct sources *s)
 {
 	while (s->first) {

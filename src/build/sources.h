@@ -25,5 +25,8 @@ int sources_open(struct sources *s, struct store *store, const struct build_opti
  */
 int sources_tree(struct sources *s, const struct copy_spec *c, struct tree **out,
 		 struct error *err);
+/* The tree of a git repository that was fetched. */
+int sources_checkout(struct sources *s, const struct vertex *v, struct tree **out,
+		     struct error *err);
 /* Keeps what was learned about files for the next build. */
 void sources_close(struct sources *s);

@@ -93,8 +93,17 @@ struct job {
 	const struct tree *tree;		 /* of a COPY */
 	const struct selection *sources;
 	struct plan_hashed *hashed; /* shared with the parent process, may be NULL */
+	struct fetched *fetched;    /* the same, of a VERTEX_SOURCE */
 };
 
+/* What a VERTEX_SOURCE brought into the cache. */
+struct fetched {
+	struct remote_file file;
+	struct remote_checkout checkout;
+};
+
+/* Downloads, clones. */
+int step_source(struct job *j, struct error *err);
 int step_run(struct job *j, struct layer_info *out, struct error *err);
 int step_copy(struct job *j, struct layer_info *out, struct error *err);
 int step_workdir(struct job *j, struct layer_info *out, struct error *err);

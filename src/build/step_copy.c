@@ -86,22 +86,35 @@ static int make_look(const struct job *j, int view, struct plan_look *look, stru
 
 /* ---- ADD of archives ---- */
 
+/* *out stays -1 for what is no regular file. */
+static int open_selected(const struct selected *s, int *out, struct error *err)
+{
+	if (s->node)
+		return S_ISREG(s->node->mode) ? tree_open_file(s->node, out, err) : 0;
+	return s->file->data
+		       ? 0
+		       : remote_open_body(s->file->cache, &s->file->body.digest, out, err);
+}
+
+/* As Docker: what was downloaded is unpacked only if that was asked for. */
+static bool may_unpack(const struct job *j, const struct selected *s)
+{
+	return j->v->copy.unpack == COPY_UNPACK_ALWAYS || s->node;
+}
+
 /* Moves the archives among the sources from @all to @archives. */
 static int split_archives(const struct job *j, const struct selection *all,
 			  struct selection *files, struct selection *archives,
 			  struct error *err)
 {
 	for (size_t i = 0; i < all->n; i++) {
-		struct tree_node *n = all->items[i].node;
 		bool is_archive = false;
+		AUTO(fd) int fd = -1;
+		int r = may_unpack(j, &all->items[i]) ? open_selected(&all->items[i], &fd, err)
+						      : 0;
 
-		if (n && S_ISREG(n->mode)) {
-			AUTO(fd) int fd = -1;
-			int r = tree_open_file(j->tree, n, &fd, err);
-
-			if (r < 0 || (r = layer_is_archive(fd, &is_archive, err)) < 0)
-				return r;
-		}
+		if (r < 0 || (fd >= 0 && (r = layer_is_archive(fd, &is_archive, err)) < 0))
+			return r;
 		*vec_push(is_archive ? archives : files) = all->items[i];
 	}
 	return 0;
@@ -118,7 +131,7 @@ static int unpack_one(const struct job *j, int mount, const struct selected *s,
 	AUTO(buf) struct buf below = BUF_INIT;
 	struct layer_unpacked unpacked;
 	AUTO(fd) int fd = -1;
-	int r = tree_open_file(j->tree, s->node, &fd, err);
+	int r = open_selected(s, &fd, err);
 
 	if (r < 0 || (r = root_resolve(mount, j->v->copy.dest, &below, NULL, err)) < 0 ||
 	    (r = root_mkdirs(mount, ROOT_INSIDE, buf_str(&below), &made, NULL, NULL, err)) < 0)

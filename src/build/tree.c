@@ -46,6 +46,7 @@ int tree_open(int fd, const char *name, const struct ignore *ignore, struct tree
 	t->index = index;
 	t->top = arena_new(&t->arena, struct tree_node);
 	t->top->name = "";
+	t->top->tree = t;
 	set_stat(t->top, &st);
 	*out = t;
 	return 0;
@@ -94,6 +95,7 @@ static int add_node(struct tree *t, int dirfd, struct tree_node *dir, const char
 	n = arena_new(&t->arena, struct tree_node);
 	n->name = arena_strdup(&t->arena, name);
 	n->parent = dir;
+	n->tree = t;
 	set_stat(n, &st);
 	n->hidden = t->ignore && ignore_match(t->ignore, path);
 	if (S_ISLNK(st.st_mode)) {
@@ -285,9 +287,9 @@ bool tree_same(const struct tree_node *n, const struct stat *st)
 	       now.mtime_ns == n->mtime_ns && now.ctime_ns == n->ctime_ns;
 }
 
-int tree_open_file(const struct tree *t, const struct tree_node *n, int *out_fd,
-		   struct error *err)
+int tree_open_file(const struct tree_node *n, int *out_fd, struct error *err)
 {
+	const struct tree *t = n->tree;
 	AUTO(buf) struct buf path = BUF_INIT;
 	AUTO(fd) int fd = -1;
 	struct stat st;
@@ -383,7 +385,7 @@ static int digest_file(struct tree *t, struct tree_node *n, struct error *err)
 	struct digest bytes;
 	AUTO(fd) int fd = -1;
 	struct stat st;
-	int r = tree_open_file(t, n, &fd, err);
+	int r = tree_open_file(n, &fd, err);
 
 	if (r < 0)
 		return r;

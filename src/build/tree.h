@@ -28,6 +28,7 @@
 
 struct tree_node {
 	const char *name;
+	struct tree *tree;
 	struct tree_node *parent;    /* NULL: the top */
 	struct tree_node **children; /* sorted by name */
 	size_t n_children;
@@ -100,8 +101,7 @@ void tree_path(const struct tree_node *n, struct buf *out);
  * Opens a regular file for reading and checks that it is what was looked at
  * (-ERR_CONFLICT: it changed during the build).
  */
-int tree_open_file(const struct tree *t, const struct tree_node *n, int *out_fd,
-		   struct error *err);
+int tree_open_file(const struct tree_node *n, int *out_fd, struct error *err);
 /* Does the open file still look as it did? */
 bool tree_same(const struct tree_node *n, const struct stat *st);
 

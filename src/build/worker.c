@@ -65,9 +65,10 @@ static int execute(struct job *j, struct layer_info *out, struct error *err)
 	case VERTEX_WORKDIR:
 		r = step_workdir(j, out, err);
 		break;
+	case VERTEX_SOURCE:
+		return step_source(j, err);
 	case VERTEX_NONE:
 	case VERTEX_IMAGE:
-	case VERTEX_SOURCE:
 	default:
 		return error_set(err, ERR_UNSUPPORTED, "nothing to execute");
 	}

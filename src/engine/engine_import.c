@@ -8,48 +8,19 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/process.h"
 #include "engine/engine_private.h"
+#include "remote/remote.h"
 
 #include "base/banned.h"
 
-static bool is_url(const char *s)
-{
-	return str_starts(s, "http://") || str_starts(s, "https://");
-}
-
-/* The download helper writes the body into a file of ours; it sees nothing else. */
 static int download(const char *url, int *out, struct error *err)
 {
-	AUTO(buf) struct buf helper = BUF_INIT;
-	AUTO(buf) struct buf said = BUF_INIT;
-	AUTO(fd) int body = -1;
-	AUTO(free) char *copy = mem_strdup(url);
-	int r, ends[2], status;
-	pid_t pid;
+	AUTO(fd) int body = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int r;
 
-	if ((r = process_helper_path("stave-fetch", &helper, err)) < 0)
-		return r;
-	body = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (body < 0)
 		return error_sys(err, "cannot make a temporary file");
-	if (io_pipe(ends, err) < 0)
-		return -ERR_SYSTEM;
-	char *argv[] = {helper.data, copy, NULL};
-	struct process_fd fds[] = {{body, 1}, {ends[1], 2}};
-	struct process_spec spec = {.argv = argv, .envp = environ, .fds = fds, .nfds = 2};
-
-	r = process_start(&spec, &pid, NULL, err);
-	close(ends[1]);
-	if (r == 0) {
-		r = io_read_all(ends[0], 65536, &said, err);
-		status = process_wait(pid);
-		if (r == 0 && status)
-			r = error_set(err, ERR_FAILED, "%s: %s", url,
-				      said.len ? buf_str(&said) : "the download failed");
-	}
-	close(ends[0]);
-	if (r < 0)
+	if ((r = remote_fetch(url, body, err)) < 0)
 		return r;
 	if (lseek(body, 0, SEEK_SET) < 0)
 		return error_sys(err, "cannot rewind the download");
@@ -60,12 +31,12 @@ static int download(const char *url, int *out, struct error *err)
 static int open_source(const struct engine_import *req, int *out, const char **label,
 		       struct error *err)
 {
-	*label = is_url(req->source) ? req->source : "-";
+	*label = remote_is_http(req->source) ? req->source : "-";
 	if (str_eq(req->source, "-")) {
 		*out = fcntl(req->input, F_DUPFD_CLOEXEC, 0);
 		return *out < 0 ? error_sys(err, "standard input") : 0;
 	}
-	if (is_url(req->source))
+	if (remote_is_http(req->source))
 		return download(req->source, out, err);
 	*out = open(req->source, O_RDONLY | O_CLOEXEC);
 	return *out < 0 ? error_sys(err, "open %s", req->source) : 0;
