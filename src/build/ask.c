@@ -142,14 +142,29 @@ static void add_from_args(struct graph *g, const struct stage *s, struct build_i
 		add_global(g, used.items[i], out);
 }
 
+/* A secret without an id is called as its file is, an agent "default". */
+static const char *mount_id(const struct run_mount *m)
+{
+	const char *slash = m->target ? strrchr(m->target, '/') : NULL;
+
+	if (!str_empty(m->id))
+		return m->id;
+	if (m->type == RUN_MOUNT_SSH)
+		return "default";
+	if (!str_empty(m->source))
+		return m->source;
+	return slash ? slash + 1 : m->target ? m->target : "";
+}
+
 static void add_mount(struct graph *g, const struct run_mount *m, const struct instruction *i,
 		      struct build_answer *out)
 {
 	struct build_item_list *l = m->type == RUN_MOUNT_SECRET ? &out->secrets : &out->ssh;
+	const char *id = mount_id(m);
 
-	if ((m->type != RUN_MOUNT_SECRET && m->type != RUN_MOUNT_SSH) || has_item(l, m->id))
+	if ((m->type != RUN_MOUNT_SECRET && m->type != RUN_MOUNT_SSH) || has_item(l, id))
 		return;
-	add_item(l, keep(g, m->id ? m->id : ""), i)->required = m->required;
+	add_item(l, keep(g, id), i)->required = m->required;
 }
 
 static void add_mounts(struct graph *g, const struct stage_state *st, struct build_answer *out)

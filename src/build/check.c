@@ -66,6 +66,43 @@ static const struct stage_state *stage_of_line(const struct graph *g, unsigned l
 	return found;
 }
 
+/* The last instruction that begins at @line or before it. */
+static const struct instruction *instruction_at(const struct graph *g, unsigned line)
+{
+	const struct stage_state *st = stage_of_line(g, line);
+	const struct instruction_list *l = st ? &st->stage->instructions : &g->file->globals;
+	size_t from = 0, to = l->n;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (l->items[middle]->line <= line)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from)
+		return l->items[from - 1];
+	return st ? st->stage->from : NULL;
+}
+
+/* What the whole file asks for, and then a comment above the instruction. */
+static bool is_asked_for(const struct graph *g, const struct dockerfile_warning *w)
+{
+	const struct check_rule *rule = check_rule(w->rule);
+	const struct instruction *i = instruction_at(g, w->line);
+	bool wanted = check_wants(&g->checks, w->rule);
+	struct check_config here = {0};
+
+	if (i && check_comment(i, &here)) {
+		bool wants = check_wants(&here, w->rule);
+
+		wanted = rule && rule->experimental ? wanted || wants : wanted && wants;
+	}
+	check_config_clear(&here);
+	return wanted;
+}
+
 /* Are the stage's layers a part of the image that is built? */
 static bool is_in_image(const struct graph *g, const struct stage_state *st)
 {
@@ -81,7 +118,7 @@ static bool is_wanted(const struct graph *g, const struct dockerfile_warning *w)
 	const struct check_rule *rule = check_rule(w->rule);
 	const struct stage_state *st;
 
-	if (!check_wants(&g->checks, w->rule))
+	if (!is_asked_for(g, w))
 		return false;
 	if (!rule || !(rule->stage_only || rule->layer_only))
 		return true;

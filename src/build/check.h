@@ -36,6 +36,8 @@ const char *check_nearest(const char *name, const struct strlist *known);
 void check_names_used(const struct graph *g, const char *text, struct strlist *out);
 /* All FROM lines, also of stages that are not needed. */
 void check_stages(struct graph *g);
+/* The stage has just got the config of the base image @name, if it was there. */
+void check_base(struct graph *g, const struct stage_state *st, const char *name);
 /* @name was used and has no value. */
 void check_unset(struct graph *g, const struct stage_state *st, const struct instruction *i,
 		 const char *name);

@@ -137,6 +137,28 @@ static void warn_constant(struct graph *g, const struct stage *s, const struct w
 		   "--platform=%s fixes the platform", s->platform);
 }
 
+void check_base(struct graph *g, const struct stage_state *st, const char *name)
+{
+	const struct platform *have = &st->config.platform;
+	const struct stage *s = st->stage;
+
+	/* who writes --platform has said which one it is to be */
+	if (s->platform || !have->os || !have->architecture ||
+	    (str_eq(have->os, g->platform.os) &&
+	     str_eq(have->architecture, g->platform.architecture)))
+		return;
+	graph_warn(g,
+		   &(struct dockerfile_warning){
+			   .rule = "InvalidBaseImagePlatform",
+			   .line = s->line,
+			   .end_line = s->from->end_line,
+			   .mark = s->base,
+			   .fix = "make or take the base image for that platform, or say "
+				  "FROM --platform"},
+		   "%s is an image for %s/%s, and %s/%s is built", name, have->os,
+		   have->architecture, g->platform.os, g->platform.architecture);
+}
+
 /* ---- InvalidDefaultArgInFrom ---- */
 
 static void check_default(struct graph *g, const struct stage *s, const struct strlist *values)

@@ -163,10 +163,12 @@ static int lower_all(struct graph *g, struct error *err)
 
 int graph_fill(struct graph *g, struct error *err)
 {
-	int r = dockerfile_parse(g->o->dockerfile, g->o->dockerfile_len, g->o->dockerfile_name,
-				 &g->file, err);
+	int r = dockerfile_read(g->o->dockerfile, g->o->dockerfile_len, g->o->dockerfile_name,
+				&g->file, err);
 
 	if (r < 0) {
+		if (g->file)
+			check_options(g, NULL);
 		if (err && err->line)
 			error_wrap(err, "dockerfile parse error on line %u", err->line);
 		return r;

@@ -81,6 +81,10 @@ int start_from_stage(struct graph *g, struct stage_state *st, unsigned index, st
 	if (r < 0)
 		return r;
 	image_config_copy(&from->config, &st->config);
+	/* "A build stage automatically inherits build arguments from a parent stage" */
+	strlist_addall(&st->args, &from->args);
+	strlist_addall(&st->unset_args, &from->unset_args);
+	strlist_addall(&st->arg_names, &from->arg_names);
 	st->last = from->last;
 	st->made_from = from;
 	st->base_missing = from->base_missing;
@@ -102,6 +106,7 @@ int start_from_image(struct graph *g, struct stage_state *st, const char *name,
 	st->last = v;
 	st->base_missing = v->missing;
 	st->base_shell = st->config.shell.n;
+	check_base(g, st, name);
 	add_default_path(st);
 	return 0;
 }

@@ -27,6 +27,8 @@ static const struct check_rule rules[] = {
 	{.name = "FromAsCasing", .summary = "AS should be in the same case as FROM"},
 	{.name = "FromPlatformFlagConstDisallowed",
 	 .summary = "FROM --platform should not be fixed to one platform"},
+	{.name = "InvalidBaseImagePlatform",
+	 .summary = "The base image should be one for the platform that is built"},
 	{.name = "InvalidDefaultArgInFrom",
 	 .summary = "The defaults of global ARGs should give a base image that can exist"},
 	{.name = "InvalidDefinitionDescription",
@@ -251,6 +253,25 @@ void check_arrange(const char *text, size_t len, struct dockerfile_warning *item
 			locate(line, end, w, false);
 	}
 	qsort(items, n, sizeof(*items), compare);
+}
+
+bool check_comment(const struct instruction *i, struct check_config *out)
+{
+	for (size_t k = 0; i->comments && i->comments[k]; k++) {
+		const char *s = i->comments[k];
+		AUTO(free) char *value = NULL;
+
+		if (!str_starts(s, "check"))
+			continue;
+		s = word_skip_space(s + 5);
+		if (*s != '=')
+			continue;
+		s = word_skip_space(s + 1);
+		/* what follows says why */
+		value = mem_strndup(s, strcspn(s, " \t"));
+		return check_config_parse(value, out, NULL) == 0;
+	}
+	return false;
 }
 
 const char *instruction_description(const struct instruction *i, const char *name)

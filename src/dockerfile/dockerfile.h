@@ -183,6 +183,13 @@ struct dockerfile {
  */
 int dockerfile_parse(const char *data, size_t len, const char *name, struct dockerfile **out,
 		     struct error *err);
+/*
+ * The same for whoever wants the warnings in any case: after an error *out has
+ * those that were found until then, and no stages.  NULL if the text is too
+ * long or has a zero byte.
+ */
+int dockerfile_read(const char *data, size_t len, const char *name, struct dockerfile **out,
+		    struct error *err);
 void dockerfile_free(struct dockerfile *d); /* NULL is fine */
 
 static inline void dockerfile_auto(struct dockerfile **d)
@@ -268,6 +275,8 @@ struct check_config {
 int check_config_parse(const char *text, struct check_config *out, struct error *err);
 void check_config_clear(struct check_config *c);
 bool check_wants(const struct check_config *c, const char *rule);
+/* "# check=skip=A words" in a comment above @i is for that instruction only; false: none. */
+bool check_comment(const struct instruction *i, struct check_config *out);
 
 /* Finds the marks in the text of the file, and puts the warnings in the order of its lines. */
 void check_arrange(const char *text, size_t len, struct dockerfile_warning *items, size_t n);

@@ -160,8 +160,10 @@ void warn(struct parser *p, const struct dockerfile_warning *about, const char *
 void warn_instruction(struct parser *p, const struct instruction *i);
 /* Remarks on a FROM line; the name is still as written in the instruction's words. */
 void warn_from(struct parser *p, const struct dockerfile *d, const struct stage *s);
-/* Remarks that need the whole tree; then finds the marks, and sorts. */
+/* Remarks that need the whole tree. */
 void warn_tree(struct parser *p, struct dockerfile *d);
+/* Gives the remarks to the tree, with their marks, and sorted. */
+void warn_end(struct parser *p, struct dockerfile *d);
 
 /* warn_run.c: remarks on what the commands of a stage do */
 

@@ -446,8 +446,8 @@ static int check_text(const char *data, size_t len, const char *name, struct err
 	return -ERR_INVALID;
 }
 
-int dockerfile_parse(const char *data, size_t len, const char *name, struct dockerfile **out,
-		     struct error *err)
+int dockerfile_read(const char *data, size_t len, const char *name, struct dockerfile **out,
+		    struct error *err)
 {
 	AUTO(dockerfile) struct dockerfile *d = mem_new(struct dockerfile);
 	struct warning_list warnings = {0};
@@ -471,8 +471,23 @@ int dockerfile_parse(const char *data, size_t len, const char *name, struct dock
 		.warnings = &warnings,
 	};
 	r = parse_all(&p, d, err);
+	if (r < 0) {
+		d->stages = NULL;
+		d->n_stages = 0;
+	}
+	warn_end(&p, d);
 	free(warnings.items);
 	strlist_clear(&p.comments);
+	*out = take_ptr(d);
+	return r;
+}
+
+int dockerfile_parse(const char *data, size_t len, const char *name, struct dockerfile **out,
+		     struct error *err)
+{
+	AUTO(dockerfile) struct dockerfile *d = NULL;
+	int r = dockerfile_read(data, len, name, &d, err);
+
 	if (r == 0)
 		*out = take_ptr(d);
 	return r;

@@ -317,8 +317,9 @@ static void add_ends(const struct dockerfile *d, struct dockerfile_warning *item
 		add_lines(&all, &d->stages[s].instructions);
 	}
 	for (size_t k = 0; k < n; k++) {
-		const struct instruction **i = bsearch(&items[k].line, all.items, all.n,
-						       sizeof(*all.items), compare_line);
+		const struct instruction **i = all.n ? bsearch(&items[k].line, all.items, all.n,
+							       sizeof(*all.items), compare_line)
+						     : NULL;
 
 		if (!items[k].end_line)
 			items[k].end_line = i ? (*i)->end_line : items[k].line;
@@ -328,11 +329,15 @@ static void add_ends(const struct dockerfile *d, struct dockerfile_warning *item
 
 void warn_tree(struct parser *p, struct dockerfile *d)
 {
+	warn_stages(p, d);
+	warn_casing(p, d);
+}
+
+void warn_end(struct parser *p, struct dockerfile *d)
+{
 	struct warning_list *l = p->warnings;
 	struct dockerfile_warning *kept;
 
-	warn_stages(p, d);
-	warn_casing(p, d);
 	kept = arena_alloc(p->arena, (l->n + 1) * sizeof(*kept));
 	if (l->n)
 		memcpy(kept, l->items, l->n * sizeof(*kept));

@@ -141,6 +141,14 @@ hint: \`stave build --check\` shows each with its fix"
 	has "$output" InvalidDefinitionDescription
 }
 
+@test "a syntax error does not hide the warnings before it either" {
+	printf 'FROM scratch as a\nMAINTAINER me\nFROB\n' >"$ctx/Dockerfile"
+	run -1 --separate-stderr stave build --check "$ctx"
+	has "$output" "WARNING: FromAsCasing"
+	has "$output" "WARNING: MaintainerDeprecated"
+	has "$stderr" "ERROR: dockerfile parse error on line 3: unknown instruction: FROB"
+}
+
 @test "--call: names, fields and what is wrong with them" {
 	printf 'FROM scratch\nCMD x\n' >"$ctx/Dockerfile"
 	run -0 stave build --call=check,ignorestatus=true "$ctx"
@@ -209,10 +217,47 @@ own         4       "
 		'[["VERSION","1"],["NAME","x1"],["none",null],["own","3"]]'
 }
 
-@test "a Dockerfile on standard input" {
+@test "outline: secrets and ssh agents of the stages that are needed" {
+	cat >"$ctx/Dockerfile" <<-'END'
+	FROM nowhere:1 AS base
+	RUN --mount=type=secret,id=npm,required --mount=type=ssh make
+	FROM nowhere:1 AS unused
+	RUN --mount=type=secret,id=other make
+	FROM base
+	RUN --mount=type=secret,target=/x/token --mount=type=cache,target=/c make
+	END
+	run -0 stave build --call=outline "$ctx"
+	is "$output" "SECRET   REQUIRED
+npm      true
+token    
+
+SSH       REQUIRED
+default   "
+}
+
+@test "a base image of another platform" {
+	require_root
+	export STAVE_ROOT=$BATS_TEST_TMPDIR/store
+	mkdir "$BATS_TEST_TMPDIR/tree"
+	tar -C "$BATS_TEST_TMPDIR/tree" -c . |
+		stave import --platform linux/s390x - mainframe >/dev/null
+	printf 'FROM mainframe\n' >"$ctx/Dockerfile"
+	run -1 stave build --check "$ctx"
+	has "$output" "WARNING: InvalidBaseImagePlatform
+mainframe is an image for linux/s390x, and linux/"
+	printf 'FROM --platform=linux/s390x mainframe AS s390x\n' >"$ctx/Dockerfile"
+	run -0 stave build --check "$ctx"
+}
+
+@test "a Dockerfile on standard input, and a context as an archive" {
 	run -1 bash -c 'printf "FROM scratch\nCMD x\n" | stave build --check -'
 	has "$output" "WARNING: JSONArgsRecommended"
 	[ ! -e "$STAVE_ROOT" ]
+	require_root
+	printf 'FROM scratch\nCOPY a.key /\n' >"$ctx/Dockerfile"
+	echo '*.key' >"$ctx/.dockerignore"
+	run -1 bash -c "tar -C '$ctx' -c . | stave build --check -"
+	has "$output" "WARNING: CopyIgnoredFile"
 }
 
 @test "colours on a terminal, unless NO_COLOR says no" {
