@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/parse.h"
 
 #include "base/banned.h"
 
@@ -93,13 +94,27 @@ static int from_named(struct graph *g, const struct build_context *c, unsigned b
 	}
 }
 
+static int no_such_number(const struct graph *g, const struct stage_state *st, const char *name,
+			  struct error *err)
+{
+	error_set(err, ERR_INVALID, "invalid stage index %s", name);
+	if (st->stage->index)
+		error_hint(err, "the stages above this one are 0 to %u", st->stage->index - 1);
+	else
+		error_hint(err, "this is the first stage of %zu", g->file->n_stages);
+	return -ERR_INVALID;
+}
+
 int lower_from(struct graph *g, struct stage_state *st, const char *name, struct vertex **out,
 	       struct error *err)
 {
 	const struct stage *stage = dockerfile_stage(g->file, name);
 	const struct build_context *c;
+	int64_t number;
 
 	*out = NULL;
+	if (!stage && parse_i64(name, &number))
+		return no_such_number(g, st, name, err);
 	if (stage && stage->index < st->stage->index)
 		return from_stage(g, stage->index, out, err);
 	c = from_context(g, name);
@@ -107,8 +122,8 @@ int lower_from(struct graph *g, struct stage_state *st, const char *name, struct
 		return from_named(g, c, st->stage->index, out, err);
 	if (stage)
 		return error_set(err, ERR_INVALID,
-				 "--from=%s: that stage comes later (stages can only copy from "
-				 "earlier ones)",
+				 "cannot copy from stage \"%s\", it needs to be defined before "
+				 "the current stage",
 				 name);
 	return graph_image(g, name, out, NULL, err);
 }

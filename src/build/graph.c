@@ -183,7 +183,7 @@ int graph_fill(struct graph *g, struct error *err)
 	if ((r = choose_target(g, err)) < 0 || (r = scope_globals(g, err)) < 0)
 		return r;
 	check_stages(g);
-	if ((r = lower_all(g, err)) < 0)
+	if ((r = check_cycles(g, err)) < 0 || (r = lower_all(g, err)) < 0)
 		return r;
 	check_build_args(g);
 	return add_labels(g);

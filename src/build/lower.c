@@ -50,6 +50,7 @@ static int take_triggers(struct graph *g, struct stage_state *st, struct error *
 		copy = arena_new(&g->arena, struct instruction);
 		*copy = *parsed;
 		copy->line = st->stage->line;
+		copy->n_pieces = 0; /* it stands in no file */
 		st->extra.items =
 			mem_resize(st->extra.items, st->extra.n + 1, sizeof(*st->extra.items));
 		st->extra.items[st->extra.n++] = copy;
@@ -120,8 +121,12 @@ static int check_platform(struct graph *g, const struct stage_state *st, struct 
 	if (!st->stage->platform)
 		return 0;
 	r = scope_expand_global(g, st->stage->platform, &text, err);
-	if (r < 0 || (r = platform_parse(buf_str(&text), &want, err)) < 0)
+	if (r == 0)
+		r = platform_parse(buf_str(&text), &want, err);
+	if (r < 0) {
+		instruction_error_at(st->stage->from, g->file->name, st->stage->platform, err);
 		return r;
+	}
 	if (!platform_eq(&want, &g->platform) && !g->checking)
 		return error_set(
 			err, ERR_UNSUPPORTED,
@@ -185,7 +190,7 @@ int lower_instruction(struct graph *g, struct stage_state *st, const struct inst
 		r = 0;
 	}
 	if (r < 0 && err && !err->line)
-		error_at(err, g->file->name, i->line, 0);
+		instruction_error_at(i, g->file->name, instruction_flag(i, "from"), err);
 	return r;
 }
 
@@ -209,7 +214,8 @@ int lower_stage(struct graph *g, unsigned index, struct error *err)
 	r = start_stage(g, st, err);
 	if (r < 0) {
 		if (err && !err->line)
-			error_at(err, g->file->name, st->stage->line, 0);
+			instruction_error_at(st->stage->from, g->file->name, st->stage->base,
+					     err);
 		return r;
 	}
 	st->steps = count_steps(st);

@@ -28,6 +28,8 @@ int start_from_image(struct graph *g, struct stage_state *st, const char *name,
  * *out is a vertex to wait for: layers, or with VERTEX_SOURCE a directory (see
  * sources.h); NULL for a stage without files.
  */
+/* cycle.c: no stage may need itself, over however many others. */
+int check_cycles(const struct graph *g, struct error *err);
 int lower_from(struct graph *g, struct stage_state *st, const char *name, struct vertex **out,
 	       struct error *err);
 /* The named context of that name, or NULL. */

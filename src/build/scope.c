@@ -91,7 +91,7 @@ static int expand(struct lookup *l, const char *word, enum expand_mode mode, str
 	int r = dockerfile_expand(word, mode, &x, out, err);
 
 	if (r < 0 && l->at)
-		error_at(err, l->g->file->name, l->at->line, 0);
+		instruction_error_at(l->at, l->g->file->name, word, err);
 	return r;
 }
 
@@ -119,7 +119,7 @@ int scope_mount(struct graph *g, const struct stage_state *st, const struct inst
 	int r = dockerfile_parse_mount(value, &x, out, err);
 
 	if (r < 0)
-		error_at(err, g->file->name, i->line, 0);
+		instruction_error_at(i, g->file->name, value, err);
 	return r;
 }
 

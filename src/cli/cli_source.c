@@ -50,9 +50,8 @@ static bool is_comment(const char *s)
 }
 
 /* The last line of the instruction that begins at @line (both from 1). */
-static size_t last_line(const struct strlist *lines, size_t line)
+static size_t last_line(const struct strlist *lines, size_t line, char escape)
 {
-	char escape = escape_of(lines);
 	size_t last = line;
 
 	while (last < lines->n && goes_on(lines->items[last - 1], escape)) {
@@ -62,6 +61,21 @@ static size_t last_line(const struct strlist *lines, size_t line)
 			last++;
 	}
 	return last;
+}
+
+/* The first line of the one that @line is in; lines of heredocs are taken for instructions. */
+static size_t first_line(const struct strlist *lines, size_t line)
+{
+	char escape = escape_of(lines);
+	size_t first = 1, last;
+
+	for (;; first = last + 1) {
+		while (first < line && is_comment(lines->items[first - 1]))
+			first++;
+		last = last_line(lines, first, escape);
+		if (last >= line)
+			return first;
+	}
 }
 
 void cli_source_clean(const char *s, struct buf *out)
@@ -83,7 +97,7 @@ static void add_mark(const char *line, size_t number, const struct cli_source_pl
 	size_t len = strlen(line), at = p->mark_column - 1;
 	int digits = snprintf(NULL, 0, "%3zu", number);
 
-	if (!p->mark_column || at >= len)
+	if (!p->mark_column || at > len)
 		return;
 	buf_printf(out, " %*s |     ", digits, "");
 	for (size_t i = 0; i < at; i++)
@@ -95,6 +109,8 @@ static void add_mark(const char *line, size_t number, const struct cli_source_pl
 	for (size_t i = at; i < len && i < at + p->mark_len; i++)
 		if (((unsigned char)line[i] & 0xc0) != 0x80)
 			buf_addch(out, '^');
+	if (!p->mark_len || at == len) /* a place, not a text */
+		buf_addch(out, '^');
 	buf_printf(out, "%s\n", off);
 }
 
@@ -126,12 +142,15 @@ void cli_source_place(const char *name, const char *text, size_t len,
 	strlist_split(&lines, buf_str(&copy), '\n');
 	if (!p->line || p->line > lines.n)
 		return;
-	last = p->last ? p->last : last_line(&lines, p->line);
+	last = p->last ? p->last : last_line(&lines, p->line, escape_of(&lines));
 	if (last > lines.n)
 		last = lines.n;
 	to = last;
 	add_context(lines.n, &from, &to);
-	buf_printf(out, "%s:%u\n" RULE, name, p->line);
+	if (p->name_mark && p->mark_column)
+		buf_printf(out, "%s:%u:%u\n" RULE, name, p->mark_line, p->mark_column);
+	else
+		buf_printf(out, "%s:%u\n" RULE, name, p->line);
 	for (size_t i = from; i <= to; i++) {
 		buf_printf(out, " %3zu | %s ", i, i >= p->line && i <= last ? ">>>" : "   ");
 		cli_source_clean(lines.items[i - 1], out);
@@ -143,9 +162,19 @@ void cli_source_place(const char *name, const char *text, size_t len,
 }
 
 void cli_source_excerpt(const char *name, const char *text, size_t len, unsigned line,
-			struct buf *out)
+			unsigned column, struct buf *out)
 {
-	struct cli_source_place place = {.line = line};
+	AUTO(strlist) struct strlist lines = STRLIST_INIT;
+	AUTO(buf) struct buf copy = BUF_INIT;
+	struct cli_source_place place = {
+		.line = line, .mark_line = line, .mark_column = column, .name_mark = true};
 
+	buf_add(&copy, text, len);
+	strlist_split(&lines, buf_str(&copy), '\n');
+	if (line && line <= lines.n && column) {
+		place.line = (unsigned)first_line(&lines, line);
+		if (column <= strlen(lines.items[line - 1]))
+			place.mark_len = strcspn(lines.items[line - 1] + column - 1, " \t\r");
+	}
 	cli_source_place(name, text, len, &place, out);
 }

@@ -312,7 +312,7 @@ static int report(const struct cli_invocation *inv, const struct error *err,
 	}
 	if (err->line && dockerfile->len)
 		cli_source_excerpt(err->file ? err->file : "Dockerfile", buf_str(dockerfile),
-				   dockerfile->len, err->line, &text);
+				   dockerfile->len, err->line, err->column, &text);
 	else if (err->line)
 		buf_printf(&text, "%s:%u\n", err->file ? err->file : "Dockerfile", err->line);
 	buf_printf(&text, "ERROR: failed to build: %s%s\n",

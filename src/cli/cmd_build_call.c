@@ -349,7 +349,7 @@ static void report(const struct cli_invocation *inv, const struct engine_answer 
 	buf_addch(&text, '\n');
 	if (err->line && a->name)
 		cli_source_excerpt(a->name, buf_str(&a->dockerfile), a->dockerfile.len,
-				   err->line, &text);
+				   err->line, err->column, &text);
 	if (!str_empty(err->hint))
 		buf_printf(&text, "hint: %s\n", err->hint);
 	fflush(inv->program->out);

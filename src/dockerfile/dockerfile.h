@@ -90,11 +90,20 @@ struct healthcheck {
 	uint64_t retries;
 };
 
+/* From byte .offset on, a text stands in its file at .line and byte .column, both 1-based. */
+struct text_piece {
+	size_t offset;
+	unsigned line;
+	unsigned column;
+};
+
 struct instruction {
 	enum instruction_kind kind;
 	unsigned line;	   /* 1-based */
 	unsigned end_line; /* of the last continuation or heredoc line */
 	const char *text;  /* logical line, trimmed; trailing comment dropped if it was */
+	const struct text_piece *pieces; /* of .text; at least one */
+	size_t n_pieces;
 	const struct instruction_flag *flags;
 	size_t n_flags;
 	enum instruction_form form; /* of HEALTHCHECK too: of its command */
@@ -209,6 +218,16 @@ int dockerfile_parse_instruction(const char *text, const char *name, char escape
 
 /* "RUN" */
 const char *instruction_name(enum instruction_kind kind);
+
+/* Where byte @offset of the instruction's text stands in the file. */
+void instruction_place(const struct instruction *i, size_t offset, unsigned *out_line,
+		       unsigned *out_column);
+/*
+ * Says in @err where @word, as it is written, first stands in the
+ * instruction; only the line if it does not.
+ */
+void instruction_error_at(const struct instruction *i, const char *file, const char *word,
+			  struct error *err);
 
 /* The value of a flag, NULL if absent (of the last one if there are several). */
 const char *instruction_flag(const struct instruction *i, const char *name);

@@ -6,6 +6,12 @@
 
 #include "dockerfile/dockerfile.h"
 
+struct piece_list {
+	struct text_piece *items;
+	size_t n;
+	size_t cap;
+};
+
 struct parser {
 	struct arena *arena; /* borrowed: the tree's */
 	const char *name;    /* of the file, for messages */
@@ -22,6 +28,9 @@ struct parser {
 	struct warning_list *warnings;
 
 	struct strlist comments; /* lines above the next instruction */
+
+	struct piece_list pieces; /* of the logical line at work */
+	size_t origin;		  /* where the instruction's text begins in it */
 };
 
 struct warning_list {
@@ -37,6 +46,10 @@ bool parser_read_line(struct parser *p, const char **out, size_t *out_len);
 /* Sets the message, file and line; returns -ERR_INVALID. */
 int parser_fail(const struct parser *p, unsigned line, struct error *err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The same, with the place of @at, which points into @i's text. */
+int parser_fail_in(const struct parser *p, const struct instruction *i, const char *at,
+		   struct error *err, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
 const char *const *parser_keep(struct parser *p, const struct strlist *l);
 
 /* instruction.c */
@@ -54,8 +67,7 @@ int instruction_parse(struct parser *p, const char *text, unsigned line, bool in
  * Takes the "--flags" off the front of *rest, which is moved on, and checks
  * them against those that @kind allows.
  */
-int flags_parse(struct parser *p, enum instruction_kind kind, unsigned line, char **rest,
-		struct instruction *i, struct error *err);
+int flags_parse(struct parser *p, char **rest, struct instruction *i, struct error *err);
 /* What follows the flags, whatever they are. */
 char *flags_skip(char escape, char *rest);
 
@@ -106,8 +118,9 @@ int expand_raw_words(const char *text, unsigned keep, struct strlist *out, struc
 /* *out_is: is @word one that asks for a heredoc?  Then *out is filled, but for the content. */
 int heredoc_word(struct arena *a, const char *word, struct heredoc *out, bool *out_is,
 		 struct error *err);
-/* Reads the heredocs that @text asks for; @trigger (may be NULL) gets them as written. */
-int heredocs_read(struct parser *p, const char *text, unsigned line, struct instruction *i,
+/* Reads the heredocs that @text, a part of @i's, asks for; @trigger (may be NULL) gets them as
+ * written. */
+int heredocs_read(struct parser *p, const char *text, struct instruction *i,
 		  struct buf *trigger, struct error *err);
 
 /* rune.c: text as code points; a byte that is no UTF-8 counts as one of its own. */

@@ -46,6 +46,25 @@ static const struct flag_rule rules[INSTRUCTION_KINDS][MAX_FLAGS] = {
 				     {"retries", FLAG_TEXT}},
 };
 
+/* A word that looks like a flag, without its quotes, and where it stands. */
+struct flag_word {
+	char *text;
+	const char *at;
+};
+
+struct flag_words {
+	struct flag_word *items;
+	size_t n;
+	size_t cap;
+};
+
+static void flag_words_auto(struct flag_words *l)
+{
+	for (size_t k = 0; k < l->n; k++)
+		free(l->items[k].text);
+	free(l->items);
+}
+
 struct flag_list {
 	struct instruction_flag *items; /* strings belong to the arena */
 	size_t n;
@@ -65,64 +84,67 @@ static const struct flag_rule *find_rule(enum instruction_kind kind, const char 
 	return NULL;
 }
 
-static int unknown_flag(struct parser *p, enum instruction_kind kind, unsigned line,
+static int unknown_flag(struct parser *p, const struct instruction *i, const char *at,
 			const char *name, struct error *err)
 {
 	const char *known[MAX_FLAGS + 1] = {NULL};
+	enum instruction_kind kind = i->kind;
 	const char *near;
 
 	for (size_t k = 0; k < MAX_FLAGS && rules[kind][k].name; k++)
 		known[k] = rules[kind][k].name;
 	near = nearest_name(name, known);
 	if (near)
-		return parser_fail(p, line, err, "unknown flag: --%s (did you mean --%s?)",
-				   name, near);
-	return parser_fail(
-		p, line, err, "unknown flag: --%s (%s has %s%s)", name, instruction_name(kind),
+		return parser_fail_in(p, i, at, err, "unknown flag: --%s (did you mean --%s?)",
+				      name, near);
+	return parser_fail_in(
+		p, i, at, err, "unknown flag: --%s (%s has %s%s)", name, instruction_name(kind),
 		known[0] ? "other flags, e.g. --" : "no flags", known[0] ? known[0] : "");
 }
 
-static int check_switch(struct parser *p, unsigned line, struct instruction_flag *f,
-			struct error *err)
+static int check_switch(struct parser *p, const struct instruction *i, const char *at,
+			struct instruction_flag *f, struct error *err)
 {
 	if (!f->value || str_ieq(f->value, "true"))
 		f->value = "true";
 	else if (str_ieq(f->value, "false"))
 		f->value = "false";
 	else if (!*f->value)
-		return parser_fail(p, line, err, "missing a value on flag: --%s", f->name);
+		return parser_fail_in(p, i, at, err, "missing a value on flag: --%s", f->name);
 	else
-		return parser_fail(p, line, err,
-				   "expecting true or false for flag --%s, not: %s", f->name,
-				   f->value);
+		return parser_fail_in(p, i, at, err,
+				      "expecting true or false for flag --%s, not: %s", f->name,
+				      f->value);
 	return 0;
 }
 
 /* @word is "--name" or "--name=value". */
-static int add_flag(struct parser *p, enum instruction_kind kind, unsigned line, char *word,
+static int add_flag(struct parser *p, const struct instruction *i, struct flag_word *w,
 		    struct flag_list *l, struct error *err)
 {
-	char *eq = strchr(word, '=');
+	char *word = w->text, *eq = strchr(word, '=');
+	const char *at = w->at;
 	const struct flag_rule *r;
 	struct instruction_flag f;
 
 	if (eq)
 		*eq = 0;
-	r = find_rule(kind, word + 2);
+	r = find_rule(i->kind, word + 2);
 	if (!r)
-		return unknown_flag(p, kind, line, word + 2, err);
+		return unknown_flag(p, i, at, word + 2, err);
 	for (size_t k = 0; k < l->n; k++)
 		if (r->type != FLAG_LIST && str_eq(l->items[k].name, r->name))
-			return parser_fail(p, line, err, "duplicate flag specified: --%s",
-					   r->name);
+			return parser_fail_in(p, i, at, err, "duplicate flag specified: --%s",
+					      r->name);
 	f.name = r->name;
 	f.value = eq ? arena_strdup(p->arena, eq + 1) : NULL;
 	if (r->type == FLAG_SWITCH) {
-		if (check_switch(p, line, &f, err) < 0)
+		if (check_switch(p, i, at, &f, err) < 0)
 			return -ERR_INVALID;
 	} else if (!eq) {
-		return parser_fail(p, line, err, "missing a value on flag: --%s (write --%s=…)",
-				   r->name, r->name);
+		return parser_fail_in(p, i, at, err,
+				      "missing a value on flag: --%s (write --%s=…)", r->name,
+				      r->name);
 	}
 	*vec_push(l) = f;
 	return 0;
@@ -156,8 +178,9 @@ static bool next_flag(char escape, char **at, struct buf *word)
 }
 
 /* The value is one of @known (NULL-terminated), none of which is ever expanded. */
-static int check_choice(struct parser *p, unsigned line, const struct instruction_flag *f,
-			const char *const *known, struct error *err)
+static int check_choice(struct parser *p, const struct instruction *i, const char *at,
+			const struct instruction_flag *f, const char *const *known,
+			struct error *err)
 {
 	AUTO(buf) struct buf list = BUF_INIT;
 
@@ -166,26 +189,30 @@ static int check_choice(struct parser *p, unsigned line, const struct instructio
 			return 0;
 		buf_printf(&list, "%s%s", k ? ", " : "", known[k]);
 	}
-	parser_fail(p, line, err, "invalid value for --%s: \"%s\"", f->name, f->value);
+	parser_fail_in(p, i, at, err, "invalid value for --%s: \"%s\"", f->name, f->value);
 	error_hint(err, "it is one of %s", buf_str(&list));
 	return -ERR_INVALID;
 }
 
 /* What RUN's flags say, as far as that can be known before expansion. */
-static int check_run_flag(struct parser *p, unsigned line, const struct instruction_flag *f,
-			  struct error *err)
+static int check_run_flag(struct parser *p, const struct instruction *i, const char *at,
+			  const struct instruction_flag *f, struct error *err)
 {
 	static const char *const networks[] = {"default", "none", "host", NULL};
 	static const char *const securities[] = {"sandbox", "insecure", NULL};
 	int r = 0;
 
 	if (str_eq(f->name, "network"))
-		return check_choice(p, line, f, networks, err);
+		return check_choice(p, i, at, f, networks, err);
 	if (str_eq(f->name, "security"))
-		return check_choice(p, line, f, securities, err);
+		return check_choice(p, i, at, f, securities, err);
 	if (str_eq(f->name, "mount") &&
-	    (r = dockerfile_parse_mount(f->value, NULL, NULL, err)) < 0)
-		error_at(err, p->name, line, 0);
+	    (r = dockerfile_parse_mount(f->value, NULL, NULL, err)) < 0) {
+		unsigned line, column;
+
+		instruction_place(i, (size_t)(at - i->text), &line, &column);
+		error_at(err, p->name, line, column);
+	}
 	return r;
 }
 
@@ -197,15 +224,17 @@ static bool ignores_flags(enum instruction_kind kind, const char *rest)
 		(!rest[4] || word_space(rest[4])));
 }
 
-static int add_flags(struct parser *p, enum instruction_kind kind, unsigned line,
-		     const struct strlist *words, struct flag_list *l, struct error *err)
+static int add_flags(struct parser *p, const struct instruction *i,
+		     const struct flag_words *words, struct flag_list *l, struct error *err)
 {
-	for (size_t k = 0; k < words->n; k++)
-		if (add_flag(p, kind, line, words->items[k], l, err) < 0)
+	for (size_t k = 0; k < words->n; k++) {
+		struct flag_word *w = &words->items[k];
+
+		if (add_flag(p, i, w, l, err) < 0 ||
+		    (i->kind == INSTRUCTION_RUN &&
+		     check_run_flag(p, i, w->at, &l->items[l->n - 1], err) < 0))
 			return -ERR_INVALID;
-	for (size_t k = 0; kind == INSTRUCTION_RUN && k < l->n; k++)
-		if (check_run_flag(p, line, &l->items[k], err) < 0)
-			return -ERR_INVALID;
+	}
 	return 0;
 }
 
@@ -218,18 +247,22 @@ char *flags_skip(char escape, char *rest)
 	return word_skip_space(rest);
 }
 
-int flags_parse(struct parser *p, enum instruction_kind kind, unsigned line, char **rest,
-		struct instruction *i, struct error *err)
+int flags_parse(struct parser *p, char **rest, struct instruction *i, struct error *err)
 {
-	AUTO(strlist) struct strlist words = STRLIST_INIT;
+	AUTO(flag_words) struct flag_words words = {0};
 	AUTO(flag_list) struct flag_list l = {0};
 	AUTO(buf) struct buf word = BUF_INIT;
 	struct instruction_flag *kept;
 
-	while (next_flag(p->escape, rest, &word) && !str_eq(word.data, "--"))
-		strlist_addn(&words, buf_str(&word), word.len);
+	for (;;) {
+		const char *at = word_skip_space(*rest);
+
+		if (!next_flag(p->escape, rest, &word) || str_eq(word.data, "--"))
+			break;
+		*vec_push(&words) = (struct flag_word){mem_strdup(buf_str(&word)), at};
+	}
 	*rest = word_skip_space(*rest);
-	if (!ignores_flags(kind, *rest) && add_flags(p, kind, line, &words, &l, err) < 0)
+	if (!ignores_flags(i->kind, *rest) && add_flags(p, i, &words, &l, err) < 0)
 		return -ERR_INVALID;
 	kept = arena_alloc(p->arena, (l.n + 1) * sizeof(*kept));
 	if (l.n)

@@ -85,7 +85,7 @@ static void heredoc_list_auto(struct heredoc_list *l)
 }
 
 /* A text that is no shell words (an open quote, "${}") asks for no heredoc at all. */
-static int find_words(struct parser *p, const char *text, unsigned line,
+static int find_words(struct parser *p, const char *text, const struct instruction *i,
 		      struct heredoc_list *out, struct error *err)
 {
 	AUTO(strlist) struct strlist words = STRLIST_INIT;
@@ -98,7 +98,7 @@ static int find_words(struct parser *p, const char *text, unsigned line,
 
 		if (heredoc_word(p->arena, words.items[k], &h, &is, err) < 0) {
 			p->fatal = true;
-			error_at(err, p->name, line, 0);
+			instruction_error_at(i, p->name, words.items[k], err);
 			return -ERR_INVALID;
 		}
 		if (is)
@@ -108,7 +108,7 @@ static int find_words(struct parser *p, const char *text, unsigned line,
 }
 
 /* Reads lines up to the terminator.  @raw gets them as they are, @out without the tabs. */
-static int read_content(struct parser *p, const struct heredoc *h, unsigned line,
+static int read_content(struct parser *p, const struct heredoc *h, const struct instruction *i,
 			struct buf *out, struct buf *raw, struct error *err)
 {
 	const char *s;
@@ -119,7 +119,8 @@ static int read_content(struct parser *p, const struct heredoc *h, unsigned line
 
 		if (!parser_read_line(p, &s, &len)) {
 			p->fatal = true;
-			parser_fail(p, line, err, "the heredoc %s has no end", h->word);
+			error_set(err, ERR_INVALID, "the heredoc %s has no end", h->word);
+			instruction_error_at(i, p->name, h->word, err);
 			error_hint(err, "end it with a line that is just %s", h->name);
 			return -ERR_INVALID;
 		}
@@ -137,7 +138,7 @@ static const char *h_raw(struct parser *p, const struct heredoc *h, const struct
 	return h->chomp ? arena_strndup(p->arena, buf_str(raw), raw->len) : h->content;
 }
 
-int heredocs_read(struct parser *p, const char *text, unsigned line, struct instruction *i,
+int heredocs_read(struct parser *p, const char *text, struct instruction *i,
 		  struct buf *trigger, struct error *err)
 {
 	AUTO(heredoc_list) struct heredoc_list l = {0};
@@ -145,13 +146,13 @@ int heredocs_read(struct parser *p, const char *text, unsigned line, struct inst
 
 	if (!strstr(text, "<<"))
 		return 0;
-	if (find_words(p, text, line, &l, err) < 0)
+	if (find_words(p, text, i, &l, err) < 0)
 		return -ERR_INVALID;
 	kept = arena_alloc(p->arena, (l.n + 1) * sizeof(*kept));
 	for (size_t k = 0; k < l.n; k++) {
 		AUTO(buf) struct buf content = BUF_INIT, raw = BUF_INIT;
 
-		if (read_content(p, &l.items[k], line, &content, &raw, err) < 0)
+		if (read_content(p, &l.items[k], i, &content, &raw, err) < 0)
 			return -ERR_INVALID;
 		kept[k] = l.items[k];
 		kept[k].content = arena_strndup(p->arena, buf_str(&content), content.len);

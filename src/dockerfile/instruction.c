@@ -19,6 +19,7 @@ struct line {
 	unsigned number;
 	char *text;
 	char *rest;
+	size_t lead; /* white space in front of @text in the logical line */
 	struct instruction *i;
 };
 
@@ -137,6 +138,14 @@ static void warn_comment(struct line *l)
 
 /* ------------------------------------------------------------------------ arguments */
 
+/* Where @word stands in what is left of the line. */
+static const char *place_of(const struct line *l, const char *word)
+{
+	const char *at = strstr(l->rest, word);
+
+	return at ? at : l->rest;
+}
+
 static void keep_args(struct line *l, const struct strlist *words)
 {
 	l->i->args = parser_keep(l->p, words);
@@ -147,8 +156,8 @@ static int need_args(struct line *l, struct error *err)
 {
 	if (*l->rest)
 		return 0;
-	return parser_fail(l->p, l->number, err, "%s requires at least one argument",
-			   own_name(l));
+	return parser_fail_in(l->p, l->i, l->rest, err, "%s requires at least one argument",
+			      own_name(l));
 }
 
 /* Fills .args and .form when the rest is a JSON array of strings; false if it is not. */
@@ -161,13 +170,14 @@ static int try_json(struct line *l, bool *out_json, struct error *err)
 	switch (words_json(l->rest, &words, &comment)) {
 	case WORDS_NOT_STRINGS:
 		l->p->fatal = true;
-		parser_fail(l->p, l->number, err,
-			    "the JSON array of %s must consist of strings only", own_name(l));
+		parser_fail_in(l->p, l->i, l->rest, err,
+			       "the JSON array of %s must consist of strings only",
+			       own_name(l));
 		error_hint(err, "put double quotes around each element");
 		return -ERR_INVALID;
 	case WORDS_ZERO:
-		return parser_fail(l->p, l->number, err,
-				   "a string of %s has a zero byte (\\u0000)", own_name(l));
+		return parser_fail_in(l->p, l->i, l->rest, err,
+				      "a string of %s has a zero byte (\\u0000)", own_name(l));
 	case WORDS_JSON:
 		if (comment)
 			drop_comment(l, l->rest + (comment - l->rest));
@@ -204,14 +214,14 @@ static int parse_shell(struct line *l, struct error *err)
 	if (try_json(l, &json, err) < 0)
 		return -ERR_INVALID;
 	if (!json && *l->rest) {
-		parser_fail(l->p, l->number, err,
-			    "SHELL requires the arguments to be in JSON form");
+		parser_fail_in(l->p, l->i, l->rest, err,
+			       "SHELL requires the arguments to be in JSON form");
 		error_hint(err, "for example: SHELL [\"/bin/bash\", \"-c\"]");
 		return -ERR_INVALID;
 	}
 	if (!l->i->n_args)
-		return parser_fail(l->p, l->number, err,
-				   "SHELL requires at least one argument");
+		return parser_fail_in(l->p, l->i, l->rest, err,
+				      "SHELL requires at least one argument");
 	return 0;
 }
 
@@ -221,8 +231,8 @@ static int parse_rest(struct line *l, struct error *err)
 	char *hash;
 
 	if (!*l->rest)
-		return parser_fail(l->p, l->number, err, "%s requires exactly one argument",
-				   own_name(l));
+		return parser_fail_in(l->p, l->i, l->rest, err,
+				      "%s requires exactly one argument", own_name(l));
 	if (l->i->kind == INSTRUCTION_STOPSIGNAL) {
 		hash = words_find_comment(l->rest, 1, false);
 		if (hash)
@@ -264,12 +274,12 @@ static int parse_volume(struct line *l, struct error *err)
 		keep_args(l, &words);
 	}
 	if (!l->i->n_args)
-		return parser_fail(l->p, l->number, err,
-				   "VOLUME requires at least one argument");
+		return parser_fail_in(l->p, l->i, l->rest, err,
+				      "VOLUME requires at least one argument");
 	for (size_t k = 0; k < l->i->n_args; k++)
 		if (!*word_skip_space(l->i->args[k]))
-			return parser_fail(l->p, l->number, err,
-					   "a path of VOLUME cannot be empty");
+			return parser_fail_in(l->p, l->i, l->rest, err,
+					      "a path of VOLUME cannot be empty");
 	return 0;
 }
 
@@ -281,8 +291,8 @@ static int check_destination(struct line *l, struct error *err)
 	heredoc_word(l->p->arena, l->i->args[l->i->n_args - 1], &h, &is, NULL);
 	if (!is)
 		return 0;
-	return parser_fail(l->p, l->number, err, "%s cannot have a heredoc for its destination",
-			   own_name(l));
+	return parser_fail_in(l->p, l->i, place_of(l, h.word), err,
+			      "%s cannot have a heredoc for its destination", own_name(l));
 }
 
 /* A string that looks like a heredoc's word means one without a line. */
@@ -319,9 +329,10 @@ static int parse_copy(struct line *l, struct error *err)
 		keep_args(l, &words);
 	}
 	if (i->n_args < 2) {
-		parser_fail(l->p, l->number, err,
-			    "%s requires at least two arguments: a source and the destination",
-			    own_name(l));
+		parser_fail_in(
+			l->p, l->i, l->rest, err,
+			"%s requires at least two arguments: a source and the destination",
+			own_name(l));
 		if (i->n_args)
 			error_hint(err, "where to? For example: %s %s ./", own_name(l),
 				   i->args[0]);
@@ -339,8 +350,8 @@ static int parse_from(struct line *l, struct error *err)
 		drop_comment(l, hash);
 	words_split(l->rest, &words);
 	if (words.n != 1 && (words.n != 3 || !str_ieq(words.items[1], "as"))) {
-		parser_fail(l->p, l->number, err,
-			    "FROM requires either one or three arguments");
+		parser_fail_in(l->p, l->i, l->rest, err,
+			       "FROM requires either one or three arguments");
 		error_hint(err, "write FROM image, or FROM image AS name");
 		return -ERR_INVALID;
 	}
@@ -353,8 +364,8 @@ static int parse_from(struct line *l, struct error *err)
 static int bad_pair(struct line *l, const char *word, struct error *err)
 {
 	l->p->fatal = true;
-	parser_fail(l->p, l->number, err, "%s: \"%s\" has no =, it must be name=value",
-		    own_name(l), word);
+	parser_fail_in(l->p, l->i, place_of(l, word), err,
+		       "%s: \"%s\" has no =, it must be name=value", own_name(l), word);
 	error_hint(err, "a value with spaces needs quotes: name=\"some value\"");
 	return -ERR_INVALID;
 }
@@ -367,8 +378,8 @@ static int add_pair(struct line *l, const char *word, struct instruction_pair *o
 	if (!eq && l->i->kind != INSTRUCTION_ARG)
 		return bad_pair(l, word, err);
 	if (eq == word)
-		return parser_fail(l->p, l->number, err, "%s names cannot be blank",
-				   own_name(l));
+		return parser_fail_in(l->p, l->i, place_of(l, word), err,
+				      "%s names cannot be blank", own_name(l));
 	out->key = eq ? arena_strndup(l->p->arena, word, (size_t)(eq - word))
 		      : arena_strdup(l->p->arena, word);
 	out->value = eq ? arena_strdup(l->p->arena, eq + 1) : NULL;
@@ -388,7 +399,8 @@ static int parse_legacy_pair(struct line *l, struct error *err)
 	value = word_skip_space(end);
 	if (!*value) {
 		l->p->fatal = true;
-		parser_fail(l->p, l->number, err, "%s must have two arguments", own_name(l));
+		parser_fail_in(l->p, l->i, l->rest, err, "%s must have two arguments",
+			       own_name(l));
 		error_hint(err, "write %s %s=value", own_name(l), l->rest);
 		return -ERR_INVALID;
 	}
@@ -437,6 +449,14 @@ static int parse_pairs(struct line *l, struct error *err)
 
 /* ------------------------------------------------------------------------ HEALTHCHECK */
 
+static const char *flag_place(const struct line *l, const char *flag)
+{
+	AUTO(free) char *word = mem_printf("--%s=", flag);
+	const char *at = strstr(l->text, word);
+
+	return at ? at : l->text;
+}
+
 static int parse_interval(struct line *l, const char *flag, int64_t *out, struct error *err)
 {
 	const char *text = instruction_flag(l->i, flag);
@@ -444,12 +464,14 @@ static int parse_interval(struct line *l, const char *flag, int64_t *out, struct
 	if (str_empty(text))
 		return 0;
 	if (!parse_duration(text, out)) {
-		parser_fail(l->p, l->number, err, "--%s=%s is not a duration", flag, text);
+		parser_fail_in(l->p, l->i, flag_place(l, flag), err,
+			       "--%s=%s is not a duration", flag, text);
 		error_hint(err, "write for example --%s=30s", flag);
 		return -ERR_INVALID;
 	}
 	if (*out && *out < 1000000)
-		return parser_fail(l->p, l->number, err, "--%s cannot be less than 1ms", flag);
+		return parser_fail_in(l->p, l->i, flag_place(l, flag), err,
+				      "--%s cannot be less than 1ms", flag);
 	return 0;
 }
 
@@ -464,9 +486,9 @@ static int parse_health_flags(struct line *l, struct healthcheck *h, struct erro
 	    parse_interval(l, "start-interval", &h->start_interval_ns, err) < 0)
 		return -ERR_INVALID;
 	if (!str_empty(retries) && (!parse_i64(retries, &n) || n < 0 || n > INT32_MAX))
-		return parser_fail(l->p, l->number, err,
-				   "--retries=%s is not a number from 0 to %d", retries,
-				   INT32_MAX);
+		return parser_fail_in(l->p, l->i, flag_place(l, "retries"), err,
+				      "--retries=%s is not a number from 0 to %d", retries,
+				      INT32_MAX);
 	h->retries = (uint64_t)n;
 	return 0;
 }
@@ -491,21 +513,21 @@ static int parse_healthcheck(struct line *l, struct error *err)
 			return -ERR_INVALID;
 		l->i->form = FORM_WORDS;
 		if (l->i->n_args)
-			return parser_fail(l->p, l->number, err,
-					   "HEALTHCHECK NONE takes no arguments");
+			return parser_fail_in(l->p, l->i, l->rest, err,
+					      "HEALTHCHECK NONE takes no arguments");
 		return 0;
 	}
 	if (n != 3 || strncasecmp(type, "CMD", 3) != 0) {
-		parser_fail(l->p, l->number, err, "unknown type \"%.*s\" in HEALTHCHECK",
-			    (int)(n > 80 ? 80 : n), type);
+		parser_fail_in(l->p, l->i, type, err, "unknown type \"%.*s\" in HEALTHCHECK",
+			       (int)(n > 80 ? 80 : n), type);
 		error_hint(err, "write HEALTHCHECK CMD command, or HEALTHCHECK NONE");
 		return -ERR_INVALID;
 	}
 	if (parse_command(l, err) < 0)
 		return -ERR_INVALID;
 	if (!l->i->n_args)
-		return parser_fail(l->p, l->number, err,
-				   "missing command after HEALTHCHECK CMD");
+		return parser_fail_in(l->p, l->i, l->rest, err,
+				      "missing command after HEALTHCHECK CMD");
 	return parse_health_flags(l, h, err);
 }
 
@@ -560,11 +582,12 @@ static int parse_onbuild(struct line *l, struct error *err)
 	AUTO(buf) struct buf trigger = BUF_INIT;
 	struct parser inner = *l->p;
 	struct instruction *i = NULL;
-	struct instruction dummy = {0};
+	struct instruction dummy = *l->i;
 
 	if (need_args(l, err) < 0)
 		return -ERR_INVALID;
 	inner.warnings = NULL;
+	inner.origin += (size_t)(l->rest - l->text) + l->lead;
 	buf_addstr(&trigger, l->rest);
 	if (instruction_parse(&inner, l->rest, l->number, true, &i, &inner_err) < 0) {
 		if (inner.fatal) {
@@ -579,19 +602,18 @@ static int parse_onbuild(struct line *l, struct error *err)
 		     "this trigger will fail when it runs: %s", inner_err.message);
 	}
 	if (trigger_takes_heredocs(l->p, l->rest) &&
-	    heredocs_read(l->p, l->rest, l->number, &dummy, &trigger, err) < 0)
+	    heredocs_read(l->p, l->rest, &dummy, &trigger, err) < 0)
 		return -ERR_INVALID;
 	l->i->onbuild = i;
 	l->i->trigger = arena_strdup(l->p->arena, buf_str(&trigger));
 	return 0;
 }
 
-static int refuse_trigger(struct parser *p, unsigned line, enum instruction_kind kind,
-			  struct error *err)
+static int refuse_trigger(struct parser *p, const struct instruction *i, struct error *err)
 {
 	p->fatal = true;
-	return parser_fail(p, line, err, "%s is not allowed as an ONBUILD trigger",
-			   names[kind]);
+	return parser_fail_in(p, i, i->text, err, "%s is not allowed as an ONBUILD trigger",
+			      names[i->kind]);
 }
 
 /* ------------------------------------------------------------------------ the table */
@@ -608,18 +630,41 @@ static parse_fn *const parsers[INSTRUCTION_KINDS] = {
 	[INSTRUCTION_ONBUILD] = parse_onbuild,	  [INSTRUCTION_MAINTAINER] = parse_rest,
 };
 
-static int unknown_instruction(struct parser *p, unsigned line, const char *word,
+static int unknown_instruction(struct parser *p, const struct instruction *i, const char *word,
 			       struct error *err)
 {
 	const char *near = nearest_name(word, names + 1);
 
 	if (near)
-		return parser_fail(p, line, err, "unknown instruction: %s (did you mean %s?)",
-				   word, near);
-	parser_fail(p, line, err, "unknown instruction: %s", word);
+		return parser_fail_in(p, i, i->text, err,
+				      "unknown instruction: %s (did you mean %s?)", word, near);
+	parser_fail_in(p, i, i->text, err, "unknown instruction: %s", word);
 	error_hint(err, "a line that continues the one above needs a %c at the end of that one",
 		   p->escape);
 	return -ERR_INVALID;
+}
+
+/* Of the logical line's pieces, those that the text has which begins at @from of it. */
+static void take_pieces(struct parser *p, struct instruction *i, size_t from)
+{
+	const struct piece_list *all = &p->pieces;
+	struct text_piece *kept = arena_alloc(p->arena, (all->n + 1) * sizeof(*kept));
+	size_t n = 0;
+
+	from += p->origin;
+	for (size_t k = 0; k < all->n; k++) {
+		struct text_piece piece = all->items[k];
+
+		if (piece.offset <= from) {
+			piece.column += (unsigned)(from - piece.offset);
+			piece.offset = from;
+			n = 0;
+		}
+		piece.offset -= from;
+		kept[n++] = piece;
+	}
+	i->pieces = kept;
+	i->n_pieces = n;
 }
 
 int instruction_parse(struct parser *p, const char *text, unsigned line, bool inner,
@@ -639,15 +684,17 @@ int instruction_parse(struct parser *p, const char *text, unsigned line, bool in
 	i->kind = find_kind(keyword);
 	i->line = line;
 	i->text = l.text;
+	l.lead = (size_t)(word_skip_space(text) - text);
+	take_pieces(p, i, l.lead);
 	if (i->kind == INSTRUCTION_NONE)
-		return unknown_instruction(p, line, keyword, err);
+		return unknown_instruction(p, i, keyword, err);
 	if (inner && (i->kind == INSTRUCTION_ONBUILD || i->kind == INSTRUCTION_FROM ||
 		      i->kind == INSTRUCTION_MAINTAINER))
-		return refuse_trigger(p, line, i->kind, err);
-	if (flags_parse(p, i->kind, line, &l.rest, i, err) < 0 || parsers[i->kind](&l, err) < 0)
+		return refuse_trigger(p, i, err);
+	if (flags_parse(p, &l.rest, i, err) < 0 || parsers[i->kind](&l, err) < 0)
 		return -ERR_INVALID;
 	if (kind_takes_heredocs(i->kind) && i->form != FORM_EXEC &&
-	    heredocs_read(p, l.text, line, i, NULL, err) < 0)
+	    heredocs_read(p, l.text, i, NULL, err) < 0)
 		return -ERR_INVALID;
 	i->end_line = p->line;
 	if (p->comments.n)
@@ -660,6 +707,35 @@ int instruction_parse(struct parser *p, const char *text, unsigned line, bool in
 }
 
 /* ------------------------------------------------------------------------ questions */
+
+void instruction_place(const struct instruction *i, size_t offset, unsigned *out_line,
+		       unsigned *out_column)
+{
+	size_t k = i->n_pieces;
+
+	*out_line = i->line;
+	*out_column = 0;
+	while (k-- > 0) {
+		const struct text_piece *p = &i->pieces[k];
+
+		if (p->offset > offset)
+			continue;
+		*out_line = p->line;
+		*out_column = p->column + (unsigned)(offset - p->offset);
+		return;
+	}
+}
+
+void instruction_error_at(const struct instruction *i, const char *file, const char *word,
+			  struct error *err)
+{
+	const char *at = word && *word ? strstr(i->text, word) : NULL;
+	unsigned line = i->line, column = 0;
+
+	if (at)
+		instruction_place(i, (size_t)(at - i->text), &line, &column);
+	error_at(err, file, line, column);
+}
 
 const struct heredoc *instruction_heredoc(const struct instruction *i, const char *word)
 {

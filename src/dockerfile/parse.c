@@ -42,6 +42,22 @@ int parser_fail(const struct parser *p, unsigned line, struct error *err, const 
 	return -ERR_INVALID;
 }
 
+int parser_fail_in(const struct parser *p, const struct instruction *i, const char *at,
+		   struct error *err, const char *fmt, ...)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	unsigned line, column;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	error_set(err, ERR_INVALID, "%s", buf_str(&text));
+	instruction_place(i, (size_t)(at - i->text), &line, &column);
+	error_at(err, p->name, line, column);
+	return -ERR_INVALID;
+}
+
 static int limit_fail(const struct parser *p, struct error *err, const char *what, unsigned max)
 {
 	error_set(err, ERR_LIMIT, "more than %u %s", max, what);
@@ -204,6 +220,17 @@ static bool take_continuation(char escape, const char *s, size_t *len)
 	return true;
 }
 
+/* What is added to the logical line next stands at @s in the file. */
+static void note_piece(struct parser *p, const struct buf *text, const char *s)
+{
+	const char *line = s;
+
+	while (line > p->begin && line[-1] != '\n')
+		line--;
+	*vec_push(&p->pieces) =
+		(struct text_piece){text->len, p->line, (unsigned)(s - line) + 1};
+}
+
 /* Adds what continues the line in @out. */
 static int read_continuation(struct parser *p, struct buf *out, struct error *err)
 {
@@ -225,6 +252,7 @@ static int read_continuation(struct parser *p, struct buf *out, struct error *er
 			continue;
 		}
 		more = take_continuation(p->escape, s, &len);
+		note_piece(p, out, s);
 		buf_add(out, s, len);
 		if (out->len > LIMIT_LINE_BYTES)
 			return limit_fail(p, err, "bytes in one instruction", LIMIT_LINE_BYTES);
@@ -268,6 +296,8 @@ static int read_logical(struct parser *p, struct buf *out, unsigned *out_line,
 		s += n;
 		len -= n;
 		more = take_continuation(p->escape, s, &len);
+		p->pieces.n = 0;
+		note_piece(p, out, s);
 		buf_add(out, s, len);
 		if (more && read_continuation(p, out, err) < 0)
 			return -ERR_LIMIT;
@@ -342,8 +372,8 @@ static int open_stage(struct parser *p, struct dockerfile *d, struct instruction
 		AUTO(free) char *lower = str_lower(i->args[2]);
 
 		if (!valid_stage_name(lower)) {
-			parser_fail(p, i->line, err, "invalid name for build stage: \"%s\"",
-				    i->args[2]);
+			parser_fail_in(p, i, i->text + strlen(i->text) - strlen(i->args[2]),
+				       err, "invalid name for build stage: \"%s\"", i->args[2]);
 			error_hint(err, "begin with a letter and use letters, digits, "
 					"'-', '_' and '.'");
 			return -ERR_INVALID;
@@ -364,7 +394,7 @@ static int add_instruction(struct parser *p, struct dockerfile *d, struct instru
 		return open_stage(p, d, i, l, err);
 	}
 	if (!l->n && i->kind != INSTRUCTION_ARG) {
-		parser_fail(p, i->line, err, "no build stage in current context");
+		parser_fail_in(p, i, i->text, err, "no build stage in current context");
 		error_hint(err, "begin with FROM; only ARG may stand before it, not %s",
 			   instruction_name(i->kind));
 		return -ERR_INVALID;
@@ -477,6 +507,7 @@ int dockerfile_read(const char *data, size_t len, const char *name, struct docke
 	}
 	warn_end(&p, d);
 	free(warnings.items);
+	free(p.pieces.items);
 	strlist_clear(&p.comments);
 	*out = take_ptr(d);
 	return r;
@@ -501,6 +532,24 @@ void dockerfile_free(struct dockerfile *d)
 	free(d);
 }
 
+static int parse_lone(struct parser *p, struct buf *text, struct instruction **out,
+		      struct error *err)
+{
+	unsigned line;
+	int r = read_logical(p, text, &line, err);
+
+	if (r < 0)
+		return r;
+	if (!line)
+		return error_set(err, ERR_INVALID, "%s: there is no instruction", p->name);
+	r = instruction_parse(p, text->data, line, true, out, err);
+	if (r == 0)
+		r = read_logical(p, text, &line, err);
+	if (r == 0 && line)
+		r = parser_fail(p, line, err, "there is more than one instruction");
+	return r;
+}
+
 int dockerfile_parse_instruction(const char *text, const char *name, char escape,
 				 struct arena *arena, const struct instruction **out,
 				 struct error *err)
@@ -511,30 +560,19 @@ int dockerfile_parse_instruction(const char *text, const char *name, char escape
 		.arena = arena,
 		.name = name,
 		.escape = escape ? escape : '\\',
+		.begin = text,
 		.at = text,
 		.end = text + strlen(text),
 	};
-	unsigned line;
 	int r = check_text(text, strlen(text), name, err);
 
 	if (r == 0)
-		r = read_logical(&p, &line_text, &line, err);
-	if (r == 0 && !line)
-		r = error_set(err, ERR_INVALID, "%s: there is no instruction", name);
-	if (r < 0) {
-		strlist_clear(&p.comments);
-		return r;
-	}
-	r = instruction_parse(&p, line_text.data, line, true, &i, err);
-	if (r == 0)
-		r = read_logical(&p, &line_text, &line, err);
+		r = parse_lone(&p, &line_text, &i, err);
 	strlist_clear(&p.comments);
-	if (r < 0)
-		return r;
-	if (line)
-		return parser_fail(&p, line, err, "there is more than one instruction");
-	*out = i;
-	return 0;
+	free(p.pieces.items);
+	if (r == 0)
+		*out = i;
+	return r;
 }
 
 const struct stage *dockerfile_stage(const struct dockerfile *d, const char *name_or_index)

@@ -131,7 +131,58 @@ setup() {
 	has "$output" '"c"'
 	build_log --target a
 	ended 1
-	has "$output" "comes later"
+	has "$output" "it needs to be defined before"
+}
+
+@test "errors show the place, on the line it is on" {
+	printf 'FROM scratch\nENV A=1 \\\n  # remark\n  B\n' >"$ctx/Dockerfile"
+	build_log
+	ended 1
+	has "$output" "Dockerfile:4:3"
+	has "$output" "   4 | >>>   B
+     |       ^"
+	printf 'FROM scratch\nCOPY --chown=${U:?who} a b\n' >"$ctx/Dockerfile"
+	build_log
+	ended 1
+	has "$output" "Dockerfile:2:14"
+	has "$output" "U: who"
+	printf 'FROM scratch\nCOPY --form=x a b\n' >"$ctx/Dockerfile"
+	build_log
+	ended 1
+	has "$output" "did you mean --from?"
+	has "$output" "     |          ^^^^^^^^"
+}
+
+@test "stages that need each other, a number that no stage has" {
+	dockerfile <<-'END'
+	FROM scratch AS one
+	COPY --from=three /x /x
+	FROM scratch AS two
+	RUN --mount=from=one,target=/m x
+	FROM two AS three
+	FROM scratch
+	END
+	build_log
+	ended 1
+	has "$output" "Dockerfile:2:13"
+	has "$output" "circular dependency detected on stage: one"
+	has "$output" "one needs (line 2) three needs (line 5) two needs (line 4) one"
+	dockerfile <<-'END'
+	FROM scratch AS one
+	COPY --from=one /x /x
+	END
+	build_log
+	ended 1
+	has "$output" "circular dependency detected on stage: one"
+	dockerfile <<-'END'
+	FROM scratch
+	FROM scratch
+	COPY --from=7 /x /x
+	END
+	build_log
+	ended 1
+	has "$output" "invalid stage index 7"
+	has "$output" "0 to 0"
 }
 
 @test "a Dockerfile does not take the host's network" {

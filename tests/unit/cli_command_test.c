@@ -169,6 +169,7 @@ static const struct {
 	const char *text;
 	unsigned line;
 	const char *excerpt;
+	unsigned column;
 } excerpts[] = {
 	{"FROM a\nRUN b\nRUN c\nRUN d\nRUN e\nRUN f\n", 3,
 	 "D:3\n--------------------\n   1 |     FROM a\n   2 |     RUN b\n   3 | >>> RUN c\n"
@@ -185,6 +186,22 @@ static const struct {
 	{"FROM a", 1, "D:1\n--------------------\n   1 | >>> FROM a\n--------------------\n"},
 	{"FROM a\\", 1,
 	 "D:1\n--------------------\n   1 | >>> FROM a\\\n--------------------\n"},
+	{"FROM a\nRUN --muont=x b\n", 2,
+	 "D:2:5\n--------------------\n   1 |     FROM a\n   2 | >>> RUN --muont=x b\n"
+	 "     |         ^^^^^^^^^\n   3 |     \n--------------------\n",
+	 5},
+	{"FROM a\nENV \xc3\xa4=1 \\\n\tB\n", 3,
+	 "D:3:2\n--------------------\n   1 |     FROM a\n   2 | >>> ENV \xc3\xa4=1 \\\n"
+	 "   3 | >>> \tB\n     |     \t^\n   4 |     \n--------------------\n",
+	 2},
+	{"FROM a\nENV \xc3\xa4=1 B\n", 2,
+	 "D:2:10\n--------------------\n   1 |     FROM a\n   2 | >>> ENV \xc3\xa4=1 B\n"
+	 "     |             ^\n   3 |     \n--------------------\n",
+	 10},
+	{"COPY a\n", 1,
+	 "D:1:7\n--------------------\n   1 | >>> COPY a\n     |           ^\n   2 |     \n"
+	 "--------------------\n",
+	 7},
 	{"FROM a\n", 9, ""},
 	{"FROM a\n", 0, ""},
 };
@@ -196,7 +213,7 @@ static void test_excerpt(void **state)
 		AUTO(buf) struct buf out = BUF_INIT;
 
 		cli_source_excerpt("D", excerpts[i].text, strlen(excerpts[i].text),
-				   excerpts[i].line, &out);
+				   excerpts[i].line, excerpts[i].column, &out);
 		assert_string_equal(buf_str(&out), excerpts[i].excerpt);
 	}
 }

@@ -27,6 +27,8 @@ static void describe(const struct error *e, struct buf *out)
 		buf_printf(out, "%s:", e->file);
 	if (e->line)
 		buf_printf(out, "%u:", e->line);
+	if (e->column)
+		buf_printf(out, "%u:", e->column);
 	buf_printf(out, "%s%s\n", e->file ? " " : "", e->message);
 	if (e->hint)
 		buf_printf(out, "hint: %s\n", e->hint);
