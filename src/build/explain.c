@@ -49,6 +49,12 @@ static bool is_image(const json_t *step)
 	return str_eq(field(step, "kind"), "image");
 }
 
+/* An image or a directory: it is there, nothing runs. */
+static bool is_given(const json_t *step)
+{
+	return is_image(step) || str_eq(field(step, "kind"), "source");
+}
+
 /* ---- the builds before ---- */
 
 static void load_earlier(struct explaining *x, const struct past *past)
@@ -84,7 +90,7 @@ static struct like like_of(const struct explaining *x, size_t i)
 	for (size_t n = 0; n < x->n; n++) {
 		const json_t *step = step_at(x->earlier[n].record, x->earlier[n].like[i]);
 
-		if (step && (is_image(step) || json_object_get(step, "key"))) {
+		if (step && (is_given(step) || json_object_get(step, "key"))) {
 			found.build = &x->earlier[n];
 			found.step = step;
 			break;
@@ -193,14 +199,14 @@ static bool removed_below(const struct explaining *x, const struct like *like, j
 	return any;
 }
 
-/* The step behind @name ("parent", "from") of @step gave something else than last time. */
-static void because_of(const struct explaining *x, const json_t *step, const char *name,
+/* What the step takes its files from, @i now and @old last time, is not what it was. */
+static void because_of(const struct explaining *x, json_int_t i, json_int_t old,
 		       const struct like *like, json_t *list)
 {
-	json_int_t i = link_of(step, name), old = link_of(like->step, name);
 	const json_t *on = step_at(x->now, i);
 
-	if (base_moved(x, i, like, old, list) || removed_below(x, like, old, list))
+	if (base_moved(x, i, like, old, list) || removed_below(x, like, old, list) ||
+	    (on && is_given(on) && like->build->like[i] == old))
 		return;
 	if (!on)
 		reason_add(list, "parent", "it begins with an empty file system now");
@@ -209,9 +215,42 @@ static void because_of(const struct explaining *x, const json_t *step, const cha
 	else if (ran(on))
 		add_step(x, i, "ran again", list);
 	else if (like->build->like[i] != old)
-		add_step(x, i, "was not the one below it", list);
+		add_step(x, i, "was not what it takes its files from", list);
 	else
 		add_step(x, i, "is another than last time (and was in the cache)", list);
+}
+
+static void because_of_parent(const struct explaining *x, const json_t *step,
+			      const struct like *like, json_t *list)
+{
+	because_of(x, link_of(step, "parent"), link_of(like->step, "parent"), like, list);
+}
+
+static void because_of_from(const struct explaining *x, const json_t *step,
+			    const struct like *like, json_t *list)
+{
+	json_int_t i = link_of(step, "from"), old = link_of(like->step, "from");
+
+	if (i >= 0 && old >= 0)
+		because_of(x, i, old, like, list);
+}
+
+/* Mounts of other stages whose content changed. */
+static void because_of_mounts(const struct explaining *x, const json_t *step, const json_t *now,
+			      const json_t *then, const struct like *like, json_t *list)
+{
+	json_t *mounts = json_object_get(now, "mounts"), *mount;
+	const char *target;
+
+	json_object_foreach (mounts, target, mount) {
+		const json_t *before = json_object_get(json_object_get(then, "mounts"), target);
+		json_int_t i = link_of(json_object_get(step, "uses"), target);
+		json_int_t old = link_of(json_object_get(like->step, "uses"), target);
+
+		if (before && i >= 0 && old >= 0 &&
+		    !str_eq(field(mount, "content"), field(before, "content")))
+			because_of(x, i, old, like, list);
+	}
 }
 
 /* ENV, USER and WORKDIR may come with a base whose files are the same. */
@@ -274,7 +313,7 @@ static void compare_records(const struct explaining *x, const json_t *step,
 		json_object_set_new(r, "new", json_string(now));
 	}
 	if (!same_parent(x->now, step, like->build->record, like->step))
-		because_of(x, step, "parent", like, list);
+		because_of_parent(x, step, like, list);
 	if (!json_array_size(list))
 		reason_add(list, "unknown",
 			   "what it was made of last time is not recorded any more");
@@ -285,7 +324,7 @@ static void compare(const struct explaining *x, const json_t *step, const struct
 {
 	AUTO(json) json_t *now = inputs_of(x, step);
 	AUTO(json) json_t *then = inputs_of(x, like->step);
-	bool on_other, from_other;
+	bool on_other;
 
 	if (!now || !then) {
 		compare_records(x, step, like, list);
@@ -293,15 +332,14 @@ static void compare(const struct explaining *x, const json_t *step, const struct
 	}
 	reasons_of_inputs(x->history, now, then, list);
 	on_other = !str_eq(field(now, "parent"), field(then, "parent"));
-	from_other =
-		link_of(step, "from") >= 0 && link_of(like->step, "from") >= 0 &&
-		!json_equal(json_object_get(now, "sources"), json_object_get(then, "sources"));
 	if (!on_other && comes_from_config(list))
 		mention_base(x, step, like, list);
 	if (on_other)
-		because_of(x, step, "parent", like, list);
-	if (from_other && str_eq(field(now, "text"), field(then, "text")))
-		because_of(x, step, "from", like, list);
+		because_of_parent(x, step, like, list);
+	if (!json_equal(json_object_get(now, "sources"), json_object_get(then, "sources")) &&
+	    str_eq(field(now, "text"), field(then, "text")))
+		because_of_from(x, step, like, list);
+	because_of_mounts(x, step, now, then, like, list);
 	if (!json_array_size(list))
 		reason_add(list, "unknown", "something changed that is not recorded");
 }
@@ -348,7 +386,7 @@ static void explain_step(const struct explaining *x, size_t i, json_t *list)
 static json_t *explained(const struct explaining *x, size_t i)
 {
 	const json_t *step = step_at(x->now, (json_int_t)i);
-	const char *state = is_image(step) ? "cached" : field(step, "state");
+	const char *state = is_given(step) ? "cached" : field(step, "state");
 	json_t *out = json_object(), *list = json_array();
 
 	json_object_set_new(out, "step", json_string(field(step, "label")));
@@ -360,7 +398,7 @@ static json_t *explained(const struct explaining *x, size_t i)
 		json_object_set(out, "key", json_object_get(step, "key"));
 	if (json_object_get(step, "duration"))
 		json_object_set(out, "duration_ns", json_object_get(step, "duration"));
-	if (!is_image(step) && (ran(step) || str_eq(state, "stopped")))
+	if (!is_given(step) && (ran(step) || str_eq(state, "stopped")))
 		explain_step(x, i, list);
 	json_object_set_new(out, "reasons", list);
 	return out;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "build/check.h"
+#include "build/history.h"
 #include "build/lower.h"
 #include "build/mount.h"
 #include "image/image.h"
@@ -242,7 +243,7 @@ static void free_vertex(struct vertex *v)
 	strlist_clear(&v->used.args);
 	strlist_clear(&v->used.envs);
 	free(v->record.inputs);
-	close_fd(&v->record.log);
+	history_log_end(v);
 	free(v->workdir);
 	free(v->user);
 	free(v->title);

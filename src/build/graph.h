@@ -129,7 +129,8 @@ struct vertex_record {
 	char *inputs; /* of a step that ran: see inputs.h */
 	int64_t duration_ns;
 	bool has_log;
-	int log; /* its open file while it runs, -1: none */
+	int log;	       /* its open file while it runs, -1: none */
+	struct redact *redact; /* what it may not hold; NULL: nothing */
 };
 
 struct vertex {

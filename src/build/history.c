@@ -13,6 +13,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "build/mount.h"
+#include "build/redact.h"
 
 #include "base/banned.h"
 
@@ -77,11 +79,36 @@ const struct digest *history_salt(struct build_history *h)
 
 /* ---- logs ---- */
 
+/* A program may print the secret that it was given; false if the log cannot be without it. */
+static bool hide_secrets(const struct build_history *h, struct vertex *v)
+{
+	struct redact *r = mem_new(struct redact);
+	bool known = true;
+
+	v->record.redact = r;
+	for (size_t i = 0; i < v->run.n_mounts && known; i++) {
+		const struct build_mount *m = &v->run.mounts[i];
+		AUTO(buf) struct buf value = BUF_INIT;
+
+		if (m->m.type != RUN_MOUNT_SECRET)
+			continue;
+		known = secret_reread(h->o, m->id, &value);
+		redact_add(r, buf_str(&value), value.len);
+		if (value.len)
+			explicit_bzero(value.data, value.len);
+	}
+	return known && r->values.n <= REDACT_VALUES_MAX;
+}
+
 static void open_log(struct build_history *h, struct vertex *v)
 {
 	char hex[DIGEST_HEX_SIZE], name[80];
 
 	v->record.has_log = true;
+	if (!hide_secrets(h, v)) {
+		log_debug("build", "the log of a step is not kept: it might hold a secret");
+		return;
+	}
 	digest_hex(&v->record.key, hex);
 	snprintf(name, sizeof(name), "log-%.32s-%s", hex, h->id);
 	v->record.log = openat(directory(h), name,
@@ -90,14 +117,42 @@ static void open_log(struct build_history *h, struct vertex *v)
 		log_debug("build", "the log of a step could not be kept");
 }
 
+static void write_log(struct vertex *v, const char *text, size_t len)
+{
+	if (v->record.log >= 0 && io_write_full(v->record.log, text, len) < 0)
+		close_fd(&v->record.log); /* a full disk fails the build soon enough */
+}
+
 void history_log(struct build_history *h, struct vertex *v, const char *text, size_t len)
 {
+	AUTO(buf) struct buf clean = BUF_INIT;
+
 	if (!h || !v->record.has_key)
 		return;
 	if (!v->record.has_log)
 		open_log(h, v);
-	if (v->record.log >= 0 && io_write_full(v->record.log, text, len) < 0)
-		close_fd(&v->record.log); /* a full disk fails the build soon enough */
+	if (v->record.log < 0)
+		return;
+	if (!v->record.redact->values.n) {
+		write_log(v, text, len);
+		return;
+	}
+	redact_feed(v->record.redact, text, len, false, &clean);
+	write_log(v, buf_str(&clean), clean.len);
+}
+
+void history_log_end(struct vertex *v)
+{
+	AUTO(buf) struct buf clean = BUF_INIT;
+
+	if (v->record.redact) {
+		redact_feed(v->record.redact, "", 0, true, &clean);
+		write_log(v, buf_str(&clean), clean.len);
+		redact_clear(v->record.redact);
+		free(v->record.redact);
+		v->record.redact = NULL;
+	}
+	close_fd(&v->record.log);
 }
 
 /* ---- the record ---- */
@@ -106,7 +161,8 @@ static void put_name(struct buf *b, const char *name)
 {
 	if (b->data[b->len - 1] != '{')
 		buf_addch(b, ',');
-	buf_printf(b, "\"%s\":", name);
+	json_quote(name, false, b);
+	buf_addch(b, ':');
 }
 
 static void put_text(struct buf *b, const char *name, const char *text)
@@ -190,6 +246,34 @@ static void put_label(struct buf *b, const struct vertex *v)
 	put_text(b, "label", label);
 }
 
+/* Of no stage: it copies for another step, whose instruction it has. */
+static bool is_internal(const struct vertex *v)
+{
+	return v->kind == VERTEX_COPY && !v->step;
+}
+
+/* The steps that its mounts take files from, by target. */
+static void put_uses(struct buf *b, const struct vertex *v)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < v->run.n_mounts; i++) {
+		const struct build_mount *m = &v->run.mounts[i];
+
+		/* a step without a stage is a copy of the context's: its files are told */
+		if (!m->has_files || !m->files.from || !m->target || is_internal(m->files.from))
+			continue;
+		if (!any) {
+			put_name(b, "uses");
+			buf_addch(b, '{');
+		}
+		any = true;
+		put_number(b, m->target, m->files.from->number);
+	}
+	if (any)
+		buf_addch(b, '}');
+}
+
 static void put_vertex(struct buf *b, const struct vertex *v)
 {
 	static const char *const kinds[] = {[VERTEX_IMAGE] = "image",
@@ -202,7 +286,7 @@ static void put_vertex(struct buf *b, const struct vertex *v)
 	put_text(b, "kind", kinds[v->kind]);
 	put_label(b, v);
 	put_text(b, "title", v->text);
-	put_text(b, "text", v->instruction ? v->instruction->text : v->text);
+	put_text(b, "text", v->instruction && !is_internal(v) ? v->instruction->text : v->text);
 	put_number(b, "line", v->line);
 	if (v->instruction && v->instruction->end_line > v->line)
 		put_number(b, "end_line", v->instruction->end_line);
@@ -210,6 +294,7 @@ static void put_vertex(struct buf *b, const struct vertex *v)
 		put_number(b, "parent", v->parent->number);
 	if (v->copy.from)
 		put_number(b, "from", v->copy.from->number);
+	put_uses(b, v);
 	if (v->kind == VERTEX_IMAGE) {
 		put_digest(b, "image", &v->image);
 		put_layers(b, &v->diff_ids);

@@ -37,6 +37,8 @@ const char *history_id(const struct build_history *h);
 const struct digest *history_salt(struct build_history *h);
 /* Output of a RUN, as it comes. */
 void history_log(struct build_history *h, struct vertex *v, const char *text, size_t len);
+/* The step has ended, whether it said anything or not. */
+void history_log_end(struct vertex *v);
 /* The record of the build as far as it came; @image NULL: it did not succeed. */
 void history_save(struct build_history *h, const struct graph *g, const struct digest *image,
 		  const struct error *err);

@@ -118,7 +118,7 @@ static void add_values(struct inputs *in, const struct strlist *l, size_t from, 
 static void add_common(struct inputs *in, const struct graph *g, const struct vertex *v)
 {
 	AUTO(buf) struct buf platform = BUF_INIT;
-	const char *raw = v->instruction ? v->instruction->text : v->text;
+	const char *raw = v->instruction && v->step ? v->instruction->text : v->text;
 
 	json_object_set_new(in->json, "version", json_string(STEP_KEY_VERSION));
 	json_object_set_new(in->json, "text", text(raw));
@@ -150,12 +150,38 @@ static void add_command(struct inputs *in, const struct vertex *v)
 		if (i + 1 < v->run.args.n)
 			strlist_add(&words, v->run.args.items[i]);
 	}
+	if (v->run.script.name)
+		hasher_add(&h, v->run.script.data, v->run.script.len);
 	hasher_end(&h, &d);
 	json_object_set_new(in->json, "command", json_string(digest_text(&d, hex)));
 	if (v->instruction && v->instruction->form == FORM_EXEC)
 		return;
 	shell = strlist_join(&words, " ");
 	inputs_fact(in, "shell", shell);
+}
+
+static void add_number(struct inputs *in, const char *name, uint64_t n)
+{
+	AUTO(free) char *value = mem_printf("%llu", (unsigned long long)n);
+
+	inputs_fact(in, name, n ? value : NULL);
+}
+
+/* Options of the build that hold for every RUN. */
+static void add_limits(struct inputs *in, const struct build_options *o)
+{
+	AUTO(buf) struct buf limits = BUF_INIT;
+
+	add_number(in, "shm size", o->shm_size);
+	add_number(in, "memory", o->memory);
+	inputs_fact(in, "cgroup parent", o->cgroup_parent);
+	for (size_t i = 0; o->ulimits && i < o->ulimits->n; i++)
+		buf_printf(&limits, "%s%s=%llu:%llu", limits.len ? " " : "",
+			   o->ulimits->items[i].type,
+			   (unsigned long long)o->ulimits->items[i].soft,
+			   (unsigned long long)o->ulimits->items[i].hard);
+	if (limits.len)
+		inputs_fact(in, "ulimits", buf_str(&limits));
 }
 
 static void add_run(struct inputs *in, const struct graph *g, const struct vertex *v)
@@ -174,6 +200,7 @@ static void add_run(struct inputs *in, const struct graph *g, const struct verte
 
 		inputs_fact(in, "added hosts", hosts);
 	}
+	add_limits(in, g->o);
 	mounts_inputs(in, r);
 	add_values(in, &r->env, 0, r->n_env, inputs_env);
 	add_values(in, &r->env, r->n_env, r->env.n, inputs_arg);

@@ -299,13 +299,7 @@ void mounts_hash(struct hasher *h, const struct run_spec *run)
 
 void mounts_inputs(struct inputs *in, const struct run_spec *run)
 {
-	struct digest d;
-
 	inputs_fact(in, "security", run->insecure ? "insecure" : NULL);
-	if (run->script.name) {
-		digest_of(run->script.data, run->script.len, &d);
-		inputs_source(in, "the script of the heredoc", &d);
-	}
 	for (size_t i = 0; i < run->n_mounts; i++) {
 		const struct build_mount *b = &run->mounts[i];
 		AUTO(buf) struct buf text = BUF_INIT;

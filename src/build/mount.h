@@ -120,6 +120,8 @@ int mount_cache_open(struct job *j, size_t i, int *out_tree, struct error *err);
 /* -ERR_NOT_FOUND: no --secret has that id. */
 int secret_read(const struct build_options *o, const char *id, struct buf *out,
 		struct error *err);
+/* The same for the log, which does not hold it: false if it can be read only once. */
+bool secret_reread(const struct build_options *o, const char *id, struct buf *out);
 
 /* ---- mount_ssh.c ---- */
 

@@ -137,3 +137,18 @@ int secret_read(const struct build_options *o, const char *id, struct buf *out,
 		   id);
 	return -ERR_NOT_FOUND;
 }
+
+bool secret_reread(const struct build_options *o, const char *id, struct buf *out)
+{
+	for (size_t i = o->secrets ? o->secrets->n : 0; i-- > 0;) {
+		const struct build_secret *s = &o->secrets->items[i];
+		struct stat st;
+
+		if (!str_eq(s->id, id))
+			continue;
+		if (!s->env && (stat(s->file, &st) < 0 || !S_ISREG(st.st_mode)))
+			return false;
+		return read_secret(s, out, NULL) == 0;
+	}
+	return true; /* it was not required, and there is none */
+}

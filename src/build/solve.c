@@ -384,7 +384,7 @@ static void on_done(void *data, const struct layer_info *info, struct error *err
 	struct error why = ERROR_INIT;
 
 	error_move(&why, err);
-	close_fd(&r->v->record.log);
+	history_log_end(r->v);
 	r->v->record.duration_ns = duration;
 	if (!why.code && r->v->kind == VERTEX_SOURCE)
 		take_fetched(r, &why);

@@ -35,7 +35,8 @@ static void add_title(const json_t *step, struct buf *out)
 {
 	const char *title = text(step, "instruction");
 
-	buf_printf(out, "[%s] ", text(step, "step"));
+	if (*text(step, "step"))
+		buf_printf(out, "[%s] ", text(step, "step"));
 	for (; *title; title++)
 		buf_addch(out, *title == '\n' ? ' ' : *title);
 }
@@ -67,6 +68,17 @@ static void add_step(const json_t *step, size_t limit, struct buf *out)
 	}
 }
 
+static bool is_about_all(const char *kind)
+{
+	static const char *const kinds[] = {"first",  "no-cache", "no-cache-filter",
+					    "pruned", "version",  "fact"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kinds[i], kind))
+			return true;
+	return false;
+}
+
 /* The one reason that all that ran have: the first build, --no-cache.  NULL: none. */
 static const char *common_reason(const json_t *steps, size_t *out_ran)
 {
@@ -83,7 +95,9 @@ static const char *common_reason(const json_t *steps, size_t *out_ran)
 		if (!json_array_size(reasons))
 			continue;
 		++*out_ran;
-		same &= json_array_size(reasons) == 1 && (!common || !strcmp(common, why));
+		same &= json_array_size(reasons) == 1 &&
+			is_about_all(text(json_array_get(reasons, 0), "kind")) &&
+			(!common || !strcmp(common, why));
 		common = why;
 	}
 	return same && *out_ran > 1 ? common : NULL;

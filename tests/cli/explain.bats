@@ -679,6 +679,96 @@ stages() {
 	END
 }
 
+# ---- mounts ----
+
+@test "explain: the files of a mount" {
+	mkdir "$ctx/src"
+	echo 1 >"$ctx/src/a"
+	dockerfile <<-'END'
+	FROM busybox
+	RUN --mount=source=src,target=/m cat /m/a
+	END
+	before
+	echo 2 >"$ctx/src/a"
+	says <<-END
+	[internal] --mount source=src ran, because
+	    src/a: content changed
+	[2/2] RUN --mount=source=src,target=/m cat /m/a ran, because
+	    src/a: content changed
+	END
+}
+
+@test "explain: a mount of another stage" {
+	echo 1 >"$ctx/one"
+	dockerfile <<-'END'
+	FROM busybox AS builder
+	COPY one /in/
+	FROM busybox
+	RUN --mount=from=builder,source=/in,target=/m cat /m/one
+	END
+	before
+	echo 2 >"$ctx/one"
+	says <<-END
+	[builder 2/2] COPY one /in/ ran, because
+	    one: content changed
+	[stage-1 2/2] RUN --mount=from=builder,source=/in,target=/m cat /m/one ran, because
+	    in/one: content changed
+	    step [builder 2/2] ran again
+	END
+}
+
+@test "explain: a directory that is a named context" {
+	mkdir "$BATS_TEST_TMPDIR/named"
+	echo 1 >"$BATS_TEST_TMPDIR/named/f"
+	printf '%s\n' 'FROM busybox' 'COPY --from=n f /' >"$ctx/Dockerfile"
+	before --build-context n="$BATS_TEST_TMPDIR/named"
+	echo 2 >"$BATS_TEST_TMPDIR/named/f"
+	says --build-context n="$BATS_TEST_TMPDIR/named" <<-END
+	[2/2] COPY --from=n f / ran, because
+	    f: content changed
+	END
+}
+
+@test "explain: --memory and --ulimit" {
+	printf '%s\n' 'FROM busybox' 'RUN true' >"$ctx/Dockerfile"
+	before
+	says --memory 64m <<-END
+	[2/2] RUN true ran, because
+	    memory changed: none → 67108864
+	END
+	before
+	says --ulimit nofile=99 <<-END
+	[2/2] RUN true ran, because
+	    ulimits changed: none → RLIMIT_NOFILE=99:99
+	END
+}
+
+@test "log: a secret that a step prints is shown and not kept" {
+	local i
+	printf 'hocus-pocus\nabracadabra\n' >"$BATS_TEST_TMPDIR/secret"
+	dockerfile <<-'END'
+	FROM busybox
+	RUN --mount=type=secret,id=s cat /run/secrets/s; head -c 6 /run/secrets/s; sleep 0.2; tail -c +7 /run/secrets/s; echo end
+	END
+	run stave build --progress=plain --secret id=s,src="$BATS_TEST_TMPDIR/secret" "$ctx"
+	ended 0
+	has "$output" hocus-pocus
+	is "$(stave build log 2)" "***
+***
+***
+***
+end"
+	! grep -rq -e hocus-pocus -e abracadabra "$STAVE_ROOT"
+	# what can be read only once cannot be looked for: nothing is kept
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	printf hocus-pocus >"$BATS_TEST_TMPDIR/pipe" &
+	stave build -q --no-cache --secret id=s,src="$BATS_TEST_TMPDIR/pipe" "$ctx" >/dev/null
+	run stave build log 2
+	ended 1
+	has "$output" 'is not kept'
+	! grep -rq -e hocus-pocus "$STAVE_ROOT"
+}
+
 # ---- what was asked for, and what the cache has lost ----
 
 @test "explain: --no-cache and its filter" {
