@@ -55,6 +55,7 @@ src/build/explain_log.c  names in history/ that we made
 src/build/files.c        the same
 src/build/history.c      the same
 src/build/past.c         the same
+src/build/mount_secret.c  files that the user named with --secret
 src/build/step_run.c     /dev/null; layers/DIR of ours; one component at a time
 src/build/worker.c       layers/DIR, a name that the store made
 src/engine/              paths that the user wrote on the command line
