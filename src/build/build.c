@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "build/check.h"
+#include "build/cache.h"
 #include "build/graph.h"
 #include "build/history.h"
 #include "build/lower.h"
@@ -181,33 +182,116 @@ static void emit_steps(const struct graph *g)
 	}
 }
 
-int build_run(struct store *s, const struct build_options *o, struct build_result *out,
-	      struct error *err)
+/* ---- caches that travel ---- */
+
+static int check_places(const struct build_options *o, struct error *err)
 {
-	AUTO(graph) struct graph *g = NULL;
-	AUTO(lease) struct lease *lease = NULL;
-	AUTO(build_history) struct build_history *history = history_new(s, o);
-	struct solve_result solved = {0};
-	int r = graph_new(s, o, &g, err);
+	for (size_t i = 0; o->cache_to && i < o->cache_to->n; i++) {
+		AUTO(cache_place) struct cache_place p = {0};
+		int r = cache_place_parse(o->cache_to->items[i], true, &p, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int export_one(const struct graph *g, const char *text, unsigned task, struct error *err)
+{
+	AUTO(cache_place) struct cache_place p = {0};
+	int64_t started = clock_monotonic_ns();
+	int r = cache_place_parse(text, true, &p, err);
 
 	if (r < 0)
 		return r;
-	if ((r = tell_warnings(g, err)) < 0)
-		return r;
-	emit_steps(g);
-	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL,
-					.total = g->n + !o->discard + o->outputs});
-	g->history = history;
-	memcpy(out->id, history_id(history), HISTORY_ID_SIZE);
-	r = solve_graph(g, &lease, &solved, err);
-	if (r == 0) {
-		out->cached = solved.cached;
-		out->executed = solved.executed;
-		out->next_task = solved.next_task + 1 + !o->discard;
-		r = o->discard ? describe_image(g, out, err)
-			       : commit(g, solved.next_task + 1, out, err);
+	emit(g->o, (struct progress_event){.kind = PROGRESS_BEGIN,
+					   .task = task,
+					   .text = "exporting cache to client directory"});
+	r = cache_export(g, &p, g->imports, err);
+	emit(g->o, (struct progress_event){.kind = r < 0 ? PROGRESS_FAILED : PROGRESS_DONE,
+					   .task = task,
+					   .text = r < 0 && err ? err->message : NULL,
+					   .duration_ns = clock_monotonic_ns() - started});
+	if (r < 0 && p.ignore_error) {
+		error_clear(err);
+		r = 0;
 	}
-	history_save(history, g, r == 0 ? &out->image : NULL, err);
+	return r;
+}
+
+static int export_caches(const struct graph *g, unsigned *task, struct error *err)
+{
+	const struct strlist *to = g->o->cache_to;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && to && i < to->n; i++)
+		r = export_one(g, to->items[i], (*task)++, err);
+	return r;
+}
+
+/* ---- all of it ---- */
+
+struct attempt {
+	struct graph *g;
+	struct lease *lease;
+	struct build_history *history; /* borrowed */
+	struct cache_imports *imports; /* borrowed */
+	struct solve_result solved;
+};
+
+static void attempt_end(struct attempt *a)
+{
+	graph_free(take_ptr(a->g));
+	lease_end(take_ptr(a->lease));
+}
+
+static int attempt(struct store *s, const struct build_options *o, struct attempt *a,
+		   struct build_result *out, struct error *err)
+{
+	unsigned tasks = a->solved.next_task;
+	int r = graph_new(s, o, &a->g, err);
+
+	if (r < 0 || (r = tell_warnings(a->g, err)) < 0)
+		return r;
+	emit_steps(a->g);
+	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL,
+					.total = a->g->n + !o->discard + o->outputs +
+						 (o->cache_to ? o->cache_to->n : 0)});
+	a->g->history = a->history;
+	a->g->imports = a->imports;
+	memcpy(out->id, history_id(a->history), HISTORY_ID_SIZE);
+	a->solved = (struct solve_result){.next_task = tasks};
+	if ((r = solve_graph(a->g, &a->lease, &a->solved, err)) < 0)
+		return r;
+	out->cached = a->solved.cached;
+	out->executed = a->solved.executed;
+	out->next_task = a->solved.next_task + 1 + !o->discard;
+	r = o->discard ? describe_image(a->g, out, err)
+		       : commit(a->g, a->solved.next_task + 1, out, err);
+	return r < 0 ? r : export_caches(a->g, &out->next_task, err);
+}
+
+int build_run(struct store *s, const struct build_options *o, struct build_result *out,
+	      struct error *err)
+{
+	AUTO(build_history) struct build_history *history = history_new(s, o);
+	AUTO(cache_imports) struct cache_imports *imports = NULL;
+	AUTO(error) struct error why = ERROR_INIT;
+	struct attempt a = {.history = history};
+	int r = check_places(o, err);
+
+	if (r < 0 || (r = cache_imports_open(o, &imports, err)) < 0)
+		return r;
+	a.imports = imports;
+	/* a step of --cache-from whose files then could not be had is made after all */
+	while ((r = attempt(s, o, &a, out, &why)) < 0 && cache_imports_lost(imports)) {
+		attempt_end(&a);
+		error_clear(&why);
+	}
+	if (a.g && a.g->history)
+		history_save(history, a.g, r == 0 ? &out->image : NULL, &why);
+	attempt_end(&a);
+	error_move(err, &why);
 	return r;
 }
 

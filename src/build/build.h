@@ -116,8 +116,9 @@ struct build_options {
 	const struct strlist *names;	  /* normal references */
 	const struct strlist *labels;	  /* KEY=value */
 	bool no_cache;
-	const struct strlist *no_cache_stages; /* names; may be NULL */
-	const char *platform;		       /* NULL: this machine's */
+	const struct strlist *no_cache_stages;	     /* names; may be NULL */
+	const struct strlist *cache_from, *cache_to; /* "type=local,…"; may be NULL */
+	const char *platform;			     /* NULL: this machine's */
 	enum runtime_network network;
 	const struct strlist *extra_hosts;	 /* "name:ip", may be NULL */
 	const char *runtime;			 /* NULL: embedded */

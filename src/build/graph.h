@@ -126,7 +126,10 @@ struct vertex_record {
 	enum vertex_miss miss;
 	bool has_key;
 	struct digest key;
-	char *inputs; /* of a step that ran: see inputs.h */
+	struct digest definition; /* with the key */
+	bool has_content;
+	struct digest content; /* of a COPY's sources */
+	char *inputs;	       /* of a step that ran: see inputs.h */
 	int64_t duration_ns;
 	bool has_log;
 	int log;	       /* its open file while it runs, -1: none */
@@ -228,6 +231,7 @@ struct graph {
 	bool all_stages;       /* lower also what the target does not need */
 	bool guessed;	       /* a variable that only a missing base could set was empty */
 	struct build_history *history; /* borrowed; NULL: nothing is recorded */
+	struct cache_imports *imports; /* borrowed; NULL: none */
 };
 
 int graph_new(struct store *s, const struct build_options *o, struct graph **out,

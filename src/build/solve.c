@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/root.h"
+#include "build/cache.h"
 #include "build/history.h"
 #include "build/mount.h"
 #include "build/sources.h"
@@ -146,6 +147,17 @@ static int open_tree(struct running *r, struct error *err)
 	return copy_needs_tree(c) ? sources_tree(&r->s->sources, c, &r->tree, err) : 0;
 }
 
+static bool find_memo(const struct solve *s, const struct digest *key, struct digest *out)
+{
+	return store_memo_find(s->store, key, out) ||
+	       cache_imports_memo(s->g->imports, key, out);
+}
+
+static int get_lease(struct solve *s, struct error *err)
+{
+	return *s->lease ? 0 : lease_new(s->store, s->lease, err);
+}
+
 /*
  * Finds the content digest of a COPY, if that is known or worth knowing before
  * the copy is made: reading everything twice pays only when an earlier build
@@ -160,16 +172,16 @@ static int find_content(struct running *r, struct error *err)
 
 	if (copy_from_layers(c)) {
 		step_memo_key(c, &memo);
-		r->has_content = c->n_files == 0 && !r->v->no_cache &&
-				 store_memo_find(s->store, &memo, &r->content);
+		r->has_content =
+			c->n_files == 0 && !r->v->no_cache && find_memo(s, &memo, &r->content);
 		if (r->has_content)
 			return 0;
 	}
-	if ((e = open_tree(r, err)) < 0 ||
+	if ((e = cache_need(s->g, s->lease, c->from, err)) < 0 || (e = open_tree(r, err)) < 0 ||
 	    (e = select_sources(r->tree, c, &r->sources, err)) < 0)
 		return e;
 	if (!selection_has_digests(&r->sources)) {
-		if (r->v->no_cache || !store_memo_find(s->store, &r->definition, &ignored))
+		if (r->v->no_cache || !find_memo(s, &r->definition, &ignored))
 			return 0;
 		if ((e = selection_digest_all(r->tree, &r->sources, err)) < 0)
 			return e;
@@ -184,21 +196,42 @@ static void set_key(struct running *r)
 	step_key(&r->definition, r->v->kind == VERTEX_COPY ? &r->content : NULL, &r->key);
 	r->v->record.key = r->key;
 	r->v->record.has_key = true;
+	r->v->record.definition = r->definition;
+	r->v->record.content = r->content;
+	r->v->record.has_content = r->has_content;
 }
 
 static int make_key(struct running *r, struct error *err)
 {
-	int e = mounts_content(&r->s->sources, &r->v->run, err);
+	struct solve *s = r->s;
+	int e = cache_need_contents(s->g, s->lease, &r->v->run, err);
 
-	if (e < 0)
+	if (e < 0 || (e = mounts_content(&s->sources, &r->v->run, err)) < 0)
 		return e;
-
 	step_definition(r->s->g, r->v, &r->definition);
 	if (r->v->kind == VERTEX_COPY && (e = find_content(r, err)) < 0)
 		return e;
 	if (r->v->kind != VERTEX_COPY || r->has_content)
 		set_key(r);
 	return 0;
+}
+
+static int record_memos(struct running *r, struct error *err);
+
+/* The same from --cache-from. */
+static int try_imports(struct running *r, struct error *err)
+{
+	struct cache_hit hit;
+	int e;
+
+	if (!cache_imports_find(r->s->g->imports, r->s->store, &r->key, &hit))
+		return 0;
+	if ((e = record_memos(r, err)) < 0)
+		return e;
+	r->v->record.miss = MISS_NONE;
+	r->v->cached = true;
+	finish_vertex(r->v, &hit.diff_id, hit.created_ns);
+	return 1;
 }
 
 /* 1: done from the cache, 0: must be executed. */
@@ -213,7 +246,7 @@ static int try_cache(struct running *r, struct error *err)
 		return 0;
 	e = store_step_find(r->s->store, &r->key, &step, NULL);
 	if (e == -ERR_NOT_FOUND)
-		return 0;
+		return try_imports(r, err);
 	if (e < 0)
 		return error_set(err, ERR_SYSTEM, "the build cache cannot be read");
 	/* a layer that a power cut damaged is dropped with its record: then run the step */
@@ -490,9 +523,9 @@ static int execute(struct running *r, struct error *err)
 	const struct vertex *parent = r->v->parent;
 	int e;
 
-	if (!*s->lease && (e = lease_new(s->store, s->lease, err)) < 0)
-		return e;
-	if ((e = store_layer_new(s->store, *s->lease, r->dir, err)) < 0 ||
+	if ((e = get_lease(s, err)) < 0 ||
+	    (e = cache_need_inputs(s->g, s->lease, r->v, err)) < 0 ||
+	    (e = store_layer_new(s->store, *s->lease, r->dir, err)) < 0 ||
 	    (e = store_layer_open(s->store, r->dir, &r->job.fs, err)) < 0 ||
 	    (e = image_stack(s->store, parent ? parent->diff_ids.items : NULL,
 			     parent ? parent->diff_ids.n : 0, &r->job.parent, err)) < 0 ||
@@ -660,6 +693,8 @@ int solve_graph(struct graph *g, struct lease **lease, struct solve_result *out,
 		advance(&s);
 		r = loop_run(s.loop, err);
 	}
+	if (r == 0 && !s.failed)
+		r = cache_need(g, lease, g->target->last, err);
 	finish(&s);
 	*out = s.result;
 	if (r == 0 && s.failed) {

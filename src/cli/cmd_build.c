@@ -24,8 +24,8 @@
 
 struct build_options_cli {
 	struct strlist outputs, annotations;
-	struct strlist hosts, args, contexts, labels, names, no_cache_stages, allow, secrets,
-		ssh, ulimits;
+	struct strlist hosts, args, contexts, labels, names, no_cache_stages, cache_from,
+		cache_to, allow, secrets, ssh, ulimits;
 	int64_t shm_size, memory;
 	char *cgroup_parent;
 	char *call, *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
@@ -48,6 +48,12 @@ static const struct option_def options[] = {
 	      .type = "stringArray"),
 	BUILD(0, "build-arg", LIST, args, "Set build-time variables", .type = "stringArray"),
 	BUILD(0, "build-context", LIST, contexts, "Additional build contexts (e.g., name=path)",
+	      .type = "stringArray"),
+	BUILD(0, "cache-from", LIST, cache_from,
+	      "External cache sources (e.g., \"type=local,src=path/to/dir\")",
+	      .type = "stringArray"),
+	BUILD(0, "cache-to", LIST, cache_to,
+	      "Cache export destinations (e.g., \"type=local,dest=path/to/dir\")",
 	      .type = "stringArray"),
 	BUILD(0, "call", STRING, call,
 	      "Set method for evaluating build (\"check\", \"outline\", \"targets\")",
@@ -257,6 +263,8 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 	req->cgroup_parent = str_empty(o->cgroup_parent) ? NULL : o->cgroup_parent;
 	req->no_cache = o->no_cache;
 	req->no_cache_stages = o->no_cache_stages;
+	req->cache_from = o->cache_from;
+	req->cache_to = o->cache_to;
 	req->contexts = o->contexts;
 	req->flatten = o->flatten;
 	return take_hosts(&o->hosts, &req->extra_hosts, err);
@@ -273,6 +281,7 @@ static bool is_about_request(const struct error *err)
 		"invalid host",
 		"invalid key-value pair",
 		"--no-cache and",
+		"--cache-",
 		"unable to prepare context",
 		"failed to stat",
 		"secret missing ID",

@@ -77,7 +77,8 @@ struct engine_build {
 	uint64_t memory;   /* bytes; 0: no limit */
 	const char *cgroup_parent;
 	bool no_cache;
-	struct strlist no_cache_stages; /* --no-cache-filter */
+	struct strlist no_cache_stages;	     /* --no-cache-filter */
+	struct strlist cache_from, cache_to; /* "type=local,src=DIR" */
 	/*
 	 * NAME=VALUE: a directory, docker-image://REFERENCE,
 	 * oci-layout://DIRECTORY[:TAG][@DIGEST], target:STAGE

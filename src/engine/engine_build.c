@@ -130,6 +130,8 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 	o->runtime = req->runtime;
 	o->no_cache = req->no_cache;
 	o->no_cache_stages = &req->no_cache_stages;
+	o->cache_from = &req->cache_from;
+	o->cache_to = &req->cache_to;
 	o->progress = req->progress;
 	if (req->dump)
 		return build_print(e->store, o, req->dump, req->dump_out, err);
