@@ -51,6 +51,8 @@ src/runtime/stdio.c      /dev/null
 src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
 src/runtime/etc.c        single components in a directory that we made
 src/build/tree.c         stat of one component below an opened directory, no link followed
+src/build/cache_export.c the directory of --cache-to, and single components below it
+src/build/cache_import.c the directory of --cache-from
 src/build/explain_log.c  names in history/ that we made
 src/build/files.c        the same
 src/build/history.c      the same
