@@ -13,7 +13,9 @@
 #include "base/banned.h"
 
 /* Whoever has more of them reads these first. */
-#define LIMIT_WARNINGS 5000
+#define LIMIT_WARNINGS 1000
+/* Names that a misspelt one is compared with. */
+#define LIMIT_NAMES 1000
 
 #define OVERRIDE "BUILDKIT_DOCKERFILE_CHECK"
 
@@ -172,7 +174,7 @@ int check_fatal(const struct graph *g, const struct warning_list *l, struct erro
 const char *check_nearest(const char *name, const struct strlist *known)
 {
 	/* one letter is near to every other */
-	if (!known->n || strlen(name) < 3)
+	if (!known->n || known->n > LIMIT_NAMES || strlen(name) < 3)
 		return NULL;
 	return nearest_name(name, (const char *const *)known->items);
 }
@@ -187,9 +189,9 @@ void check_unset(struct graph *g, const struct stage_state *st, const struct ins
 		 const char *name)
 {
 	AUTO(strlist) struct strlist known = STRLIST_INIT;
-	AUTO(free) char *mark = mem_printf("$%s", name);
-	AUTO(free) char *braced = mem_printf("${%s", name);
-	AUTO(free) char *closed = mem_printf("${%s}", name);
+	AUTO(free) char *mark = NULL;
+	AUTO(free) char *braced = NULL;
+	AUTO(free) char *closed = NULL;
 	AUTO(free) char *fix = NULL;
 	const char *near;
 
@@ -200,6 +202,11 @@ void check_unset(struct graph *g, const struct stage_state *st, const struct ins
 	/* ports are split after expansion, where Docker does not look for names */
 	if (i->kind == INSTRUCTION_EXPOSE || strlist_find(&st->unset_args, name) >= 0)
 		return;
+	if (g->warnings.n == LIMIT_WARNINGS)
+		return;
+	mark = mem_printf("$%s", name);
+	braced = mem_printf("${%s", name);
+	closed = mem_printf("${%s}", name);
 	add_names(&st->config.env, &known);
 	add_names(&st->args, &known);
 	near = check_nearest(name, &known);
