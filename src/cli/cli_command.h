@@ -43,7 +43,8 @@ extern const struct command cmd_buildx;
 extern const struct command cmd_container;
 extern const struct command cmd_container_inspect;
 extern const struct command cmd_container_prune;
-extern const struct command cmd_commit, cmd_diff, cmd_export, cmd_history;
+extern const struct command cmd_commit, cmd_image_diff, cmd_image_verify, cmd_diff, cmd_export,
+	cmd_history;
 extern const struct command cmd_image;
 extern const struct command cmd_image_inspect;
 extern const struct command cmd_image_prune;

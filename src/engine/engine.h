@@ -155,6 +155,11 @@ int engine_history(struct engine *e, const struct image *i, struct image_history
 /* Docker's inspect object, new reference. */
 json_t *engine_inspect_image(struct engine *e, const struct image *i);
 
+int engine_compare(struct engine *e, const char *a, const char *b,
+		   struct image_difference_list *out, struct error *err);
+/* Computes all digests of an image again; *out_bytes were read. */
+int engine_verify(struct engine *e, const char *text, uint64_t *out_bytes, struct error *err);
+
 struct engine_import {
 	const char *source; /* "-": @input; a path; an http(s) URL */
 	int input;

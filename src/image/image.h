@@ -291,6 +291,33 @@ int image_history(struct store *s, const struct image *i, struct image_history *
 /* Docker's `image inspect` object.  New reference. */
 json_t *image_inspect(struct store *s, const struct image *i);
 
+struct image_difference {
+	char kind;		 /* 'A', 'C', 'D': a file; '=': a part of the config */
+	char *path;		 /* absolute; the name of the part */
+	char *what;		 /* of C: "content, mode" */
+	char *old_value, *value; /* of =: JSON */
+	uint64_t old_bytes, bytes;
+};
+
+struct image_difference_list {
+	struct image_difference *items;
+	size_t n;
+	size_t cap;
+};
+
+/* What @b has otherwise than @a: files by path, then the config.  Times do not count. */
+int image_compare(struct store *s, const struct image *a, const struct image *b,
+		  struct image_difference_list *out, struct error *err);
+void image_difference_list_clear(struct image_difference_list *l);
+
+/* Computes every digest of the image again; -ERR_CORRUPT names what is damaged. */
+int image_verify(struct store *s, const struct image *i, uint64_t *out_bytes,
+		 struct error *err);
+
+static inline void image_difference_list_auto(struct image_difference_list *l)
+{
+	image_difference_list_clear(l);
+}
 static inline void image_auto(struct image *i)
 {
 	image_clear(i);
