@@ -99,6 +99,16 @@ enum build_allow {
 /* "network.host", "security.insecure": --allow. */
 int build_allow_parse(const char *text, unsigned *allowed, struct error *err);
 
+/*
+ * --on-error=shell, for somebody at a terminal: called once, when a RUN has
+ * failed and all else has ended.  From then on until the build returns the
+ * terminal belongs to a shell in that step.
+ */
+struct build_on_error {
+	void (*shell)(void *data, const char *step);
+	void *data;
+};
+
 struct build_options {
 	const char *dockerfile; /* text */
 	size_t dockerfile_len;
@@ -130,7 +140,8 @@ struct build_options {
 	const char *cgroup_parent; /* NULL: RUN has no cgroup of its own without a limit */
 	uint64_t memory;	   /* limit of each RUN; 0: none */
 	bool has_epoch;
-	int64_t epoch_sec; /* SOURCE_DATE_EPOCH */
+	int64_t epoch_sec;		       /* SOURCE_DATE_EPOCH */
+	const struct build_on_error *on_error; /* NULL: the build fails at once */
 	const struct progress *progress;
 	bool flatten;	  /* all layers become one */
 	bool discard;	  /* nobody wants the image: it is not recorded */

@@ -229,6 +229,7 @@ void run_spec_clear(struct run_spec *r)
 	strlist_clear(&r->env);
 	free(r->user);
 	free(r->workdir);
+	free(r->shell);
 	free(r->script.name);
 	free(r->script.data);
 	mounts_clear(r);

@@ -47,6 +47,7 @@ struct run_spec {
 	char *workdir;
 	enum runtime_network network;
 	bool insecure; /* --security=insecure */
+	char *shell;   /* the stage's, for --on-error=shell */
 	struct copy_file
 		script; /* a heredoc with its own "#!", in /dev/pipes; .name NULL: none */
 	struct build_mount *mounts; /* in the order of the instruction */

@@ -130,11 +130,14 @@ static int run_security(struct graph *g, const struct instruction *i, bool *out,
 int lower_run(struct graph *g, struct stage_state *st, const struct instruction *i,
 	      struct error *err)
 {
+	AUTO(strlist) struct strlist shell = STRLIST_INIT;
 	struct run_spec run = {0};
 	struct vertex *v;
 	int r;
 
 	run_command(st, i, &run);
+	imgconfig_shell(st, &shell);
+	run.shell = mem_strdup(shell.n ? shell.items[0] : "/bin/sh");
 	scope_run_env(g, st, &run.env);
 	run.n_env = st->config.env.n;
 	if ((r = run_network(g, i, &run.network, err)) < 0 ||

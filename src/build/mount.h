@@ -81,10 +81,11 @@ struct mount_set {
 	size_t n;
 	int memory;	    /* tmpfs with a directory for each mount */
 	char *place;	    /* where it is attached; NULL: not yet */
+	int root;	    /* of the step, attached, if a shell may follow; else -1 */
 	struct strlist env; /* secrets that are variables: NAME=value */
 };
 
-#define MOUNT_SET_INIT ((struct mount_set){.memory = -1})
+#define MOUNT_SET_INIT ((struct mount_set){.memory = -1, .root = -1})
 
 /*
  * Two phases: trees are made in the name space that the store's descriptors
@@ -93,7 +94,10 @@ struct mount_set {
  * of detached trees can be.)
  */
 int mounts_open(struct job *j, struct mount_set *set, struct error *err);
-int mounts_enter(struct job *j, struct mount_set *set, struct error *err);
+/* Where a shell may follow, *@root is kept in the set and replaced by a clone. */
+int mounts_enter(struct job *j, struct mount_set *set, int *root, struct error *err);
+/* One more clone of the step's root. */
+int mounts_clone_root(const struct mount_set *set, int *out, struct error *err);
 /* Clones for one container, sorted by destination, behind @binds[*n]. */
 int mounts_bind(const struct mount_set *set, struct sandbox_bind *binds, size_t *n,
 		struct error *err);

@@ -108,7 +108,7 @@ int mounts_open(struct job *j, struct mount_set *set, struct error *err)
 	AUTO(free) char *dir = mem_printf("%s/mounts", j->dir);
 	int r = 0;
 
-	if (!run->n_mounts && !run->script.name)
+	if (!run->n_mounts && !run->script.name && !j->shell)
 		return 0;
 	if (mkdirat(j->layers, dir, 0700) < 0)
 		return error_sys(err, "cannot create layers/%s", dir);
@@ -262,18 +262,32 @@ static int place_one(const struct job *j, struct mount_set *set, size_t i, struc
 	return r < 0 ? error_wrap(err, "mount %s", b->target) : 0;
 }
 
-int mounts_enter(struct job *j, struct mount_set *set, struct error *err)
+int mounts_clone_root(const struct mount_set *set, int *out, struct error *err)
+{
+	return clone_tree(set->root, out, err);
+}
+
+static int keep_root(struct mount_set *set, int *root, struct error *err)
+{
+	if (mkdirat(set->memory, "root", 0700) < 0 ||
+	    move_mount(*root, "", set->memory, "root", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return error_sys(err, "cannot attach the step's root");
+	set->root = take_fd(root);
+	return mounts_clone_root(set, root, err);
+}
+
+int mounts_enter(struct job *j, struct mount_set *set, int *root, struct error *err)
 {
 	int r;
 
-	if (!set->n)
+	if (set->memory < 0)
 		return 0;
 	if ((r = enter_namespace(j, set, err)) < 0)
 		return r;
 	for (size_t i = 0; i < set->n; i++)
 		if ((r = place_one(j, set, i, err)) < 0)
 			return r;
-	return 0;
+	return j->shell ? keep_root(set, root, err) : 0;
 }
 
 /* ---- clones ---- */
@@ -326,6 +340,7 @@ void mount_set_clear(struct mount_set *set)
 	}
 	free(set->items);
 	close_fd(&set->memory);
+	close_fd(&set->root);
 	if (set->place)
 		umount2(set->place, MNT_DETACH | UMOUNT_NOFOLLOW);
 	free(set->place);

@@ -31,6 +31,8 @@ struct running {
 	struct vertex *v;
 	struct job job;
 	struct worker *worker;
+	bool held;     /* it failed, and waits with a shell */
+	bool answered; /* and has leave to open it */
 	char dir[STORE_LAYER_DIR_SIZE];
 	struct selection sources;
 	struct tree *tree;
@@ -114,7 +116,7 @@ static void fail(struct solve *s, const struct vertex *v, struct error *err)
 		error_at(err, s->g->file->name, v->line, 0);
 	error_move(&s->error, err);
 	for (struct running *r = s->running; r; r = r->next)
-		if (r->worker)
+		if (r->worker && !r->held)
 			worker_cancel(r->worker);
 }
 
@@ -409,6 +411,46 @@ static int take_fetched(struct running *r, struct error *err)
 	return e;
 }
 
+/* When all others have come to their end, the terminal is free for the one that is held. */
+static void offer_shell(struct solve *s)
+{
+	const struct build_on_error *e = s->g->o->on_error;
+	struct running *r = s->running;
+
+	if (!r || r->next || !r->held || r->answered)
+		return;
+	r->answered = true;
+	e->shell(e->data, r->v->title);
+	worker_answer(r->worker, true);
+}
+
+/* A RUN failed, and its process stays: for the first of them a shell is opened. */
+static void on_held(void *data, struct error *err)
+{
+	struct running *r = data;
+	struct solve *s = r->s;
+	struct error why = ERROR_INIT;
+
+	if (s->failed) {
+		worker_answer(r->worker, false);
+		return;
+	}
+	r->held = true;
+	error_move(&why, err);
+	end_task(s, r->task, PROGRESS_FAILED, clock_monotonic_ns() - r->started_ns,
+		 why.message);
+	fail(s, r->v, &why);
+	offer_shell(s);
+}
+
+/* A shell that could not be opened has left a word about it. */
+static void note_hint(struct solve *s, struct error *err)
+{
+	if (!str_empty(err->hint))
+		error_hint(&s->error, "%s", err->hint);
+	error_clear(err);
+}
+
 static void on_done(void *data, const struct layer_info *info, struct error *err)
 {
 	struct running *r = data;
@@ -424,7 +466,11 @@ static void on_done(void *data, const struct layer_info *info, struct error *err
 	else if (!why.code)
 		record(r, info, duration, &why);
 	r->v->record.ended = !s->failed;
-	if (why.code) {
+	if (r->held) {
+		note_inputs(r);
+		store_layer_discard(s->store, r->dir, NULL);
+		note_hint(s, &why);
+	} else if (why.code) {
 		if (r->v->kind != VERTEX_SOURCE)
 			note_inputs(r);
 		if (*r->dir)
@@ -437,6 +483,7 @@ static void on_done(void *data, const struct layer_info *info, struct error *err
 		end_vertex(s, r->task, PROGRESS_DONE, duration, r->v);
 	}
 	free_running(r);
+	offer_shell(s);
 	advance(s);
 }
 
@@ -475,6 +522,7 @@ static int prepare_run(struct running *r, struct error *err)
 	int e;
 
 	random_hex(r->job.id, 64);
+	r->job.shell = o->on_error != NULL;
 	if (o->cgroup_parent || o->memory) {
 		r->job.cgroup = mem_printf("/%s/%s", parent, r->job.id);
 		if ((e = lease_note(*r->s->lease, "cgroup", r->job.cgroup, err)) < 0)
@@ -519,7 +567,8 @@ static int prepare_copy(struct running *r, struct error *err)
 static int execute(struct running *r, struct error *err)
 {
 	struct solve *s = r->s;
-	struct worker_events events = {.output = on_output, .done = on_done, .data = r};
+	struct worker_events events = {
+		.output = on_output, .done = on_done, .held = on_held, .data = r};
 	const struct vertex *parent = r->v->parent;
 	int e;
 
@@ -646,11 +695,18 @@ static void on_signal(void *data, int signal)
 	error_set(&err, ERR_CANCELLED, "interrupted");
 	err.exit_code = 128 + signal;
 	fail(s, NULL, &err);
+	/* a shell that somebody looks at: they, or what ends the terminal, want it gone */
+	for (struct running *r = s->running; r; r = r->next)
+		if (r->held)
+			worker_kill(r->worker);
 }
 
 static void on_tick(void *data)
 {
-	emit(data, &(struct progress_event){.kind = PROGRESS_TICK});
+	const struct solve *s = data;
+
+	if (!s->running || !s->running->answered)
+		emit(data, &(struct progress_event){.kind = PROGRESS_TICK});
 }
 
 static int prepare(struct solve *s, struct error *err)

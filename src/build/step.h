@@ -90,6 +90,9 @@ struct job {
 	int netns;				 /* of the build, -1: none */
 	const struct network_endpoint *endpoint; /* NULL without one */
 	int out, err;				 /* where a RUN's output goes */
+	bool shell;				 /* a failed RUN waits for leave to open one */
+	int report;				 /* in the child: where it says so */
+	int leave;				 /* in the child: a byte, or the end for no */
 	const struct tree *tree;		 /* of a COPY */
 	const struct selection *sources;
 	struct plan_hashed *hashed; /* shared with the parent process, may be NULL */

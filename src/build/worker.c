@@ -33,6 +33,7 @@ struct worker {
 	pid_t pid;
 	struct pipe_end pipes[3]; /* report, stdout, stderr */
 	struct buf report;
+	int leave; /* for the answer to a held step */
 };
 
 /* ---- in the child ---- */
@@ -103,8 +104,9 @@ static _Noreturn void child_main(struct job *j, pid_t parent, int report)
 	if (getppid() != parent)
 		_exit(1);
 	reset_signals();
+	j->report = report;
 	r = execute(j, &info, &err);
-	buf_put_u32(&out, r < 0);
+	buf_put_u32(&out, r < 0 ? WORKER_FAILED : WORKER_DONE);
 	if (r < 0)
 		error_encode(&err, &out);
 	else
@@ -117,15 +119,19 @@ static _Noreturn void child_main(struct job *j, pid_t parent, int report)
 static void decode(struct worker *w, int status, struct layer_info *info, struct error *err)
 {
 	struct cursor c = {.at = (const unsigned char *)w->report.data, .left = w->report.len};
-	uint32_t is_error = cursor_u32(&c);
+	uint32_t kind = cursor_u32(&c);
 	const void *digest;
 
+	if (kind == WORKER_HELD) {
+		cursor_bytes(&c, cursor_u32(&c));
+		kind = cursor_u32(&c);
+	}
 	if (c.failed) {
 		error_set(err, ERR_SYSTEM, "the process of this step ended early (status %d)",
 			  status);
 		return;
 	}
-	if (is_error) {
+	if (kind == WORKER_FAILED) {
 		error_decode((const char *)c.at, c.left, err);
 		return;
 	}
@@ -137,6 +143,20 @@ static void decode(struct worker *w, int status, struct layer_info *info, struct
 	info->entries = cursor_u64(&c);
 	if (c.failed)
 		error_set(err, ERR_CORRUPT, "the process of this step sent a broken report");
+}
+
+/* A whole message that the step has failed and waits is told once. */
+static void look_for_hold(struct worker *w)
+{
+	struct cursor c = {.at = (const unsigned char *)w->report.data, .left = w->report.len};
+	AUTO(error) struct error err = ERROR_INIT;
+	uint32_t kind = cursor_u32(&c), len = cursor_u32(&c);
+	const char *message = cursor_bytes(&c, len);
+
+	if (w->leave < 0 || c.failed || kind != WORKER_HELD || c.left ||
+	    error_decode(message, len, &err) < 0)
+		return;
+	w->events.held(w->events.data, &err);
 }
 
 static void close_pipe(struct pipe_end *p)
@@ -161,6 +181,8 @@ static bool read_pipe(struct pipe_end *p)
 		p->w->events.output(p->w->events.data, p->stream, data, (size_t)n);
 	else if (p->w->report.len < LIMIT_WIRE_BYTES)
 		buf_add(&p->w->report, data, (size_t)n);
+	if (!p->stream)
+		look_for_hold(p->w);
 	return true;
 }
 
@@ -193,6 +215,7 @@ static void on_exit_of_child(void *data, pid_t pid, int status)
 		drain(&w->pipes[i]);
 	decode(w, status, &info, &err);
 	w->events.done(w->events.data, &info, &err);
+	close_fd(&w->leave);
 	buf_clear(&w->report);
 	free(w);
 }
@@ -210,8 +233,20 @@ static int make_pipes(struct worker *w, int child_ends[3], struct error *err)
 	return 0;
 }
 
+static int make_leave(struct worker *w, struct job *j, struct error *err)
+{
+	int ends[2];
+
+	if (io_pipe(ends, err) < 0)
+		return -ERR_SYSTEM;
+	j->leave = ends[0];
+	w->leave = ends[1];
+	return 0;
+}
+
 static void free_worker(struct worker *w, int child_ends[3])
 {
+	close_fd(&w->leave);
 	for (int i = 0; i < 3; i++) {
 		close_fd(&w->pipes[i].fd);
 		close_fd(&child_ends[i]);
@@ -226,10 +261,10 @@ int worker_start(struct loop *loop, struct job *j, const struct worker_events *e
 	int child_ends[3] = {-1, -1, -1}, pidfd;
 	pid_t parent = getpid();
 
-	*w = (struct worker){.loop = loop, .job = j, .events = *events};
+	*w = (struct worker){.loop = loop, .job = j, .events = *events, .leave = -1};
 	for (int i = 0; i < 3; i++)
 		w->pipes[i].fd = -1;
-	if (make_pipes(w, child_ends, err) < 0) {
+	if (make_pipes(w, child_ends, err) < 0 || (j->shell && make_leave(w, j, err) < 0)) {
 		free_worker(w, child_ends);
 		return -ERR_SYSTEM;
 	}
@@ -238,6 +273,8 @@ int worker_start(struct loop *loop, struct job *j, const struct worker_events *e
 	w->pid = fork();
 	if (w->pid == 0)
 		child_main(j, parent, child_ends[0]);
+	if (j->shell)
+		close_fd(&j->leave);
 	pidfd = w->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, w->pid, 0);
 	if (pidfd < 0) {
 		int r = error_sys(err, "cannot start a process for this step");
@@ -259,7 +296,18 @@ int worker_start(struct loop *loop, struct job *j, const struct worker_events *e
 	return 0;
 }
 
+void worker_answer(struct worker *w, bool yes)
+{
+	io_write_full(w->leave, yes ? "y" : "n", 1);
+	close_fd(&w->leave);
+}
+
 void worker_cancel(struct worker *w)
 {
 	kill(w->pid, SIGTERM);
+}
+
+void worker_kill(struct worker *w)
+{
+	kill(w->pid, SIGKILL);
 }

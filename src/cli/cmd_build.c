@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli_build_output.h"
+#include "cli/cli_build_shell.h"
 #include "cli/cli_command.h"
 #include "cli/cli_error.h"
 #include "cli/cli_progress.h"
@@ -27,7 +28,7 @@ struct build_options_cli {
 	struct strlist hosts, args, contexts, labels, names, no_cache_stages, cache_from,
 		cache_to, allow, secrets, ssh, ulimits;
 	int64_t shm_size, memory;
-	char *cgroup_parent;
+	char *cgroup_parent, *on_error;
 	char *call, *file, *iidfile, *network, *platform, *progress, *runtime, *target, *dump,
 		*provenance, *sbom, *explain;
 	char *metadata;
@@ -85,6 +86,9 @@ static const struct option_def options[] = {
 	      .type = "stringArray"),
 	BUILD('o', "output", LIST, outputs,
 	      "Output destination (format: \"type=local,dest=path\")", .type = "stringArray"),
+	BUILD(0, "on-error", STRING, on_error,
+	      "What to do when a \"RUN\" fails (\"fail\", \"shell\": open a shell in the "
+	      "failed step)"),
 	BUILD(0, "platform", STRING, platform, "Set target platform for build"),
 	BUILD(0, "progress", STRING, progress,
 	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"classic\", "
@@ -402,8 +406,14 @@ static int build(const struct cli_invocation *inv, struct engine_build *req,
 	AUTO(buf) struct buf dump = BUF_INIT;
 	struct engine_built built = {.descriptor = DESCRIPTOR_INIT};
 	struct build_result result = {0};
+	struct cli_build_shell shell;
+	bool wanted;
 	int r, status = 0;
 
+	if (cli_build_shell_check(o->on_error, &wanted, &err) < 0)
+		return report(inv, &err, &BUF_INIT);
+	cli_build_shell_begin(&shell, p, inv->program->err);
+	req->on_error = wanted ? &shell.hook : NULL;
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	/* a file of an earlier build must not pass for this one's */
@@ -414,7 +424,9 @@ static int build(const struct cli_invocation *inv, struct engine_build *req,
 	req->progress = cli_progress_sink(p);
 	req->dump_out = &dump;
 	r = engine_build(e, req, &result, &dockerfile, &err);
-	cli_progress_finish(p);
+	if (!shell.opened)
+		cli_progress_finish(p);
+	cli_build_shell_end(&shell);
 	if (explain(inv, e, result.id, r < 0 ? NULL : &err) < 0 && r == 0)
 		r = -(int)err.code;
 	if (r == 0 && req->dump)

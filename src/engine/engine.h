@@ -76,6 +76,7 @@ struct engine_build {
 	uint64_t shm_size; /* bytes; 0: default */
 	uint64_t memory;   /* bytes; 0: no limit */
 	const char *cgroup_parent;
+	const struct build_on_error *on_error; /* NULL: none */
 	bool no_cache;
 	struct strlist no_cache_stages;	     /* --no-cache-filter */
 	struct strlist cache_from, cache_to; /* "type=local,src=DIR" */

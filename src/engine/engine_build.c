@@ -96,6 +96,7 @@ static int take_run_request(const struct engine_build *req, struct run_request *
 	o->shm_size = req->shm_size;
 	o->memory = req->memory;
 	o->cgroup_parent = req->cgroup_parent;
+	o->on_error = req->on_error;
 	return r;
 }
 

@@ -540,3 +540,97 @@ ask_agent='--mount=from=tools,target=/tools'
 	build_log --memory 1m && ended 1
 	has "$output" "Minimum memory limit allowed is 6MB"
 }
+
+# ---- --on-error=shell ----
+
+# Builds at a terminal; what is typed once the shell is there comes from standard input.
+build_typing() {
+	command -v script >/dev/null || skip "needs script(1)"
+	local out=$BATS_TEST_TMPDIR/typed status_file=$BATS_TEST_TMPDIR/status
+	cat >"$BATS_TEST_TMPDIR/input"
+	mkfifo "$BATS_TEST_TMPDIR/keys"
+	: >"$out"
+	{
+		for _ in {1..100}; do
+			grep -q 'the build ends when you leave' "$out" && break
+			sleep 0.1
+		done
+		cat "$BATS_TEST_TMPDIR/input"
+	} >"$BATS_TEST_TMPDIR/keys" 3>&- &
+	timeout 60 script -qefc "stave build --progress=plain --on-error=shell -t t $* $ctx; echo \$? >$status_file" \
+		"$out" <"$BATS_TEST_TMPDIR/keys" >/dev/null 2>&1 3>&- || true
+	output=$(tr -d '\r' <"$out")
+	status=$(cat "$status_file")
+	rm "$BATS_TEST_TMPDIR/keys"
+}
+
+@test "on-error: a shell in the failed step, as it was" {
+	mkdir "$ctx/src" && echo content >"$ctx/src/f"
+	dockerfile <<-'END'
+	FROM busybox AS other
+	RUN sleep 20
+	FROM busybox
+	ENV NAME=value
+	WORKDIR /home/app/w
+	RUN chown app .
+	USER app
+	RUN --mount=source=src,target=/s --mount=type=tmpfs,target=/t --mount=type=secret,id=q,env=Q \
+	    --mount=type=cache,target=/tmp/c,uid=1000 \
+	    echo written > file; touch /t/in /tmp/c/cached; exit 7
+	COPY --from=other / /
+	END
+	q=hidden build_typing --secret id=q <<-'END'
+	echo "1 $(cat file /s/f) $(ls /t /tmp/c | xargs) $NAME $Q $(id -un) $PWD"
+	touch more && ls more
+	exit 3
+	END
+	ended 1
+	has "$output" "exit 7 failed. This is a shell in it, as it was; the build ends when you leave."
+	has "$output" $'1 written\ncontent /t: in /tmp/c: cached value hidden app /home/app/w'
+	has "$output" $'\nmore\n'
+	has "$output" "did not complete successfully: exit code: 7"
+	is "$(grep -c 'exit code: 7' <<<"$output")" 2
+	is "$(stave system check)" "no problems found"
+	is "$(processes_left)" ""
+	is "$(mounts_left)" ""
+	is "$(find "$STAVE_ROOT/leases" -type f)" ""
+}
+
+@test "on-error: a command that is not there; the stage's own shell; only the first failure" {
+	dockerfile <<-'END'
+	FROM busybox
+	SHELL ["/bin/ash", "-ec"]
+	RUN ["/no/such", "program"]
+	END
+	build_typing <<<$'echo I am $0\nexit'
+	ended 1
+	has "$output" "I am /bin/ash"
+	has "$output" "/no/such"
+	dockerfile <<-'END'
+	FROM busybox AS a
+	RUN sleep 0.3; false a
+	FROM busybox AS b
+	RUN sleep 0.3; false b
+	FROM busybox
+	COPY --from=a / /
+	COPY --from=b / /
+	END
+	build_typing <<<$'exit'
+	ended 1
+	is "$(grep -c 'the build ends when you leave' <<<"$output")" 1
+	is "$(stave system check)" "no problems found"
+}
+
+@test "on-error: without a terminal it is refused before anything is built" {
+	dockerfile <<<$'FROM busybox\nRUN false'
+	run stave build --progress=plain --on-error=shell "$ctx" </dev/null
+	ended 1
+	has "$output" "there is no terminal for a shell"
+	hasnt "$output" "#1"
+	run stave build --on-error=debug "$ctx"
+	ended 1
+	has "$output" 'invalid argument "debug" for --on-error'
+	build_log --on-error=fail
+	ended 1
+	has "$output" "exit code: 1"
+}
