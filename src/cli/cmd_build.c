@@ -84,11 +84,11 @@ static const struct option_def options[] = {
 	BUILD(0, "no-cache", BOOL, no_cache, "Do not use cache when building the image"),
 	BUILD(0, "no-cache-filter", STRINGS, no_cache_stages, "Do not cache specified stages",
 	      .type = "stringArray"),
-	BUILD('o', "output", LIST, outputs,
-	      "Output destination (format: \"type=local,dest=path\")", .type = "stringArray"),
 	BUILD(0, "on-error", STRING, on_error,
 	      "What to do when a \"RUN\" fails (\"fail\", \"shell\": open a shell in the "
 	      "failed step)"),
+	BUILD('o', "output", LIST, outputs,
+	      "Output destination (format: \"type=local,dest=path\")", .type = "stringArray"),
 	BUILD(0, "platform", STRING, platform, "Set target platform for build"),
 	BUILD(0, "progress", STRING, progress,
 	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"classic\", "
