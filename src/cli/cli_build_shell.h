@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <termios.h>
 
-#include "build/build.h"
 #include "cli/cli_progress.h"
+#include "engine/engine.h"
 
 struct cli_build_shell {
 	struct cli_progress *progress; /* finished when the shell opens; borrowed */
