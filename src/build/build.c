@@ -277,7 +277,7 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 	AUTO(build_history) struct build_history *history = history_new(s, o);
 	AUTO(cache_imports) struct cache_imports *imports = NULL;
 	AUTO(error) struct error why = ERROR_INIT;
-	struct attempt a = {.history = history};
+	struct attempt a = {.history = history, .solved = {.next_task = o->tasks}};
 	int r = check_places(o, err);
 
 	if (r < 0 || (r = cache_imports_open(o, &imports, err)) < 0)

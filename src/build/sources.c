@@ -14,6 +14,7 @@ struct source {
 	const struct vertex *of; /* NULL: the build context, or an empty stage */
 	bool empty;
 	int fd;
+	int lock; /* of a git checkout; -1: none */
 	struct ignore *ignore;
 	struct tree_index *index;
 	struct tree *tree;
@@ -88,7 +89,8 @@ static struct source *add(struct sources *s, const struct vertex *of, bool empty
 {
 	struct source *src = mem_new(struct source);
 
-	*src = (struct source){.of = of, .empty = empty, .fd = -1, .next = s->first};
+	*src = (struct source){
+		.of = of, .empty = empty, .fd = -1, .lock = -1, .next = s->first};
 	s->first = src;
 	return src;
 }
@@ -129,7 +131,7 @@ int sources_checkout(struct sources *s, const struct vertex *v, struct tree **ou
 {
 	struct source *src = add(s, v, false);
 	int r = remote_open_checkout(store_dir(s->store, STORE_CACHE), &v->source.checkout,
-				     v->source.git.subdir, &src->fd, err);
+				     v->source.git.subdir, &src->fd, &src->lock, err);
 
 	if (r == 0)
 		r = tree_open(src->fd, v->text, NULL, NULL, &src->tree, err);
@@ -149,6 +151,7 @@ void sources_close(struct sources *s)
 		tree_free(src->tree);
 		ignore_free(src->ignore);
 		close_fd(&src->fd);
+		close_fd(&src->lock);
 		free(src);
 	}
 }

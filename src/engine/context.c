@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a build's files come from: a directory, or standard input (a
- * Dockerfile alone, or a tar of the context).
+ * Where a build's files come from: a directory, standard input (a Dockerfile
+ * alone, or a tar of the context), or what remote_context.c fetches.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,8 +48,8 @@ static int spool(int input, int *out, struct error *err)
 	return 0;
 }
 
-static int unpack_context(struct engine *e, int input, struct engine_context *out,
-			  struct error *err)
+int engine_context_unpack(struct engine *e, int input, const char *from,
+			  struct engine_context *out, struct error *err)
 {
 	struct layer_unpack how = {.mode = LAYER_UNPACK_CONTEXT, .input = input, .below = ""};
 	struct layer_unpacked unpacked;
@@ -66,7 +66,7 @@ static int unpack_context(struct engine *e, int input, struct engine_context *ou
 		return r;
 	how.tree = out->dir;
 	r = layer_unpack(&how, &unpacked, err);
-	return r < 0 ? error_wrap(err, "the build context on standard input") : 0;
+	return r < 0 ? error_wrap(err, "%s", from) : 0;
 }
 
 static int open_input(struct engine *e, const struct engine_build *req,
@@ -84,21 +84,23 @@ static int open_input(struct engine *e, const struct engine_build *req,
 		return r;
 	out->name = mem_strdup("standard input");
 	if (is_archive)
-		return unpack_context(e, fd, out, err);
+		return engine_context_unpack(e, fd, "the build context on standard input", out,
+					     err);
 	out->dockerfile_name = mem_strdup("Dockerfile");
 	return io_read_all(fd, LIMIT_DOCKERFILE_BYTES, &out->dockerfile, err);
 }
 
-static int open_directory(const char *path, struct engine_context *out, struct error *err)
+/* A directory of that name comes first, as with buildx. */
+static int open_place(struct engine *e, const struct engine_build *req,
+		      struct engine_context *out, struct error *err)
 {
+	const char *path = req->context;
 	struct stat st;
 
-	out->name = mem_strdup(path);
-	if (str_starts(path, "http://") || str_starts(path, "https://") ||
-	    str_starts(path, "git@") || str_starts(path, "git://"))
-		return error_set(err, ERR_UNSUPPORTED,
-				 "a URL as build context is not supported yet: %s", path);
 	out->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (out->dir < 0 && engine_is_remote(path))
+		return engine_remote_open(e, path, req->progress, out, err);
+	out->name = mem_strdup(path);
 	if (out->dir >= 0)
 		return 0;
 	if (errno == ENOENT)
@@ -148,7 +150,7 @@ static int read_dockerfile(const struct engine_build *req, struct engine_context
 		return io_read_all(req->input, LIMIT_DOCKERFILE_BYTES, &c->dockerfile, err);
 	}
 	c->dockerfile_name = mem_strdup(req->dockerfile ? req->dockerfile : "Dockerfile");
-	if (req->dockerfile && !c->scratch) {
+	if (req->dockerfile && !c->scratch && !c->remote) {
 		r = read_user_file(req->dockerfile, LIMIT_DOCKERFILE_BYTES, &c->dockerfile,
 				   err);
 		if (r != -ERR_NOT_FOUND || *req->dockerfile == '/')
@@ -180,7 +182,8 @@ static int read_ignore(const struct engine_build *req, struct engine_context *c,
 		       struct error *err)
 {
 	AUTO(free) char *own = mem_printf("%s.dockerignore", c->dockerfile_name);
-	bool users = req->dockerfile && !str_eq(req->dockerfile, "-") && !c->scratch;
+	bool users =
+		req->dockerfile && !str_eq(req->dockerfile, "-") && !c->scratch && !c->remote;
 	int r = -ERR_NOT_FOUND;
 
 	if (c->dir < 0)
@@ -234,11 +237,12 @@ int engine_context_open(struct engine *e, const struct engine_build *req,
 {
 	int r;
 
-	*out = (struct engine_context){.dir = -1};
+	*out = (struct engine_context){.dir = -1, .lock = -1};
+	e->tasks = 0;
 	if (str_eq(req->context, "-"))
 		r = open_input(e, req, out, err);
 	else
-		r = open_directory(req->context, out, err);
+		r = open_place(e, req, out, err);
 	if (r == 0)
 		r = read_dockerfile(req, out, err);
 	if (r == 0)
@@ -257,6 +261,7 @@ void engine_context_close(struct engine *e, struct engine_context *c)
 	if (c->lease)
 		lease_end(c->lease);
 	close_fd(&c->dir);
+	close_fd(&c->lock);
 	free(c->name);
 	free(c->label);
 	buf_clear(&c->dockerfile);
@@ -264,5 +269,5 @@ void engine_context_close(struct engine *e, struct engine_context *c)
 	buf_clear(&c->ignore);
 	free(c->ignore_name);
 	free(c->scratch);
-	*c = (struct engine_context){.dir = -1};
+	*c = (struct engine_context){.dir = -1, .lock = -1};
 }

@@ -122,6 +122,7 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 		return r;
 	o->contexts = contexts.contexts;
 	o->n_contexts = contexts.n;
+	o->tasks = e->tasks;
 	o->build_args = &args;
 	o->names = &names;
 	o->labels = &req->labels;

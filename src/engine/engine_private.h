@@ -7,6 +7,7 @@
 struct engine {
 	struct store *store;
 	const char *root; /* as given to engine_open(); for engine_need_store() only */
+	unsigned tasks;	  /* that this build's progress has told of before its steps */
 };
 
 /* Opens the store now, where only some requests need one. */
@@ -21,6 +22,8 @@ struct engine_context {
 	char *dockerfile_name;
 	struct buf ignore;
 	char *ignore_name;   /* NULL: none */
+	bool remote;	     /* a URL or repository: -f means a file in it */
+	int lock;	     /* of the git checkout that it is; -1: none */
 	char *scratch;	     /* directory below cache/ that a tar context was unpacked to */
 	struct lease *lease; /* of @scratch */
 };
@@ -28,6 +31,14 @@ struct engine_context {
 int engine_context_open(struct engine *e, const struct engine_build *req,
 			struct engine_context *out, struct error *err);
 void engine_context_close(struct engine *e, struct engine_context *c);
+/* Unpacks the archive @input, which came from @from, as the context. */
+int engine_context_unpack(struct engine *e, int input, const char *from,
+			  struct engine_context *out, struct error *err);
+/* A URL of an archive or a Dockerfile, or a git repository? */
+bool engine_is_remote(const char *text);
+/* Fetches it; its directory or, of a Dockerfile, its text. */
+int engine_remote_open(struct engine *e, const char *text, const struct progress *p,
+		       struct engine_context *out, struct error *err);
 /* What a build borrows of it. */
 void engine_context_lend(const struct engine_context *c, struct build_options *o);
 
@@ -39,13 +50,15 @@ struct engine_named {
 	char *name;
 	char *label; /* what the user wrote behind "=" */
 	enum build_context_kind kind;
-	int dir;
+	int dir; /* borrowed from @remote if that has one */
+	struct engine_context remote;
 	struct buf ignore;
 	char *ignore_name;
 	char *image;
 };
 
 struct engine_contexts {
+	struct engine *engine; /* borrowed */
 	struct engine_named *items;
 	struct build_context *contexts; /* the same, as the build wants them */
 	size_t n;

@@ -32,12 +32,26 @@ static int read_ignore(struct engine_named *n, struct error *err)
 	return 0;
 }
 
-static int open_directory(struct engine_named *n, struct error *err)
+static int open_remote(struct engine *e, const struct progress *p, struct engine_named *n,
+		       struct error *err)
+{
+	int r = engine_remote_open(e, n->label, p, &n->remote, err);
+
+	n->dir = n->remote.dir;
+	if (r == 0 && n->dir < 0)
+		r = error_set(err, ERR_INVALID, "%s is not an archive", n->label);
+	return r < 0 ? error_wrap(err, "build context %s", n->name) : read_ignore(n, err);
+}
+
+static int open_directory(struct engine *e, const struct progress *p, struct engine_named *n,
+			  struct error *err)
 {
 	n->kind = BUILD_CONTEXT_DIRECTORY;
 	n->dir = open(n->label, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (n->dir >= 0)
 		return read_ignore(n, err);
+	if (engine_is_remote(n->label))
+		return open_remote(e, p, n, err);
 	if (errno == ENOENT)
 		return error_set(err, ERR_NOT_FOUND,
 				 "failed to get build context %s: there is no directory \"%s\"",
@@ -113,6 +127,7 @@ static int open_one(struct engine *e, const struct engine_build *req, const char
 	int r;
 
 	n->dir = -1;
+	n->remote = (struct engine_context){.dir = -1, .lock = -1};
 	if (!strchr(text, '='))
 		return error_set(err, ERR_INVALID,
 				 "invalid context value: %s, expected key=value", text);
@@ -125,7 +140,7 @@ static int open_one(struct engine *e, const struct engine_build *req, const char
 	if (str_starts(n->label, LAYOUT_PREFIX))
 		return load_layout(e, req->platform, n, err);
 	if (!str_starts(n->label, TARGET_PREFIX))
-		return open_directory(n, err);
+		return open_directory(e, req->progress, n, err);
 	n->kind = BUILD_CONTEXT_STAGE;
 	n->image = mem_strdup(n->label + strlen(TARGET_PREFIX));
 	return 0;
@@ -137,7 +152,7 @@ int engine_contexts_open(struct engine *e, const struct engine_build *req,
 	const struct strlist *l = &req->contexts;
 	int r = 0;
 
-	*out = (struct engine_contexts){0};
+	*out = (struct engine_contexts){.engine = e};
 	out->items = mem_zalloc((l->n ? l->n : 1) * sizeof(*out->items));
 	out->contexts = mem_zalloc((l->n ? l->n : 1) * sizeof(*out->contexts));
 	for (size_t i = 0; r == 0 && i < l->n; i++) {
@@ -165,7 +180,9 @@ void engine_contexts_close(struct engine_contexts *c)
 	for (size_t i = 0; i < c->n; i++) {
 		struct engine_named *n = &c->items[i];
 
-		close_fd(&n->dir);
+		if (n->dir != n->remote.dir)
+			close_fd(&n->dir);
+		engine_context_close(c->engine, &n->remote);
 		buf_clear(&n->ignore);
 		free(n->ignore_name);
 		free(n->name);

@@ -454,15 +454,19 @@ static int no_subdir(const struct remote_checkout *c, const char *subdir, const 
 
 /* A link is no directory here: what the commit has there decides, not where it leads. */
 int remote_open_checkout(int cache, const struct remote_checkout *c, const char *subdir,
-			 int *out_fd, struct error *err)
+			 int *out_fd, int *out_lock, struct error *err)
 {
 	AUTO(free) char *path = mem_printf("git/%s", c->dir);
+	AUTO(fd) int lock = -1;
 	AUTO(fd) int top = -1;
 	AUTO(strlist) struct strlist parts = STRLIST_INIT;
 	int r = root_open(cache, ROOT_BENEATH, path, O_RDONLY | O_DIRECTORY, 0, &top, err);
 
-	if (r < 0)
+	if (r < 0 || (r = io_lock(top, false, true, err)) < 0)
 		return r;
+	lock = fcntl(top, F_DUPFD_CLOEXEC, 0); /* one lock, held by both */
+	if (lock < 0)
+		return error_sys(err, "cannot keep a checkout");
 	strlist_split(&parts, subdir, '/');
 	for (size_t i = 0; i < parts.n; i++) {
 		int next = -1;
@@ -477,5 +481,6 @@ int remote_open_checkout(int cache, const struct remote_checkout *c, const char 
 		top = next;
 	}
 	*out_fd = take_fd(&top);
+	*out_lock = take_fd(&lock);
 	return 0;
 }

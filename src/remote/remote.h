@@ -87,9 +87,12 @@ struct remote_checkout {
  */
 int remote_git_checkout(int cache, const struct remote_git *g, struct remote_checkout *out,
 			struct error *err);
-/* Opens the directory @subdir of a checkout; links on the way are refused. */
+/*
+ * Opens the directory @subdir of a checkout; links on the way are refused.  As
+ * long as *out_lock is open the checkout has a shared lock: it is in use.
+ */
 int remote_open_checkout(int cache, const struct remote_checkout *c, const char *subdir,
-			 int *out_fd, struct error *err);
+			 int *out_fd, int *out_lock, struct error *err);
 
 static inline void remote_git_auto(struct remote_git *g)
 {

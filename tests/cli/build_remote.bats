@@ -164,8 +164,6 @@ make_repositories() {
 		printf 'FROM busybox\nCOPY . /x/\n' >Dockerfile
 		printf 'FROM busybox\nCOPY f /y/\n' >d/e/Other
 		echo 'out' >.dockerignore
-		# what a repository may want to have run
-		mkdir -p .githooks
 		git add .
 		git submodule --quiet add ../sub.git m
 		git commit -qm one
@@ -319,4 +317,70 @@ needs_git() { command -v git >/dev/null || skip "needs git"; }
 	has "$output" "git: command not found"
 	nothing_left
 	is "$(find "$STAVE_ROOT/cache/git" -maxdepth 1 -name 'new-*')" ""
+}
+
+# ---- contexts ----
+
+@test "a git repository as context: branch, subdirectory, its Dockerfile and ignore file" {
+	needs_git
+	stave build -q -t t "$repo" >/dev/null
+	is "$(in_t sh -c 'ls -A /x; cat /x/a' | tr '\n' ' ')" ".dockerignore .gitmodules Dockerfile a d in m main "
+	stave build -q -t t "$repo#feature" >/dev/null
+	is "$(in_t cat /x/a)" feature
+	# -f means a file in it, whatever lies here
+	mkdir "$BATS_TEST_TMPDIR/here"
+	echo nonsense >"$BATS_TEST_TMPDIR/here/Other"
+	cd "$BATS_TEST_TMPDIR/here"
+	run stave build --progress=plain -f Other -t t "$repo?ref=main&subdir=d/e"
+	ended 0
+	has "$output" "#1 [internal] load git source $repo?ref=main&subdir=d/e"
+	is "$(in_t ls /y)" f
+	run stave build -q -f Nosuch "$repo"
+	ended 1
+	has "$output" "open Nosuch: no such file or directory"
+	run stave build -q "$repo#nosuch"
+	ended 1
+	has "$output" "repository does not contain ref nosuch"
+	nothing_left
+}
+
+@test "a git context that is built again comes from the cache" {
+	needs_git
+	stave build -q "$repo" >/dev/null
+	run stave build --progress=plain "$repo"
+	ended 0
+	is "$(cached)" 2
+}
+
+@test "a tar behind a URL as context, and a Dockerfile alone" {
+	mkdir "$BATS_TEST_TMPDIR/c"
+	printf 'FROM busybox\nCOPY f /x/\n' >"$BATS_TEST_TMPDIR/c/Dockerfile"
+	printf 'FROM busybox\nCOPY f /other/\n' >"$BATS_TEST_TMPDIR/c/Other"
+	echo f >"$BATS_TEST_TMPDIR/c/f"
+	tar -C "$BATS_TEST_TMPDIR/c" -czf "$www/ctx.tar.gz" .
+	stave build -q -t t "$url/ctx.tar.gz" >/dev/null
+	is "$(in_t cat /x/f)" f
+	stave build -q -f Other -t t "$url/ctx.tar.gz" >/dev/null
+	is "$(in_t cat /other/f)" f
+	printf 'FROM busybox\nRUN echo alone >/alone\n' >"$www/alone"
+	stave build -q -t t "$url/alone" >/dev/null
+	is "$(in_t cat /alone)" alone
+	run stave build -q "$url/nothing"
+	ended 1
+	has "$output" "$url/nothing: invalid response status 404"
+	nothing_left
+}
+
+@test "--build-context: a git repository, and a tar behind a URL" {
+	needs_git
+	echo t >"$BATS_TEST_TMPDIR/t"
+	tar -C "$BATS_TEST_TMPDIR" -cf "$www/named.tar" t
+	printf 'FROM busybox\nCOPY --from=g f /x/\nCOPY --from=u t /x/\n' >"$ctx/Dockerfile"
+	build --build-context "g=$repo#main:d/e" --build-context "u=$url/named.tar"
+	is "$(in_t ls /x | tr '\n' ' ')" "f t "
+	echo plain >"$www/plain"
+	run stave build -q --build-context "u=$url/plain" "$ctx"
+	ended 1
+	has "$output" "build context u: $url/plain is not an archive"
+	nothing_left
 }
