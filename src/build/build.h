@@ -177,6 +177,24 @@ int build_changes(struct store *s, const struct strlist *changes, struct image_c
 
 /* ---- afterwards: what the last builds left in the store's history ---- */
 
+struct build_past {
+	char *id;
+	char *name;   /* the first that the image got, "" without */
+	char *status; /* "done", "failed", "cancelled" */
+	char *dockerfile, *context, *target;
+	int64_t started_ns, duration_ns;
+	unsigned steps, cached, ran; /* steps that make files; the rest was not reached */
+};
+
+struct build_past_list {
+	struct build_past *items;
+	size_t n, cap;
+};
+
+/* The builds that are remembered, the newest first. */
+int build_past_list(struct store *s, struct build_past_list *out, struct error *err);
+void build_past_list_clear(struct build_past_list *l);
+
 /*
  * Why the steps of a build ran, as JSON (docs/explain.md).  @id: the beginning
  * of a build's id, NULL: the last.  @step: "3", "[builder 2/4]", ":12" (a line); then only
@@ -272,4 +290,8 @@ int build_print(struct store *s, const struct build_options *o, enum build_dump 
 static inline void build_log_list_auto(struct build_log_list *l)
 {
 	build_log_list_clear(l);
+}
+static inline void build_past_list_auto(struct build_past_list *l)
+{
+	build_past_list_clear(l);
 }

@@ -187,8 +187,7 @@ static bool removed_below(const struct explaining *x, const struct like *like, j
 	const struct earlier *e = like->build;
 	bool any = false;
 
-	for (; old >= 0 && !is_matched(x, e, old);
-	     old = link_of(step_at(e->record, old), "parent")) {
+	for (; old >= 0 && !is_matched(x, e, old); old = parent_of(e->record, old)) {
 		const json_t *step = step_at(e->record, old);
 		json_t *r = reason_add(list, "removed", "an instruction below it is gone: %s",
 				       field(step, "text"));
@@ -259,11 +258,10 @@ static void mention_base(const struct explaining *x, const json_t *step,
 {
 	json_int_t i = -1, old = -1;
 
-	for (json_int_t p = link_of(step, "parent"); p >= 0;
-	     p = link_of(step_at(x->now, p), "parent"))
+	for (json_int_t p = link_of(step, "parent"); p >= 0; p = parent_of(x->now, p))
 		i = p;
 	for (json_int_t p = link_of(like->step, "parent"); p >= 0;
-	     p = link_of(step_at(like->build->record, p), "parent"))
+	     p = parent_of(like->build->record, p))
 		old = p;
 	if (i >= 0 && old >= 0)
 		base_moved(x, i, like, old, list);
@@ -286,16 +284,18 @@ static bool same_base(const json_t *a, const json_t *b)
 	       json_equal(json_object_get(a, "layers"), json_object_get(b, "layers"));
 }
 
-/* Did step @i of @now begin with the files that step @j of @then began with? */
-static bool same_parent(const json_t *now, const json_t *i, const json_t *then, const json_t *j)
+/* Did steps @i of @now and @j of @then, and all below them, make the same files? */
+static bool same_files(const json_t *now, json_int_t i, const json_t *then, json_int_t j)
 {
 	for (;;) {
-		i = step_at(now, link_of(i, "parent"));
-		j = step_at(then, link_of(j, "parent"));
-		if (!i || !j || is_image(i) || is_image(j))
-			return (!i && !j) || (i && j && same_base(i, j));
-		if (!str_eq(field(i, "layer"), field(j, "layer")))
+		const json_t *a = step_at(now, i), *b = step_at(then, j);
+
+		if (!a || !b || is_image(a) || is_image(b))
+			return (!a && !b) || (a && b && same_base(a, b));
+		if (!str_eq(field(a, "layer"), field(b, "layer")))
 			return false;
+		i = parent_of(now, i);
+		j = parent_of(then, j);
 	}
 }
 
@@ -312,7 +312,8 @@ static void compare_records(const struct explaining *x, const json_t *step,
 		json_object_set_new(r, "old", json_string(then));
 		json_object_set_new(r, "new", json_string(now));
 	}
-	if (!same_parent(x->now, step, like->build->record, like->step))
+	if (!same_files(x->now, link_of(step, "parent"), like->build->record,
+			link_of(like->step, "parent")))
 		because_of_parent(x, step, like, list);
 	if (!json_array_size(list))
 		reason_add(list, "unknown",

@@ -54,6 +54,15 @@ int find_steps(const json_t *record, const char *text, struct step_list *out,
 /* Exactly one of them. */
 int find_step(const json_t *record, const char *text, size_t *out, struct error *err);
 
+/* The step that step @i of the record begins with, -1: none.  Always before it. */
+static inline json_int_t parent_of(const json_t *record, json_int_t i)
+{
+	const json_t *step = json_array_get(json_object_get(record, "steps"), (size_t)i);
+	const json_t *j = json_object_get(step, "parent");
+
+	return json_is_integer(j) && json_integer_value(j) < i ? json_integer_value(j) : -1;
+}
+
 static inline const char *field(const json_t *obj, const char *key)
 {
 	const char *text = json_string_value(json_object_get(obj, key));

@@ -10,30 +10,29 @@
 
 #include "base/banned.h"
 
-/* The layers of the step's parent, lowest first. */
-static int layers_below(const json_t *steps, const json_t *step, struct digest_list *out)
+/* The layers of step @i and those below it, lowest first; -1: they are not all known. */
+static int layers_of(const json_t *record, json_int_t i, struct digest_list *out)
 {
-	const json_t *parent = json_object_get(step, "parent"), *layer;
-	const json_t *at = json_is_integer(parent)
-				   ? json_array_get(steps, (size_t)json_integer_value(parent))
-				   : NULL;
+	const json_t *at =
+		i < 0 ? NULL : json_array_get(json_object_get(record, "steps"), (size_t)i);
+	const json_t *layer;
 	struct digest d;
-	size_t i;
+	size_t n;
 
 	if (!at)
 		return 0;
-	if (str_eq(field(at, "kind"), "image")) {
-		json_array_foreach (json_object_get(at, "layers"), i, layer) {
-			if (!json_string_value(layer) ||
-			    !digest_parse(json_string_value(layer), &d))
-				return -1;
-			*vec_push(out) = d;
-		}
+	if (!str_eq(field(at, "kind"), "image")) {
+		if (layers_of(record, parent_of(record, i), out) < 0 ||
+		    !digest_parse(field(at, "layer"), &d))
+			return -1;
+		*vec_push(out) = d;
 		return 0;
 	}
-	if (layers_below(steps, at, out) < 0 || !digest_parse(field(at, "layer"), &d))
-		return -1;
-	*vec_push(out) = d;
+	json_array_foreach (json_object_get(at, "layers"), n, layer) {
+		if (!json_string_value(layer) || !digest_parse(json_string_value(layer), &d))
+			return -1;
+		*vec_push(out) = d;
+	}
 	return 0;
 }
 
@@ -67,12 +66,12 @@ static int open_layer(struct store *s, const json_t *step, int *out, struct erro
 	return r < 0 ? is_gone(step, err) : store_layer_open(s, layer.dir, out, err);
 }
 
-static int open_before(struct store *s, const json_t *steps, const json_t *step, int *out,
+static int open_before(struct store *s, const json_t *record, size_t i, int *out,
 		       struct error *err)
 {
 	AUTO(snapshot_stack) struct snapshot_stack stack = {.bottom = -1};
 	struct digest_list below = {0};
-	int r = layers_below(steps, step, &below);
+	int r = layers_of(record, parent_of(record, (json_int_t)i), &below);
 
 	if (r == 0 && below.n) {
 		r = image_stack(s, below.items, below.n, &stack, err);
@@ -80,7 +79,7 @@ static int open_before(struct store *s, const json_t *steps, const json_t *step,
 			r = snapshot_view(&stack, out, err);
 	}
 	free(below.items);
-	return r < 0 ? is_gone(step, err) : 0;
+	return r < 0 ? is_gone(json_array_get(json_object_get(record, "steps"), i), err) : 0;
 }
 
 int build_diff(struct store *s, const char *id, const char *step, struct layer_change_list *out,
@@ -89,17 +88,16 @@ int build_diff(struct store *s, const char *id, const char *step, struct layer_c
 	AUTO(json) json_t *record = NULL;
 	AUTO(fd) int layer = -1;
 	AUTO(fd) int before = -1;
-	const json_t *steps, *asked;
+	const json_t *asked;
 	struct past past;
 	size_t i;
 	int r = build_record(s, id, &record, &past, err);
 
 	if (r < 0 || (r = find_step(record, step, &i, err)) < 0)
 		return r;
-	steps = json_object_get(record, "steps");
-	asked = json_array_get(steps, i);
+	asked = json_array_get(json_object_get(record, "steps"), i);
 	if ((r = open_layer(s, asked, &layer, err)) < 0 ||
-	    (r = open_before(s, steps, asked, &before, err)) < 0)
+	    (r = open_before(s, record, i, &before, err)) < 0)
 		return r;
 	return layer_changes(layer, before, false, out, err);
 }

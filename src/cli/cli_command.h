@@ -38,6 +38,7 @@ extern const struct command cmd_build_log;
 extern const struct command cmd_build_why;
 extern const struct command cmd_builder;
 extern const struct command cmd_builder_du;
+extern const struct command cmd_builder_history;
 extern const struct command cmd_builder_prune;
 extern const struct command cmd_buildx;
 extern const struct command cmd_container;

@@ -22,6 +22,7 @@ static const struct command *const all[] = {
 	&cmd_build_why,
 	&cmd_builder,
 	&cmd_builder_du,
+	&cmd_builder_history,
 	&cmd_builder_prune,
 	&cmd_buildx,
 	&cmd_commit,

@@ -116,6 +116,7 @@ int engine_build_why(struct engine *e, const char *id, const char *step, json_t 
 		     struct error *err);
 int engine_build_logs(struct engine *e, const char *id, const char *step,
 		      struct build_log_list *out, struct error *err);
+int engine_build_history(struct engine *e, struct build_past_list *out, struct error *err);
 int engine_build_diff(struct engine *e, const char *id, const char *step,
 		      struct layer_change_list *out, struct error *err);
 

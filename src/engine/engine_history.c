@@ -21,3 +21,8 @@ int engine_build_diff(struct engine *e, const char *id, const char *step,
 {
 	return build_diff(e->store, id, step, out, err);
 }
+
+int engine_build_history(struct engine *e, struct build_past_list *out, struct error *err)
+{
+	return build_past_list(e->store, out, err);
+}

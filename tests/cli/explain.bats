@@ -906,6 +906,59 @@ err"
 	has "$output" 'the build has no step "7"'
 }
 
+# ---- what is remembered ----
+
+@test "history: the builds, the newest first" {
+	project
+	before
+	edit 's/cat .src.a/false/'
+	run before --target nothing
+	run before
+	is "$(stave builder history --format '{{.Name}} {{.Status}} {{.Ran}} {{.Cached}} {{.Context}}')" \
+		"t:latest failed 1 2 $ctx
+t:latest done 3 0 $ctx"
+	is "$(stave buildx history ls -q | tail -1)" "$(stave build why --build "$(stave builder history -q | tail -1)" --format '{{.build}}')"
+}
+
+@test "history: has a ceiling, and the oldest go first" {
+	local i first
+	printf '%s\n' 'FROM busybox' 'RUN echo 0' >"$ctx/Dockerfile"
+	before
+	first=$(stave builder history -q)
+	for i in $(seq 220); do stave build -q "$ctx" >/dev/null; done
+	edit 's/echo 0/echo 1/'
+	before
+	is "$(stave builder history -q | wc -l)" 200
+	run stave build why --build "$first"
+	ended 1
+	is "$(stave build log 2)" 1
+	stave builder prune -af >/dev/null
+	is "$(stave builder history -q | wc -l)" 1
+}
+
+@test "history: a record that was damaged harms nothing but itself" {
+	project
+	before
+	echo x >"$ctx/src/a"
+	before
+	for text in '' '{' '[]' '{"steps":[1,{"parent":1},{"parent":99,"label":"3/3","state":"ran","kind":"run","key":"x"}]}'; do
+		printf '%s' "$text" >"$(ls "$STAVE_ROOT"/history/build-* | tail -1)"
+		run stave build why
+		[ "$status" -lt 2 ]
+		run stave build why 3
+		run stave build diff 3
+		ended 1
+		run stave build log
+		[ "$status" -lt 2 ]
+		before
+		before
+	done
+	sed -i 's/"parent":[0-9]*/"parent":2/g' "$STAVE_ROOT"/history/build-*
+	echo y >"$ctx/src/a"
+	run explained
+	ended 0
+}
+
 # ---- differences ----
 
 @test "diff: added, changed, deleted" {
