@@ -54,6 +54,7 @@ src/build/tree.c         stat of one component below an opened directory, no lin
 src/build/cache_export.c the directory of --cache-to, and single components below it
 src/build/cache_import.c the directory of --cache-from
 src/build/explain_log.c  names in history/ that we made
+src/build/emulate.c      /proc/sys/fs/binfmt_misc
 src/build/files.c        the same
 src/build/history.c      the same
 src/build/past.c         the same

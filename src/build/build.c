@@ -255,7 +255,7 @@ static int attempt(struct store *s, const struct build_options *o, struct attemp
 		return r;
 	emit_steps(a->g);
 	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL,
-					.total = a->g->n + !o->discard + o->outputs +
+					.total = o->tasks + a->g->n + !o->discard + o->outputs +
 						 (o->cache_to ? o->cache_to->n : 0)});
 	a->g->history = a->history;
 	a->g->imports = a->imports;

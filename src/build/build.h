@@ -143,6 +143,7 @@ struct build_options {
 	int64_t epoch_sec;		       /* SOURCE_DATE_EPOCH */
 	const struct build_on_error *on_error; /* NULL: the build fails at once */
 	const struct progress *progress;
+	bool several;	  /* one of several platforms: titles say which */
 	unsigned tasks;	  /* that progress was told of already: ours are counted from there */
 	bool flatten;	  /* all layers become one */
 	bool discard;	  /* nobody wants the image: it is not recorded */

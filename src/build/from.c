@@ -156,7 +156,7 @@ int from_start(struct graph *g, struct stage_state *st, const struct build_conte
 
 	switch (c->kind) {
 	case BUILD_CONTEXT_DIRECTORY:
-		start_from_scratch(g, st);
+		start_from_scratch(st);
 		start_from_directory(g, st, c);
 		return 0;
 	case BUILD_CONTEXT_STAGE:

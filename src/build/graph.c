@@ -19,6 +19,7 @@ struct vertex *graph_add(struct graph *g, enum vertex_kind kind, struct vertex *
 
 	v->kind = kind;
 	v->parent = parent;
+	v->platform = g->stage ? g->stage : &g->platform;
 	v->number = (unsigned)g->n;
 	v->record.log = -1;
 	*vec_push(g) = v;
@@ -52,6 +53,26 @@ static struct vertex *add_missing(struct graph *g, const char *name)
 	return v;
 }
 
+/* A store has one image by a name; it must be the right one. */
+static int check_image_platform(const struct graph *g, const char *name,
+				const struct image_config *cfg, struct error *err)
+{
+	const struct platform *want = g->stage ? g->stage : &g->platform;
+	AUTO(buf) struct buf wanted = BUF_INIT;
+	AUTO(buf) struct buf have = BUF_INIT;
+
+	if (!g->wants_platform || g->checking || !cfg->platform.architecture ||
+	    platform_match(want, &cfg->platform))
+		return 0;
+	platform_format(want, &wanted);
+	platform_format(&cfg->platform, &have);
+	error_set(err, ERR_NOT_FOUND, "%s: the image in the store is for %s, not for %s", name,
+		  buf_str(&have), buf_str(&wanted));
+	error_hint(err, "an OCI layout can have several: --build-context %s=oci-layout://DIR",
+		   name);
+	return -ERR_NOT_FOUND;
+}
+
 int graph_image(struct graph *g, const char *name, struct vertex **out,
 		struct image_config *cfg, struct error *err)
 {
@@ -66,7 +87,7 @@ int graph_image(struct graph *g, const char *name, struct vertex **out,
 	}
 	if (r == -ERR_NOT_FOUND)
 		return missing_image(name, err);
-	if (r < 0)
+	if (r < 0 || (r = check_image_platform(g, name, &image.config, err)) < 0)
 		return r;
 	v = find_image(g, &image.row.id);
 	if (!v) {
@@ -87,21 +108,11 @@ int graph_image(struct graph *g, const char *name, struct vertex **out,
 
 static int choose_platform(struct graph *g, struct error *err)
 {
-	AUTO(platform) struct platform host = PLATFORM_INIT;
-	int r;
-
-	platform_host(&host);
 	if (!g->o->platform) {
-		platform_copy(&host, &g->platform);
+		platform_host(&g->platform);
 		return 0;
 	}
-	if ((r = platform_parse(g->o->platform, &g->platform, err)) < 0)
-		return r;
-	if (platform_eq(&host, &g->platform) || g->checking)
-		return 0;
-	return error_set(err, ERR_UNSUPPORTED,
-			 "--platform=%s: only this machine's own platform can be built",
-			 g->o->platform);
+	return platform_parse(g->o->platform, &g->platform, err);
 }
 
 static int choose_target(struct graph *g, struct error *err)
@@ -214,6 +225,7 @@ int graph_new(struct store *s, const struct build_options *o, struct graph **out
 void stage_state_clear(struct stage_state *st)
 {
 	image_config_clear(&st->config);
+	platform_clear(&st->platform);
 	strlist_clear(&st->args);
 	strlist_clear(&st->unset_args);
 	strlist_clear(&st->arg_names);

@@ -140,7 +140,8 @@ struct vertex_record {
 struct vertex {
 	enum vertex_kind kind;
 	unsigned number;
-	struct vertex *parent; /* the file system it starts from; NULL: empty */
+	struct vertex *parent;		 /* the file system it starts from; NULL: empty */
+	const struct platform *platform; /* what it is made for and RUN runs as; borrowed */
 	const struct instruction *instruction;
 	unsigned line;
 	char *title; /* "[builder 2/4] RUN make" */
@@ -188,6 +189,7 @@ struct made_row {
 struct stage_state {
 	const struct stage *stage;
 	bool lowered;
+	struct platform platform;   /* FROM --platform, else the target's */
 	struct image_config config; /* with the base's history and no layers */
 	struct vertex *base;	    /* FROM's file system: image or last vertex of a stage */
 	struct vertex *last;
@@ -217,11 +219,13 @@ struct graph {
 	struct dockerfile *file;
 	struct store *store;
 	const struct build_options *o;
-	struct platform platform;
-	struct strlist globals;	    /* global ARGs with values */
-	struct used_names used;	    /* by the instruction that is being lowered */
-	struct strlist used_args;   /* names of --build-arg that an ARG asked for */
-	struct stage_state *stages; /* as many as in the file */
+	struct platform platform;     /* what the target is for */
+	const struct platform *stage; /* of the stage that is being lowered */
+	bool wants_platform;	      /* somebody wrote it, so images must be for it */
+	struct strlist globals;	      /* global ARGs with values */
+	struct used_names used;	      /* by the instruction that is being lowered */
+	struct strlist used_args;     /* names of --build-arg that an ARG asked for */
+	struct stage_state *stages;   /* as many as in the file */
 	struct stage_state *target;
 	struct vertex **items;
 	size_t n, cap;

@@ -124,7 +124,7 @@ static void add_common(struct inputs *in, const struct graph *g, const struct ve
 	json_object_set_new(in->json, "text", text(raw));
 	if (v->parent)
 		json_object_set_new(in->json, "parent", digest(&v->parent->chain_id));
-	platform_format(&g->platform, &platform);
+	platform_format(v->platform, &platform);
 	inputs_fact(in, "platform", buf_str(&platform));
 	if (g->o->has_epoch) {
 		AUTO(free) char *epoch = mem_printf("%lld", (long long)g->o->epoch_sec);

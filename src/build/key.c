@@ -78,9 +78,9 @@ void step_definition(const struct graph *g, const struct vertex *v, struct diges
 	hasher_add_string(&h, STEP_KEY_VERSION);
 	hasher_add_u64(&h, (uint64_t)v->kind);
 	hasher_add(&h, parent->bytes, sizeof(parent->bytes));
-	hasher_add_string(&h, g->platform.os);
-	hasher_add_string(&h, g->platform.architecture);
-	hasher_add_string(&h, g->platform.variant);
+	hasher_add_string(&h, v->platform->os);
+	hasher_add_string(&h, v->platform->architecture);
+	hasher_add_string(&h, v->platform->variant);
 	hasher_add_u64(&h, g->o->has_epoch);
 	hasher_add_u64(&h, (uint64_t)(g->o->has_epoch ? g->o->epoch_sec : 0));
 	if (v->kind == VERTEX_RUN) {

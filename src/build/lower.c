@@ -66,9 +66,9 @@ static void add_default_path(struct stage_state *st)
 					     "/usr/bin:/sbin:/bin");
 }
 
-void start_from_scratch(struct graph *g, struct stage_state *st)
+void start_from_scratch(struct stage_state *st)
 {
-	platform_copy(&g->platform, &st->config.platform);
+	platform_copy(&st->platform, &st->config.platform);
 	st->config.working_dir = mem_strdup("/");
 	add_default_path(st);
 }
@@ -87,6 +87,10 @@ int start_from_stage(struct graph *g, struct stage_state *st, unsigned index, st
 	strlist_addall(&st->unset_args, &from->unset_args);
 	strlist_addall(&st->arg_names, &from->arg_names);
 	st->last = from->last;
+	if (!st->stage->platform) {
+		platform_clear(&st->platform);
+		platform_copy(&from->platform, &st->platform);
+	}
 	st->made_from = from;
 	st->base_missing = from->base_missing;
 	st->base_shell = from->config.shell.n || from->base_shell;
@@ -112,27 +116,21 @@ int start_from_image(struct graph *g, struct stage_state *st, const char *name,
 	return 0;
 }
 
-static int check_platform(struct graph *g, const struct stage_state *st, struct error *err)
+static int choose_platform(struct graph *g, struct stage_state *st, struct error *err)
 {
-	AUTO(platform) struct platform want = PLATFORM_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
 	int r;
 
-	if (!st->stage->platform)
+	if (!st->stage->platform) {
+		platform_copy(&g->platform, &st->platform);
 		return 0;
+	}
 	r = scope_expand_global(g, st->stage->platform, &text, err);
 	if (r == 0)
-		r = platform_parse(buf_str(&text), &want, err);
-	if (r < 0) {
+		r = platform_parse(buf_str(&text), &st->platform, err);
+	if (r < 0)
 		instruction_error_at(st->stage->from, g->file->name, st->stage->platform, err);
-		return r;
-	}
-	if (!platform_eq(&want, &g->platform) && !g->checking)
-		return error_set(
-			err, ERR_UNSUPPORTED,
-			"FROM --platform=%s: only this machine's own platform can be built",
-			buf_str(&text));
-	return 0;
+	return r;
 }
 
 static int start_stage(struct graph *g, struct stage_state *st, struct error *err)
@@ -140,9 +138,9 @@ static int start_stage(struct graph *g, struct stage_state *st, struct error *er
 	AUTO(buf) struct buf base = BUF_INIT;
 	const struct build_context *context;
 	const struct stage *named;
-	int r = check_platform(g, st, err);
+	int r = scope_expand_global(g, st->stage->base, &base, err);
 
-	if (r < 0 || (r = scope_expand_global(g, st->stage->base, &base, err)) < 0)
+	if (r < 0)
 		return r;
 	if (!base.len) {
 		error_set(err, ERR_INVALID, "base name (%s) should not be blank",
@@ -153,7 +151,7 @@ static int start_stage(struct graph *g, struct stage_state *st, struct error *er
 	named = dockerfile_stage(g->file, buf_str(&base));
 	context = from_context(g, buf_str(&base));
 	if (str_eq(buf_str(&base), REFERENCE_SCRATCH))
-		start_from_scratch(g, st);
+		start_from_scratch(st);
 	else if (named && named->name && named->index < st->stage->index)
 		r = start_from_stage(g, st, named->index, err);
 	else if (context)
@@ -194,7 +192,7 @@ int lower_instruction(struct graph *g, struct stage_state *st, const struct inst
 	return r;
 }
 
-int lower_stage(struct graph *g, unsigned index, struct error *err)
+static int lower_whole_stage(struct graph *g, unsigned index, struct error *err)
 {
 	struct stage_state *st = &g->stages[index];
 	const struct build_context *context;
@@ -229,4 +227,26 @@ int lower_stage(struct graph *g, unsigned index, struct error *err)
 		if ((r = lower_instruction(g, st, st->stage->instructions.items[i], err)) < 0)
 			return r;
 	return 0;
+}
+
+int lower_stage(struct graph *g, unsigned index, struct error *err)
+{
+	struct stage_state *st = &g->stages[index];
+	const struct platform *outer = g->stage; /* of the stage that needs this one */
+	bool wanted = g->wants_platform;
+	int r = 0;
+
+	if (!st->lowered)
+		r = choose_platform(g, st, err);
+	if (r < 0) {
+		if (err && !err->line)
+			error_at(err, g->file->name, st->stage->line, 0);
+		return r;
+	}
+	g->stage = &st->platform;
+	g->wants_platform = st->stage->platform || g->o->platform;
+	r = lower_whole_stage(g, index, err);
+	g->stage = outer;
+	g->wants_platform = wanted;
+	return r;
 }

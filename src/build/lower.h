@@ -14,7 +14,7 @@ int lower_instruction(struct graph *g, struct stage_state *st, const struct inst
 		      struct error *err);
 
 /* How a stage begins. */
-void start_from_scratch(struct graph *g, struct stage_state *st);
+void start_from_scratch(struct stage_state *st);
 int start_from_stage(struct graph *g, struct stage_state *st, unsigned index,
 		     struct error *err);
 int start_from_image(struct graph *g, struct stage_state *st, const char *name,

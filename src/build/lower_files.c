@@ -16,6 +16,10 @@ char *stage_title(const struct graph *g, const struct stage_state *st, const cha
 	struct buf line = BUF_INIT;
 
 	buf_addch(&line, '[');
+	if (g->o->several) {
+		platform_format(&st->platform, &line);
+		buf_addch(&line, ' ');
+	}
 	if (g->file->n_stages > 1 && st->stage->name)
 		buf_printf(&line, "%s ", st->stage->name);
 	else if (g->file->n_stages > 1)

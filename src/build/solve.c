@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/root.h"
 #include "build/cache.h"
+#include "build/emulate.h"
 #include "build/history.h"
 #include "build/mount.h"
 #include "build/sources.h"
@@ -587,7 +588,8 @@ static int execute(struct running *r, struct error *err)
 	r->job.dir = r->dir;
 	if (r->v->kind == VERTEX_COPY && (e = prepare_copy(r, err)) < 0)
 		return e;
-	if (r->v->kind == VERTEX_RUN && (e = prepare_run(r, err)) < 0)
+	if (r->v->kind == VERTEX_RUN &&
+	    ((e = emulate_check(r->v->platform, err)) < 0 || (e = prepare_run(r, err)) < 0))
 		return e;
 	e = worker_start(s->loop, &r->job, &events, &r->worker, err);
 	/* or the processes of later steps would inherit its locks */

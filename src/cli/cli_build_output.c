@@ -191,6 +191,8 @@ static int take_attribute(const struct target *t, const char *key, const char *v
 		t->out->form.docker_types = !ignored;
 		return r;
 	}
+	if (str_eq(key, "platform-split"))
+		return take_bool(key, value, &t->out->split, err);
 	/* no file that a step made is younger than SOURCE_DATE_EPOCH anyway */
 	if (str_eq(key, "rewrite-timestamp") || str_eq(key, "unpack") || str_eq(key, "store"))
 		return take_bool(key, value, &ignored, err);

@@ -49,7 +49,9 @@ struct engine_output {
 	/* LOCAL, and OCI that is @unpacked: a directory, made when it is not there */
 	const char *dest;
 	bool unpacked;
-	int fd;		      /* the others: where the archive goes; borrowed */
+	bool split; /* LOCAL: below a directory of the platform's name, as always with several
+		     */
+	int fd;	    /* the others: where the archive goes; borrowed */
 	struct strlist names; /* as written; none: those of the build */
 	struct image_form form;
 	struct image_annotations annotations;

@@ -100,6 +100,99 @@ static int take_run_request(const struct engine_build *req, struct run_request *
 	return r;
 }
 
+/* For one platform; its named contexts are those of that platform. */
+static int build_one(struct engine *e, const struct engine_build *req, struct build_options *o,
+		     struct build_result *out, struct error *err)
+{
+	AUTO(engine_contexts) struct engine_contexts contexts = {0};
+	int r = engine_contexts_open(e, req, &contexts, err);
+
+	if (r < 0)
+		return r;
+	o->contexts = contexts.contexts;
+	o->n_contexts = contexts.n;
+	o->tasks = e->tasks;
+	o->platform = req->platform;
+	if (req->dump)
+		return build_print(e->store, o, req->dump, req->dump_out, err);
+	return build_run(e->store, o, out, err);
+}
+
+/* One after the other: what they share comes out of the cache. */
+static int build_several(struct engine *e, const struct engine_build *req,
+			 const struct strlist *platforms, struct build_options *o,
+			 struct build_result *out, struct error *err)
+{
+	AUTO(free) struct build_result *all = NULL;
+	size_t done = 0;
+	int r = 0;
+
+	if (!o->discard) {
+		error_set(err, ERR_UNSUPPORTED,
+			  "an image of several platforms cannot be kept in the store");
+		error_hint(err, "write it with -o type=oci,dest=FILE, or build one platform at "
+				"a time");
+		return -ERR_UNSUPPORTED;
+	}
+	all = mem_zalloc(platforms->n * sizeof(*all));
+	o->several = true;
+	for (; r == 0 && done < platforms->n; done++) {
+		struct engine_build one = *req;
+
+		one.platform = platforms->items[done];
+		r = build_one(e, &one, o, &all[done], err);
+		if (all[done].next_task)
+			e->tasks = all[done].next_task - 1;
+	}
+	if (r == 0)
+		r = engine_outputs_write(e, req, all, done, o->names, err);
+	/* the last one stands for the whole: explanations, task numbers */
+	for (size_t i = 0; i + 1 < done; i++)
+		build_result_clear(&all[i]);
+	if (done)
+		*out = all[done - 1];
+	return r;
+}
+
+static int split_platforms(const char *text, struct strlist *out, struct error *err)
+{
+	AUTO(strlist) struct strlist parts = STRLIST_INIT;
+
+	if (str_empty(text))
+		return 0;
+	strlist_split(&parts, text, ',');
+	for (size_t i = 0; i < parts.n; i++) {
+		AUTO(platform) struct platform p = PLATFORM_INIT;
+		AUTO(buf) struct buf normal = BUF_INIT;
+		int r = platform_parse(parts.items[i], &p, err);
+
+		if (r < 0)
+			return r;
+		platform_format(&p, &normal);
+		if (strlist_find(out, buf_str(&normal)) < 0)
+			strlist_add(out, buf_str(&normal));
+	}
+	return 0;
+}
+
+static int build_platforms(struct engine *e, const struct engine_build *req,
+			   struct build_options *o, struct strlist *names,
+			   struct build_result *out, struct error *err)
+{
+	AUTO(strlist) struct strlist platforms = STRLIST_INIT;
+	struct engine_build one = *req;
+	int r = split_platforms(req->platform, &platforms, err);
+
+	if (r < 0 || (r = engine_outputs_plan(req, o, names, err)) < 0)
+		return r;
+	if (platforms.n > 1)
+		return build_several(e, req, &platforms, o, out, err);
+	one.platform = platforms.n ? platforms.items[0] : NULL;
+	if ((r = build_one(e, &one, o, out, err)) < 0 || req->dump)
+		return r;
+	return engine_outputs_write(e, req, out, 1, names, err);
+}
+
 static int run(struct engine *e, const struct engine_build *req, struct build_options *o,
 	       struct build_result *out, struct error *err)
 {
@@ -107,7 +200,6 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 	struct run_request more = {.container = CONTAINER_OPTIONS_INIT};
 	AUTO(strlist) struct strlist names = STRLIST_INIT;
 	AUTO(strlist) struct strlist args = STRLIST_INIT;
-	AUTO(engine_contexts) struct engine_contexts contexts = {0};
 	int r = take_run_request(req, &more, o, err);
 
 	if (r == 0)
@@ -118,29 +210,18 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 		return r;
 	if (req->network && (r = runtime_network_parse(req->network, &o->network, err)) < 0)
 		return r;
-	if ((r = engine_contexts_open(e, req, &contexts, err)) < 0)
-		return r;
-	o->contexts = contexts.contexts;
-	o->n_contexts = contexts.n;
-	o->tasks = e->tasks;
 	o->build_args = &args;
 	o->names = &names;
 	o->labels = &req->labels;
 	o->extra_hosts = &req->extra_hosts;
 	o->target = req->target;
-	o->platform = req->platform;
 	o->runtime = req->runtime;
 	o->no_cache = req->no_cache;
 	o->no_cache_stages = &req->no_cache_stages;
 	o->cache_from = &req->cache_from;
 	o->cache_to = &req->cache_to;
 	o->progress = req->progress;
-	if (req->dump)
-		return build_print(e->store, o, req->dump, req->dump_out, err);
-	if ((r = engine_outputs_plan(req, o, &names, err)) < 0 ||
-	    (r = build_run(e->store, o, out, err)) < 0)
-		return r;
-	return engine_outputs_write(e, req, out, &names, err);
+	return build_platforms(e, req, o, &names, out, err);
 }
 
 int engine_build(struct engine *e, const struct engine_build *req, struct build_result *out,

@@ -104,27 +104,54 @@ static int write_image(struct engine *e, const struct engine_output *out,
 	return image_export_layout(e->store, how, dir, d, err);
 }
 
-static int write_files(struct engine *e, const struct engine_output *out,
-		       const struct image_config *cfg, struct error *err)
+/* "linux_arm64": what the directory of one of several platforms is called. */
+static char *directory_name(const struct platform *p)
 {
-	AUTO(fd) int dir = -1;
-	int r;
+	struct buf text = BUF_INIT;
 
+	platform_format(p, &text);
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] == '/')
+			text.data[i] = '_';
+	return buf_steal(&text);
+}
+
+static int write_directory(struct engine *e, const struct engine_output *out,
+			   const struct image_config *cfg, bool split, struct error *err)
+{
+	AUTO(free) char *name = directory_name(&cfg->platform);
+	AUTO(free)
+	char *path = split ? mem_printf("%s/%s", out->dest, name) : mem_strdup(out->dest);
+	AUTO(fd) int dir = -1;
+	int r = open_directory(path, &dir, err);
+
+	return r < 0 ? r : image_files(e->store, cfg, dir, err);
+}
+
+static int write_files(struct engine *e, const struct engine_output *out,
+		       const struct image_part *parts, size_t n, struct error *err)
+{
+	int r = 0;
+
+	if (out->type == ENGINE_OUTPUT_TAR && n > 1)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "type=tar takes the files of one platform; type=local has a "
+				 "directory for each");
 	if (out->type == ENGINE_OUTPUT_TAR)
-		return image_files_tar(e->store, cfg, out->fd, err);
-	if ((r = open_directory(out->dest, &dir, err)) < 0)
-		return r;
-	return image_files(e->store, cfg, dir, err);
+		return image_files_tar(e->store, parts->cfg, out->fd, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = write_directory(e, out, parts[i].cfg, n > 1 || out->split, err);
+	return r;
 }
 
 static int write_output(struct engine *e, const struct engine_output *out,
-			const struct image_part *part, const struct strlist *names,
+			const struct image_part *parts, size_t n, const struct strlist *names,
 			struct engine_built *built, struct error *err)
 {
 	AUTO(strlist) struct strlist own = STRLIST_INIT;
 	struct image_export how = {
-		.parts = part,
-		.n_parts = 1,
+		.parts = parts,
+		.n_parts = n,
 		.names = names,
 		.form = out->form,
 		.annotations = &out->annotations,
@@ -133,7 +160,11 @@ static int write_output(struct engine *e, const struct engine_output *out,
 	int r;
 
 	if (out->type == ENGINE_OUTPUT_LOCAL || out->type == ENGINE_OUTPUT_TAR)
-		return write_files(e, out, part->cfg, err);
+		return write_files(e, out, parts, n, err);
+	if (out->type == ENGINE_OUTPUT_DOCKER && n > 1)
+		return error_set(
+			err, ERR_UNSUPPORTED,
+			"docker exporter does not currently support exporting manifest lists");
 	if (out->names.n) {
 		if ((r = engine_normal_names(&out->names, &own, err)) < 0)
 			return r;
@@ -146,7 +177,7 @@ static int write_output(struct engine *e, const struct engine_output *out,
 }
 
 static int run_output(struct engine *e, const struct engine_build *req,
-		      const struct engine_output *out, const struct image_part *part,
+		      const struct engine_output *out, const struct image_part *parts, size_t n,
 		      const struct strlist *names, unsigned task, struct engine_built *built,
 		      struct error *err)
 {
@@ -155,7 +186,7 @@ static int run_output(struct engine *e, const struct engine_build *req,
 
 	emit(req, (struct progress_event){
 			  .kind = PROGRESS_BEGIN, .task = task, .text = title_of(out)});
-	r = write_output(e, out, part, names, built, err);
+	r = write_output(e, out, parts, n, names, built, err);
 	emit(req, (struct progress_event){.kind = r < 0 ? PROGRESS_FAILED : PROGRESS_DONE,
 					  .task = task,
 					  .text = r < 0 && err ? err->message : NULL,
@@ -200,37 +231,53 @@ static int finish_stored(struct engine *e, const struct engine_output *out,
 }
 
 static int write_all(struct engine *e, const struct engine_build *req,
-		     const struct build_result *result, const struct strlist *names,
-		     struct engine_built *built, struct error *err)
+		     const struct build_result *results, const struct image_part *parts,
+		     size_t n, const struct strlist *names, struct engine_built *built,
+		     struct error *err)
 {
-	AUTO(image_config) struct image_config cfg = IMAGE_CONFIG_INIT;
-	const struct image_part part = {.config = &result->config, .cfg = &cfg};
-	unsigned task = result->next_task;
-	int r = image_config_decode(result->config.data, result->config.len, &cfg, err);
+	const struct digest *image = &results[0].image;
+	unsigned task = results[n - 1].next_task;
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < req->n_outputs; i++) {
 		const struct engine_output *out = &req->outputs[i];
 
 		if (out->type == ENGINE_OUTPUT_IMAGE)
-			r = finish_stored(e, out, &result->image, names, built, err);
+			r = finish_stored(e, out, image, names, built, err);
 		else
-			r = run_output(e, req, out, &part, names, task++, built, err);
+			r = run_output(e, req, out, parts, n, names, task++, built, err);
 	}
 	if (r == 0 && !req->n_outputs && req->built)
-		r = finish_stored(e, NULL, &result->image, names, built, err);
+		r = finish_stored(e, NULL, image, names, built, err);
 	return r;
 }
 
 int engine_outputs_write(struct engine *e, const struct engine_build *req,
-			 const struct build_result *result, const struct strlist *names,
-			 struct error *err)
+			 const struct build_result *results, size_t n_results,
+			 const struct strlist *names, struct error *err)
 {
 	struct engine_built own = {.descriptor = DESCRIPTOR_INIT};
-	int r;
+	AUTO(free) struct image_config *configs = NULL;
+	AUTO(free) struct image_part *parts = NULL;
+	size_t read = 0;
+	int r = 0;
 
 	if (!req->n_outputs && !req->built)
 		return 0;
-	r = write_all(e, req, result, names, req->built ? req->built : &own, err);
+	configs = mem_zalloc(n_results * sizeof(*configs));
+	parts = mem_zalloc(n_results * sizeof(*parts));
+	for (; r == 0 && read < n_results; read++) {
+		const struct buf *text = &results[read].config;
+
+		configs[read] = IMAGE_CONFIG_INIT;
+		parts[read] = (struct image_part){.config = text, .cfg = &configs[read]};
+		r = image_config_decode(text->data, text->len, &configs[read], err);
+	}
+	if (r == 0)
+		r = write_all(e, req, results, parts, n_results, names,
+			      req->built ? req->built : &own, err);
+	for (size_t i = 0; i < read; i++)
+		image_config_clear(&configs[i]);
 	engine_built_clear(&own);
 	return r;
 }

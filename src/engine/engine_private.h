@@ -80,9 +80,10 @@ int engine_normal_names(const struct strlist *names, struct strlist *out, struct
 /* Is the image recorded, and by which names? What -t said goes for outputs without names. */
 int engine_outputs_plan(const struct engine_build *req, struct build_options *o,
 			struct strlist *names, struct error *err);
+/* @results: one of each platform; the image of one alone may be in the store. */
 int engine_outputs_write(struct engine *e, const struct engine_build *req,
-			 const struct build_result *result, const struct strlist *names,
-			 struct error *err);
+			 const struct build_result *results, size_t n_results,
+			 const struct strlist *names, struct error *err);
 
 /* SOURCE_DATE_EPOCH of @args (may be NULL) or our environment. */
 int engine_epoch(const struct strlist *args, bool *out_has, int64_t *out_sec,

@@ -319,3 +319,104 @@ unpacked() {
 	stave rmi flat
 	store_is_clean
 }
+
+# ---- several platforms ----
+
+# A cross build: RUN on this machine, files for each.
+cross() {
+	dockerfile <<-'END'
+	FROM --platform=$BUILDPLATFORM busybox AS made
+	ARG TARGETARCH
+	RUN echo "for $TARGETARCH" >/out
+	FROM --platform=$BUILDPLATFORM busybox AS same
+	RUN date +%N >/stamp; echo shared >/shared
+	FROM scratch
+	COPY --from=made /out /
+	COPY --from=same /shared /stamp /
+	ENTRYPOINT ["/out"]
+	END
+}
+
+@test "--platform with several: an index, each with its own" {
+	cross
+	out --platform linux/arm64,linux/s390x -o "type=oci,dest=$o" -t multi:1 \
+		--annotation index:a=b --annotation manifest[linux/s390x]:c=d --metadata-file "$o.json"
+	unpacked "$o"
+	local index
+	index=$(grep -o '"digest":"sha256:[0-9a-f]*' "$x/index.json" | cut -d: -f3)
+	has "$(cat "$x/blobs/sha256/$index")" '"platform":{"architecture":"arm64","os":"linux"}'
+	has "$(cat "$x/blobs/sha256/$index")" '"platform":{"architecture":"s390x","os":"linux"}'
+	has "$(cat "$x/blobs/sha256/$index")" '"annotations":{"a":"b"}'
+	is "$(grep -l '"annotations":{"c":"d"}' "$x"/blobs/sha256/* | wc -l)" 1
+	has "$(cat "$o.json")" '"mediaType": "application/vnd.oci.image.index.v1+json"'
+	# one of them, by its platform
+	export STAVE_ROOT=$BATS_TEST_TMPDIR/other
+	run stave load -i "$o"
+	ended 1
+	has "$output" "no match for platform"
+	is "$(stave load --platform linux/s390x -i "$o")" "Loaded image: multi:1"
+	is "$(stave inspect --format '{{.Os}}/{{.Architecture}}' multi:1)" linux/s390x
+}
+
+@test "--platform with several: -o DIR has a directory for each" {
+	cross
+	out --platform linux/arm64,linux/s390x,linux/arm/v7 -o "$o"
+	is "$(cat "$o/linux_arm64/out" "$o/linux_s390x/out" "$o/linux_arm_v7/out")" \
+		$'for arm64\nfor s390x\nfor arm'
+	# what does not depend on the platform was made once
+	cmp "$o/linux_arm64/stamp" "$o/linux_s390x/stamp"
+	run stave build --progress=plain --platform linux/arm64,linux/s390x -o "$o" "$ctx"
+	has "$output" "[linux/arm64 stage-2 2/2] COPY"
+	has "$output" "[linux/s390x stage-2 2/2] COPY"
+	is "$(grep -c ' CACHED' <<<"$output")" "$(grep -cE '^#[0-9]+ \[.*(COPY|RUN|FROM)' <<<"$output")"
+}
+
+@test "--platform of another machine: an image of files, and a base that is for it" {
+	cross
+	out --platform linux/s390x -t s390x >/dev/null
+	is "$(stave inspect --format '{{.Os}}/{{.Architecture}}' s390x)" linux/s390x
+	printf 'FROM s390x\nCOPY Dockerfile /\n' >"$ctx/Dockerfile"
+	out --platform linux/s390x -t two >/dev/null
+	is "$(stave inspect --format '{{.Architecture}}' two)" s390x
+	run stave build --check "$ctx"
+	has "$output" InvalidBaseImagePlatform
+	sed -i 's|FROM|FROM --platform=$BUILDPLATFORM|' "$ctx/Dockerfile"
+	run out -t three
+	ended 1
+	has "$output" "s390x: the image in the store is for linux/s390x, not for linux/"
+	printf 'FROM busybox\nCOPY Dockerfile /\n' >"$ctx/Dockerfile"
+	run out --platform linux/s390x
+	ended 1
+	has "$output" "busybox: the image in the store is for linux/"
+	has "$output" "not for linux/s390x"
+	stave rmi s390x two >/dev/null
+}
+
+@test "--platform: RUN for another machine names the missing handler" {
+	! grep -qs s390x /proc/sys/fs/binfmt_misc/* || skip "this machine can run s390x programs"
+	printf 'FROM scratch\nCOPY Dockerfile /\nRUN true\n' >"$ctx/Dockerfile"
+	run out --platform linux/s390x
+	ended 1
+	has "$output" "RUN for linux/s390x"
+	has "$output" "has no handler for s390x programs"
+	has "$output" "Dockerfile:3"
+}
+
+@test "--platform with several: what cannot be" {
+	cross
+	run out --platform linux/arm64,linux/s390x -t x
+	ended 1
+	has "$output" "an image of several platforms cannot be kept in the store"
+	run out --platform linux/arm64,linux/s390x -o type=docker,dest="$o"
+	ended 1
+	has "$output" "docker exporter does not currently support exporting manifest lists"
+	run out --platform linux/arm64,linux/s390x -o type=tar,dest="$o"
+	ended 1
+	run out --platform linux/arm64,a/b/c/d -o "$o"
+	ended 1
+	has "$output" "a/b/c/d"
+	# the same one twice is one
+	out --platform linux/s390x,linux/s390x -o "type=oci,dest=$o"
+	unpacked "$o"
+	is "$(cat "$x"/blobs/sha256/* "$x/index.json" | grep -ac manifest.list)" 0
+}
