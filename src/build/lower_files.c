@@ -69,6 +69,7 @@ static void run_command(struct stage_state *st, const struct instruction *i,
 			strlist_add(out, i->args[n]);
 		return;
 	}
+	imgconfig_shell(st, out);
 	if (i->n_heredocs && instruction_run_script(i, &script) == SCRIPT_FILE) {
 		strlist_printf(out, "/dev/pipes/%s", i->heredocs[0].name);
 		run->script.name = mem_strdup(i->heredocs[0].name);
@@ -76,7 +77,6 @@ static void run_command(struct stage_state *st, const struct instruction *i,
 		run->script.data = buf_steal(&script);
 		return;
 	}
-	imgconfig_shell(st, out);
 	if (i->n_heredocs)
 		strlist_add(out, buf_str(&script));
 	else

@@ -7,6 +7,7 @@ has the Dockerfile.  `name` begins with "bad" where both have to refuse.
 
 import os
 import subprocess
+import time
 
 
 def write(directory, name, text="x\n", mode=0o644):
@@ -132,6 +133,77 @@ WHOLE = {
     "bad-empty": ("", []),
 }
 
+# What a step sees in its mounts goes into files, which are compared.
+ONE = ("FROM busybox AS one\nRUN mkdir -p /data/x && echo 1 > /data/x/f && chown 5:6 /data/x/f && "
+       "chmod 750 /data/x && ln -s x /data/l\nFROM busybox\nWORKDIR /w\n")
+SECRET = ["--secret", "id=s,src=a"]
+
+
+def see(where, to):
+    # sizes of directories and the device are the file system's affair
+    return ("find %s | sort | while read -r f; do stat -c '%%n %%a %%u %%g %%F' \"$f\"; "
+            "[ ! -f \"$f\" ] || cat \"$f\"; done > %s 2>&1" % (where, to))
+
+
+MOUNTS = {
+    "mount-context": ("RUN --mount=target=. --mount=source=p,dst=/p --mount=type=bind,src=d/sub/g,destination=/g "
+                      "cd /w; " + see("a b d/sub d/hard dlink/f link p x.txt '[odd]' 'with space' /p/q /g", "/out") + "\n", []),
+    "mount-context-ignored": ("RUN --mount=target=/m " + see("/m/d /m/p", "/out") + "\n", []),
+    "mount-context-file": ("RUN --mount=source=b,target=/etc/issue --mount=source=link,target=/deep/er/l "
+                           + see("/etc/issue /deep/er/l", "/out") + "\n", []),
+    "mount-stage": ("RUN --mount=from=one,source=/data,target=/d --mount=from=one,source=data/l/f,target=/f "
+                    + see("/d /f", "/out") + "\n", []),
+    "mount-image": ("RUN --mount=from=busybox,target=/i --mount=from=busybox,source=etc,target=e "
+                    + see("/i/etc /w/e", "/out") + "\n", []),
+    "mount-read-only": ("RUN --mount=target=/m --mount=from=one,source=data,target=/d "
+                        "touch /m/x /d/x 2> /err; echo x > /d/x/f 2>> /err; true\n", []),
+    "mount-writes-are-lost": ("RUN --mount=target=/m,rw --mount=from=one,source=data,target=/d,readwrite "
+                              "touch /m/x /d/x/y && rm /m/a && echo 2 > /d/x/f && " + see("/m/x /d", "/out") + "\n"
+                              "RUN --mount=target=/m --mount=from=one,source=data,target=/d ls /m > /l; "
+                              + see("/d /m/a", "/out2") + "\n", []),
+    "mount-cache": ("RUN --mount=type=cache,target=/c,id=compat-$ID echo 1 >> /c/log; stat -c '%a %u %g' /c > /o\n"
+                    "RUN --mount=type=cache,target=rel,id=compat-$ID,sharing=locked cat rel/log > /o2\n"
+                    "RUN --mount=type=cache,target=/c,id=compat-$ID,ro touch /c/x 2> /e; ls /c >> /e; true\n"
+                    "USER app\nRUN --mount=type=cache,target=/tmp/c,id=compat2-$ID,uid=1000,gid=50,mode=0750 "
+                    "stat -c '%a %u %g' /tmp/c > /tmp/o\n", []),
+    "mount-cache-from": ("RUN --mount=type=cache,target=/c,id=compat3-$ID,from=one,source=data "
+                         + see("/c/x /c/l", "/out") + "; touch /c/new\n"
+                         "RUN --mount=type=cache,target=/c,id=compat3-$ID,from=one,source=data ls /c > /out2\n", []),
+    "mount-tmpfs": ("RUN --mount=type=tmpfs,target=/t,size=1m --mount=type=tmpfs,target=/t2,ro "
+                    "stat -c %a /t > /o; df -k /t | tail -1 | awk '{print $2}' >> /o; touch /t/x; touch /t2/x 2>> /o; "
+                    "grep ' /t ' /proc/mounts | cut -d' ' -f2-4 >> /o\n", []),
+    "mount-secret": ("RUN --mount=type=secret,id=s --mount=type=secret,id=s,target=rel/s,mode=0444,uid=7,gid=8 "
+                     "--mount=type=secret,id=s,env=S --mount=type=secret,id=s,env=S2,target=/s2 "
+                     "--mount=type=secret,id=none --mount=type=secret,source=s,target=/etc/new/s "
+                     + see("/run /w/rel /s2 /etc/new", "/out") + "; echo \"$S $S2\" >> /out; "
+                     "grep ' /s2 ' /proc/mounts | cut -d' ' -f2-4 | sed s/,mode=755// >> /out\n", SECRET),
+    "mount-ssh-absent": ("RUN --mount=type=ssh echo \"[$SSH_AUTH_SOCK]\" > /o; ls /run >> /o 2>&1; true\n"
+                         "ENV SSH_AUTH_SOCK=/mine\nRUN --mount=type=ssh,id=x,target=/agent echo $SSH_AUTH_SOCK > /o2\n", []),
+    "mount-points": ("RUN mkdir -p /opt/old && touch /opt/old/f\n"
+                     "RUN --mount=type=tmpfs,target=/opt/new/deep --mount=type=tmpfs,target=/opt/x/y touch /opt/x/mine\n"
+                     "RUN --mount=source=a,target=/z/file touch /z/other; rm -f /opt/old/f\n"
+                     "RUN --mount=type=tmpfs,target=/link/t --mount=type=tmpfs,target=/etc ln -s /opt /link2; ls /etc > /l\n", []),
+    "mount-below-mount": ("RUN --mount=target=/a/b --mount=type=tmpfs,target=/a --mount=type=tmpfs,target=/a/c ls /a /a/b > /o\n", []),
+    "mount-variables": ("ARG T=/t\nENV S=p/q\nRUN --mount=source=${S},target=$T/x,type=bind " + see("/t", "/o") + "\n", []),
+    "run-script": ("ARG X=5\nRUN <<EOT\n#!/bin/sh\necho $0 $X > /o\nstat -c '%a %u %n' /dev/pipes/* >> /o\nEOT\n"
+                   "RUN <<A cat > /a\n#!/bin/sh\nA\n", []),
+    "run-limits": ("RUN ulimit -Sn > /l; ulimit -Hn >> /l; df -k /dev/shm | tail -1 | awk '{print $2}' >> /l\n",
+                   ["--shm-size", "10m", "--ulimit", "nofile=123:456"]),
+    "bad-mount-root": ("RUN --mount=target=/ true\n", []),
+    "bad-mount-missing": ("RUN --mount=source=nope,target=/x true\n", []),
+    "bad-mount-above": ("RUN --mount=source=../../etc,target=/x true\n", []),
+    "bad-mount-from": ("RUN --mount=from=nope.invalid/x,target=/x true\n", []),
+    "bad-mount-file-on-directory": ("RUN --mount=source=a,target=/etc true\n", []),
+    "bad-mount-directory-on-file": ("RUN --mount=target=/etc/passwd true\n", []),
+    "bad-mount-in-read-only": ("RUN --mount=from=busybox,target=/a --mount=type=tmpfs,target=/a/nope true\n", []),
+    "bad-secret-required": ("RUN --mount=type=secret,id=x,required true\n", SECRET),
+    "bad-ssh-required": ("RUN --mount=type=ssh,required true\n", []),
+    "bad-secret-file": ("RUN true\n", ["--secret", "id=x,src=/nonexist"]),
+    "bad-secret-id": ("RUN true\n", ["--secret", "src=a"]),
+    "bad-entitlement": ("RUN true\n", ["--allow", "foo"]),
+    "bad-network-host": ("RUN --network=host true\n", []),
+}
+
 IGNORED = ("FROM busybox\nCOPY . /m/\n", "d/sub\n!d/sub/g\n*.bin\n**/h\n\\[odd]\np/**/*.md\n")
 
 
@@ -141,3 +213,9 @@ def all_cases():
     for name, (text, options) in WHOLE.items():
         yield name, {"Dockerfile": text}, options
     yield "ignore-file", {"Dockerfile": IGNORED[0], ".dockerignore": IGNORED[1]}, []
+    for name, (text, options) in MOUNTS.items():
+        # caches outlive the images: each comparison has its own
+        files = {"Dockerfile": ONE + text.replace("$ID", "%d-%d" % (os.getpid(), int(time.time())))}
+        if name.endswith("ignored"):
+            files[".dockerignore"] = "d/sub\n**/three.md\n"
+        yield name, files, options
