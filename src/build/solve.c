@@ -60,6 +60,7 @@ struct solve {
 	bool has_endpoint;
 	struct error error; /* the first */
 	bool failed;
+	bool asked_rest, rests; /* others may remove what nobody holds */
 	struct solve_result result;
 };
 
@@ -252,6 +253,10 @@ static int try_cache(struct running *r, struct error *err)
 		return try_imports(r, err);
 	if (e < 0)
 		return error_set(err, ERR_SYSTEM, "the build cache cannot be read");
+	/* gone with its record just now, perhaps */
+	if (r->s->rests &&
+	    store_layer_pin(r->s->store, *r->s->lease, &step.diff_id, &layer, NULL) < 0)
+		return 0;
 	/* a layer that a power cut damaged is dropped with its record: then run the step */
 	e = image_layer(r->s->store, &step.diff_id, &layer, NULL);
 	if (e < 0) {
@@ -368,6 +373,9 @@ static int record(struct running *r, const struct layer_info *info, int64_t dura
 	if ((e = store_begin(store, false, err)) < 0)
 		return e;
 	e = store_layer_commit(store, &layer, err);
+	/* somebody had made the same: hold his */
+	if (e == 0 && !str_eq(layer.dir, r->dir))
+		e = lease_note(*r->s->lease, "layer", layer.dir, err);
 	if (e == 0)
 		e = record_rows(r, &layer, created, duration, err);
 	if (e < 0) {
@@ -565,6 +573,17 @@ static int prepare_copy(struct running *r, struct error *err)
 	return 0;
 }
 
+/* Once, when it is clear that this build is going to take its time. */
+static int rest(struct solve *s, struct error *err)
+{
+	int e = 0;
+
+	if (!s->asked_rest && (e = solve_rest(s->g, *s->lease, err)) > 0)
+		s->rests = true;
+	s->asked_rest = true;
+	return e < 0 ? e : 0;
+}
+
 static int execute(struct running *r, struct error *err)
 {
 	struct solve *s = r->s;
@@ -573,7 +592,7 @@ static int execute(struct running *r, struct error *err)
 	const struct vertex *parent = r->v->parent;
 	int e;
 
-	if ((e = get_lease(s, err)) < 0 ||
+	if ((e = get_lease(s, err)) < 0 || (e = rest(s, err)) < 0 ||
 	    (e = cache_need_inputs(s->g, s->lease, r->v, err)) < 0 ||
 	    (e = store_layer_new(s->store, *s->lease, r->dir, err)) < 0 ||
 	    (e = store_layer_open(s->store, r->dir, &r->job.fs, err)) < 0 ||
@@ -751,6 +770,8 @@ int solve_graph(struct graph *g, struct lease **lease, struct solve_result *out,
 		advance(&s);
 		r = loop_run(s.loop, err);
 	}
+	if (s.rests && store_wake(s.store, r < 0 || s.failed ? NULL : err) < 0 && r == 0)
+		r = -ERR_SYSTEM;
 	if (r == 0 && !s.failed)
 		r = cache_need(g, lease, g->target->last, err);
 	finish(&s);

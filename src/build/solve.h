@@ -14,6 +14,12 @@ struct solve_result {
 	unsigned next_task; /* for progress events that follow */
 };
 
+/*
+ * Before the first step runs: holds what is there of the graph's layers and lets
+ * go of the store.  1: it rests, 0: this build cannot.
+ */
+int solve_rest(struct graph *g, struct lease *lease, struct error *err);
+
 /* @lease: of the caller; made when the first step has to run. */
 int solve_graph(struct graph *g, struct lease **lease, struct solve_result *out,
 		struct error *err);

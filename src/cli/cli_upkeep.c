@@ -251,7 +251,9 @@ const char *cli_entry_type(const struct store_entry *e)
 {
 	return e->kind == STORE_ENTRY_MOUNT  ? "exec.cachemount"
 	       : e->kind == STORE_ENTRY_FILE ? "internal"
-					     : "regular";
+	       : e->kind == STORE_ENTRY_SOURCE
+		       ? str_starts(e->name, "git/") ? "source.git.checkout" : "source.http"
+		       : "regular";
 }
 
 void cli_entry_table(const struct store_entry_list *l, struct buf *out)

@@ -243,7 +243,7 @@ static json_t *store_rows(const struct store_usage *u)
 		{"containers", u->container_bytes},
 		{"build cache: layers", u->cache_layers},
 		{"build cache: mounts", u->cache_mounts},
-		{"build cache: indexes", u->cache_files},
+		{"build cache: sources, indexes", u->cache_files},
 		{"leftovers and work", u->leftovers},
 		{"history of builds", u->history},
 		{"database", u->database},

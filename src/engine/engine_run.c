@@ -108,6 +108,7 @@ static char *describe_options(const struct starting *s)
 
 static int make_row(struct starting *s, struct error *err)
 {
+	AUTO(store_image) struct store_image row = {0};
 	char id[65];
 	int r;
 
@@ -122,9 +123,11 @@ static int make_row(struct starting *s, struct error *err)
 	s->row.created_ns = clock_now_ns();
 	s->row.auto_remove = s->req->remove;
 	s->row.config = describe_options(s);
-	if ((r = lease_note(s->lease, "container", id, err)) < 0)
+	if ((r = lease_note(s->lease, "container", id, err)) < 0 ||
+	    (r = choose_name(s, err)) < 0)
 		return r;
-	return choose_name(s, err);
+	/* from here on the row holds the image, if nobody was faster */
+	return store_image_get(s->e->store, &s->row.image, &row, err);
 }
 
 static int make_directory(struct starting *s, struct error *err)
@@ -292,7 +295,12 @@ static int execute(struct starting *s, int *root, int *out_code, struct error *e
 	log_debug("engine", "started %.12s", s->row.id);
 	if ((r = set_state(s, "running", err)) < 0)
 		return r;
-	return runtime_stdio_run(s->stdio, &sb, &so, out_code, err);
+	/* its row holds all that it needs: others may remove what nothing does */
+	store_rest(s->e->store);
+	r = runtime_stdio_run(s->stdio, &sb, &so, out_code, err);
+	if (store_wake(s->e->store, r < 0 ? NULL : err) < 0 && r == 0)
+		r = -ERR_SYSTEM;
+	return r;
 }
 
 static int run(struct starting *s, int *out_code, struct error *err)

@@ -86,7 +86,7 @@ int engine_image_prune(struct engine *e, const struct engine_prune *how,
 
 	*out_bytes = 0;
 	if (r == 0)
-		r = store_collect_wait(e->store, PATIENCE_MS, &collected, err);
+		r = store_collect_wait(e->store, PATIENCE_MS, NULL, &collected, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < collected.diff_ids.n; i++)
@@ -202,7 +202,8 @@ static int forget_rest(struct engine *e, uint64_t *bytes, struct error *err)
 
 static int prune_entries(struct engine *e, const struct engine_cache_prune *how,
 			 struct store_entry_list *list, bool *gone,
-			 struct engine_cache_pruned *out, struct error *err)
+			 struct engine_cache_pruned *out, struct strlist *sources,
+			 struct error *err)
 {
 	struct store_prune policy = {.all = how->all,
 				     .used_before_ns = how->before_ns,
@@ -213,7 +214,7 @@ static int prune_entries(struct engine *e, const struct engine_cache_prune *how,
 	if (r < 0)
 		return r;
 	store_entry_choose(list, &policy, gone);
-	if ((r = store_entry_forget(e->store, list, gone, &out->bytes, err)) < 0)
+	if ((r = store_entry_forget(e->store, list, gone, &out->bytes, sources, err)) < 0)
 		return r;
 	if (!how->all || policy.has_ceiling || how->before_ns || how->wanted)
 		return 0;
@@ -225,6 +226,7 @@ int engine_builder_prune(struct engine *e, const struct engine_cache_prune *how,
 {
 	AUTO(store_entry_list) struct store_entry_list list = {0};
 	AUTO(store_collected) struct store_collected collected = {0};
+	AUTO(strlist) struct strlist sources = STRLIST_INIT;
 	AUTO(free) bool *gone = NULL;
 	int r = store_entry_list(e->store, &list, err);
 
@@ -232,7 +234,7 @@ int engine_builder_prune(struct engine *e, const struct engine_cache_prune *how,
 	if (r < 0)
 		return r;
 	gone = mem_zalloc(list.n + 1);
-	if ((r = prune_entries(e, how, &list, gone, out, err)) < 0)
+	if ((r = prune_entries(e, how, &list, gone, out, &sources, err)) < 0)
 		return r;
 	for (size_t i = 0; i < list.n; i++) {
 		if (!gone[i])
@@ -240,7 +242,7 @@ int engine_builder_prune(struct engine *e, const struct engine_cache_prune *how,
 		*vec_push(&out->entries) = list.items[i];
 		list.items[i] = (struct store_entry){0};
 	}
-	r = store_collect_wait(e->store, PATIENCE_MS, &collected, err);
+	r = store_collect_wait(e->store, PATIENCE_MS, &sources, &collected, err);
 	out->bytes += collected.bytes;
 	out->busy = collected.busy;
 	return r;

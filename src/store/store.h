@@ -350,10 +350,11 @@ struct store_collected {
  * Removes layers and blobs that no image, step record, container or lease
  * uses.  Another command that holds the store (most are short; long ones
  * rest: store_rest()) is waited for up to @patience_ms; then nothing is done,
- * 0 returned and out->busy set.
+ * 0 returned and out->busy set.  @sources (may be NULL): "http/x" below cache/,
+ * removed as well.
  */
-int store_collect_wait(struct store *s, unsigned patience_ms, struct store_collected *out,
-		       struct error *err);
+int store_collect_wait(struct store *s, unsigned patience_ms, const struct strlist *sources,
+		       struct store_collected *out, struct error *err);
 /* Without waiting. */
 int store_collect(struct store *s, struct store_collected *out, struct error *err);
 void store_collected_clear(struct store_collected *c);
@@ -382,6 +383,7 @@ enum store_entry_kind {
 	STORE_ENTRY_STEP = 1, /* a step record and the layer that it gives */
 	STORE_ENTRY_MOUNT,    /* what RUN --mount=type=cache keeps */
 	STORE_ENTRY_FILE,     /* below cache/: an index of a context, a compiled filter */
+	STORE_ENTRY_SOURCE,   /* below a directory of cache/: a download, a checkout */
 };
 
 /* One thing of the build cache: what it costs to keep it and to make it again. */
@@ -389,7 +391,7 @@ struct store_entry {
 	enum store_entry_kind kind;
 	struct digest key;
 	struct digest diff_id; /* of the layer; of others: made of .name */
-	char *name;	       /* of a mount's directory, or of the file; owned */
+	char *name;	       /* of a mount's directory, or below cache/; owned */
 	int64_t created_ns;
 	int64_t used_ns; /* to within a minute */
 	int64_t duration_ns;
@@ -429,11 +431,12 @@ uint64_t store_entry_bytes(const struct store_entry_list *l);
 void store_entry_choose(const struct store_entry_list *l, const struct store_prune *how,
 			bool *gone);
 /*
- * Forgets the records that @gone marks, and removes the mounts; the bytes of
- * layers go with store_collect(), those of mounts are added to @out_bytes.
+ * Forgets the records that @gone marks, and removes the mounts and files; the
+ * bytes of layers and sources go with store_collect_wait() (which is told of the latter
+ * by @out_sources), the others are added to @out_bytes.
  */
 int store_entry_forget(struct store *s, const struct store_entry_list *l, const bool *gone,
-		       uint64_t *out_bytes, struct error *err);
+		       uint64_t *out_bytes, struct strlist *out_sources, struct error *err);
 
 /* ---- upkeep: the disk ---- */
 

@@ -185,8 +185,11 @@ static int check_leftovers(struct check *c, enum store_place place, const char *
 
 	/* read after the directory: who rests has noted a thing before making it */
 	if (r == 0)
-		r = store_leased(c->s, place == STORE_LAYERS ? "layer" : "container", &held,
-				 err);
+		r = store_leased(c->s,
+				 place == STORE_LAYERS	     ? "layer"
+				 : place == STORE_CONTAINERS ? "container"
+							     : "cachemount",
+				 &held, err);
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		const char *name = list.items[i].name;
 

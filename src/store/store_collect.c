@@ -138,14 +138,44 @@ static bool get_alone(struct store *s, unsigned patience_ms)
 	}
 }
 
-int store_collect_wait(struct store *s, unsigned patience_ms, struct store_collected *out,
-		       struct error *err)
+/* Nobody holds them: whoever uses them has the store. */
+static int remove_sources(struct store *s, const struct strlist *sources,
+			  struct store_collected *out, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; sources && r == 0 && i < sources->n; i++) {
+		const char *slash = strchr(sources->items[i], '/');
+		AUTO(free) char *place = NULL;
+		AUTO(fd) int dir = -1;
+		uint64_t bytes;
+
+		if (!slash)
+			continue;
+		place = mem_strndup(sources->items[i], (size_t)(slash - sources->items[i]));
+		dir = openat(s->dirs[STORE_CACHE], place,
+			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (dir < 0)
+			continue;
+		r = disk_usage(dir, slash + 1, &bytes, err);
+		if (r == 0)
+			r = root_remove(dir, slash + 1, err);
+		if (r == 0)
+			out->bytes += bytes;
+	}
+	return r;
+}
+
+int store_collect_wait(struct store *s, unsigned patience_ms, const struct strlist *sources,
+		       struct store_collected *out, struct error *err)
 {
 	int r = 0;
 
 	*out = (struct store_collected){0};
 	if (get_alone(s, patience_ms)) {
 		r = collect(s, out, err);
+		if (r == 0)
+			r = remove_sources(s, sources, out, err);
 	} else {
 		log_debug("store", "other commands are at work: nothing collected");
 		out->busy = true;
@@ -157,7 +187,7 @@ int store_collect_wait(struct store *s, unsigned patience_ms, struct store_colle
 
 int store_collect(struct store *s, struct store_collected *out, struct error *err)
 {
-	return store_collect_wait(s, 0, out, err);
+	return store_collect_wait(s, 0, NULL, out, err);
 }
 
 void store_collected_clear(struct store_collected *c)

@@ -16,9 +16,9 @@
 
 /*
  * How long it takes to fill a cache mount again is not known.  Most hold
- * downloads: taken to come at 10 MB/s.
+ * downloads: taken to come at 10 MB/s, as sources are.
  */
-#define MOUNT_NS_A_BYTE 100
+#define FETCH_NS_A_BYTE 100
 
 static int add_mounts(struct store *s, struct store_entry_list *out, struct error *err)
 {
@@ -38,33 +38,79 @@ static int add_mounts(struct store *s, struct store_entry_list *out, struct erro
 		e->busy = mount->in_use;
 		e->title = mem_printf("cached mount %s", mount->id);
 		r = disk_usage(s->dirs[STORE_CACHE_MOUNTS], e->name, &e->disk, err);
-		e->duration_ns = (int64_t)(e->disk * MOUNT_NS_A_BYTE);
+		e->duration_ns = (int64_t)(e->disk * FETCH_NS_A_BYTE);
 	}
 	return r;
 }
 
-/* Files that were made for speed alone. */
+/* @name TAKEN; what is below cache/ is known by the time of its last change only. */
+static int add_file(struct store *s, enum store_entry_kind kind, char *name,
+		    const struct stat *st, struct store_entry_list *out, struct error *err)
+{
+	struct store_entry *e = vec_push(out);
+	AUTO(free) char *place = mem_strdup(name);
+	char *slash = strchr(place, '/');
+	AUTO(fd) int dir = -1;
+	int r;
+
+	e->kind = kind;
+	e->name = name;
+	digest_of(name, strlen(name), &e->diff_id);
+	e->key = e->diff_id;
+	e->used_ns = st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec;
+	e->created_ns = e->used_ns;
+	e->title = mem_printf("%s%s", slash ? "" : "[internal] ", name);
+	if (!slash) {
+		e->disk = disk_of_file(s->dirs[STORE_CACHE], name);
+		return 0;
+	}
+	*slash = 0;
+	dir = openat(s->dirs[STORE_CACHE], place,
+		     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return error_sys(err, "cannot open cache/%s", place);
+	r = disk_usage(dir, slash + 1, &e->disk, err);
+	e->duration_ns = (int64_t)(e->disk * FETCH_NS_A_BYTE);
+	return r;
+}
+
+/* What was brought from elsewhere: one entry for each thing below cache/http, cache/git. */
+static int add_sources(struct store *s, const char *place, struct store_entry_list *out,
+		       struct error *err)
+{
+	AUTO(dir_list) struct dir_list list = {0};
+	AUTO(fd)
+	int dir = openat(s->dirs[STORE_CACHE], place,
+			 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = dir < 0 ? 0 : dir_list_read(dir, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		struct stat st;
+
+		if (fstatat(dir, list.items[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		r = add_file(s, STORE_ENTRY_SOURCE,
+			     mem_printf("%s/%s", place, list.items[i].name), &st, out, err);
+	}
+	return r;
+}
+
+/* Files that were made for speed alone, and sources. */
 static int add_files(struct store *s, struct store_entry_list *out, struct error *err)
 {
 	AUTO(dir_list) struct dir_list list = {0};
 	int dir = s->dirs[STORE_CACHE], r = dir_list_read(dir, &list, err);
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		struct store_entry *e;
+		const char *name = list.items[i].name;
 		struct stat st;
 
-		if (fstatat(dir, list.items[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
+		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		e = vec_push(out);
-		e->kind = STORE_ENTRY_FILE;
-		e->name = mem_strdup(list.items[i].name);
-		digest_of(e->name, strlen(e->name), &e->diff_id);
-		e->key = e->diff_id;
-		e->used_ns = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
-		e->created_ns = e->used_ns;
-		e->title = mem_printf("[internal] %s", e->name);
-		e->disk = disk_of_file(dir, e->name);
+		if (S_ISDIR(st.st_mode))
+			r = add_sources(s, name, out, err);
+		else if (S_ISREG(st.st_mode))
+			r = add_file(s, STORE_ENTRY_FILE, mem_strdup(name), &st, out, err);
 	}
 	return r;
 }
@@ -273,7 +319,7 @@ static int forget_steps(struct store *s, const struct store_entry_list *l, const
 }
 
 int store_entry_forget(struct store *s, const struct store_entry_list *l, const bool *gone,
-		       uint64_t *out_bytes, struct error *err)
+		       uint64_t *out_bytes, struct strlist *out_sources, struct error *err)
 {
 	int r = store_begin(s, false, err);
 
@@ -285,7 +331,9 @@ int store_entry_forget(struct store *s, const struct store_entry_list *l, const 
 	}
 	r = store_commit(s, err);
 	for (size_t i = 0; r == 0 && i < l->n; i++)
-		if (gone[i] && l->items[i].kind != STORE_ENTRY_STEP)
+		if (gone[i] && l->items[i].kind == STORE_ENTRY_SOURCE)
+			strlist_add(out_sources, l->items[i].name);
+		else if (gone[i] && l->items[i].kind != STORE_ENTRY_STEP)
 			r = remove_bytes(s, &l->items[i], out_bytes, err);
 	return r;
 }
