@@ -293,3 +293,20 @@ Are you sure you want to continue? [y/N] "
 	[ "$(disk)" -lt 400000 ]
 	store_is_clean
 }
+
+@test "downloads and checkouts are entries like others" {
+	mkdir -p "$STAVE_ROOT"/cache/{http,git/c0ffee/tree}
+	head -c 700000 /dev/urandom >"$STAVE_ROOT/cache/http/body-1"
+	head -c 900000 /dev/urandom >"$STAVE_ROOT/cache/git/c0ffee/tree/file"
+	is "$(df_bytes total)" "$(disk)"
+	run stave builder du --filter type=source.http --format '{{.Description}}'
+	is "$output" http/body-1
+	run stave builder prune -f --max-used-space 1mb
+	has "$output" "Total:	7"
+	[ "$(cache_bytes)" -le 1048576 ]
+	run stave builder prune -af --filter type=source.git.checkout
+	has "$output" "Total:	9"
+	[ ! -e "$STAVE_ROOT/cache/git/c0ffee" ]
+	is "$(df_bytes total)" "$(disk)"
+	store_is_clean
+}
