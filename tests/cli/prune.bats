@@ -298,6 +298,7 @@ Are you sure you want to continue? [y/N] "
 	mkdir -p "$STAVE_ROOT"/cache/{http,git/c0ffee/tree}
 	head -c 700000 /dev/urandom >"$STAVE_ROOT/cache/http/body-1"
 	head -c 900000 /dev/urandom >"$STAVE_ROOT/cache/git/c0ffee/tree/file"
+	touch -d '1 hour ago' "$STAVE_ROOT/cache/http/body-1"
 	is "$(df_bytes total)" "$(disk)"
 	run stave builder du --filter type=source.http --format '{{.Description}}'
 	is "$output" http/body-1
