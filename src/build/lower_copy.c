@@ -88,9 +88,6 @@ static int copy_sources(struct graph *g, struct stage_state *st, const struct in
 		if (!c->has_from && (remote_is_http(word) || remote_is_git(word)) &&
 		    (r = copy_remote(g, i, c, err)) < 0)
 			return r;
-		if (!*word && !g->checking)
-			return error_set(err, ERR_INVALID, "a source of %s is empty",
-					 instruction_name(i->kind));
 	}
 	return 0;
 }

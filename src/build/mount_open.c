@@ -69,7 +69,8 @@ static int memory_tree(uint64_t size, int *out, struct error *err)
 	char bytes[24];
 
 	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)size);
-	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "mode", "1777", 0) < 0 ||
+	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", "tmpfs", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "mode", "1777", 0) < 0 ||
 	    (size && fsconfig(context, FSCONFIG_SET_STRING, "size", bytes, 0) < 0) ||
 	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
 	    (*out = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID)) < 0)

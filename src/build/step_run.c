@@ -88,6 +88,9 @@ static int run_container(struct job *j, struct container *c, struct mount_set *s
 	    (r = mount_points_make(&points, c->root, j->fs, set, err)) < 0 ||
 	    (r = mounts_bind(set, c->binds, &c->n_binds, err)) < 0)
 		return r;
+	/* a mount on /dev/shm or the like is instead of what is always there */
+	for (size_t i = 0; i < c->n_binds; i++)
+		runtime_spec_remove_mount(&c->spec, c->binds[i].destination);
 	r = execute(j, c, &code, err);
 	if (r < 0 && j->shell && is_about_command(err))
 		step_shell(j, set, err);

@@ -634,3 +634,12 @@ build_typing() {
 	ended 1
 	has "$output" "exit code: 1"
 }
+
+@test "tmpfs on /dev/shm is instead of the one that is always there" {
+	dockerfile <<-'E'
+		FROM busybox
+		RUN --mount=type=tmpfs,target=/dev/shm,size=1m mount | grep -c " /dev/shm " >/n
+	E
+	build
+	is "$(in_t cat /n)" 1
+}

@@ -61,6 +61,7 @@ DOCKERFILES = {
                          "COPY --chmod=4750 --chown=5:6 a /p3/sub/a\nCOPY --chmod=u+x a /p4/sub/a\n"
                          "COPY --chmod=700 d /p5/sub/d/\nCOPY --chmod=777 d /p6\nCOPY --chmod=666 a b /p7/x/\n",
     "run-environment": "ARG A\nARG B=\nENV C= D=4\nARG D=5\nRUN env | sort >/e\nUSER app\nRUN env | sort >/tmp/e\n",
+    "copy-empty-source": "COPY $empty /x\nCOPY a $empty /z/\n",
     "copy-odd-name": "COPY [[]odd] /o\nCOPY ?.txt /t/\nCOPY [xy].txt /u/\n",
     "copy-link-option": "RUN mkdir -p /real && ln -s real /via\nCOPY --link a /one/two\nCOPY --link d /three/\n",
     "copy-heredoc": 'COPY <<f1 <<"f2" /docs/\nhome is $PATH\nf1\nraw $PATH\nf2\nCOPY <<-x /y\n\ttabbed\nx\n'
