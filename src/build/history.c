@@ -304,9 +304,25 @@ static void put_vertex(struct buf *b, const struct vertex *v)
 	buf_addch(b, '}');
 }
 
+char *history_place(const char *text)
+{
+	const char *scheme = strstr(text, "://");
+	const char *host = scheme ? scheme + 3 : text;
+	size_t len = strcspn(host, "/?#");
+	const char *at = NULL;
+
+	for (size_t i = 0; i < len; i++)
+		if (host[i] == '@')
+			at = host + i;
+	if (!scheme || !at)
+		return mem_strdup(text);
+	return mem_printf("%.*s%s", (int)(host - text), text, at + 1);
+}
+
 /* What is built, whatever its target: the same name means "the same thing again". */
 static void identity_of(const struct graph *g, char out[17])
 {
+	AUTO(free) char *place = history_place(g->o->context_label ? g->o->context_label : "");
 	AUTO(buf) struct buf platform = BUF_INIT;
 	char hex[DIGEST_HEX_SIZE];
 	struct hasher h;
@@ -314,7 +330,7 @@ static void identity_of(const struct graph *g, char out[17])
 
 	platform_format(&g->platform, &platform);
 	hasher_init(&h);
-	hasher_add_string(&h, g->o->context_label);
+	hasher_add_string(&h, place);
 	hasher_add_string(&h, g->o->dockerfile_name);
 	hasher_add_string(&h, buf_str(&platform));
 	hasher_end(&h, &d);
@@ -325,6 +341,7 @@ static void identity_of(const struct graph *g, char out[17])
 static void put_build(struct build_history *h, const struct graph *g,
 		      const struct digest *image, const struct error *err, struct buf *b)
 {
+	AUTO(free) char *place = history_place(g->o->context_label ? g->o->context_label : "");
 	AUTO(buf) struct buf platform = BUF_INIT;
 	const struct build_options *o = g->o;
 
@@ -334,7 +351,7 @@ static void put_build(struct build_history *h, const struct graph *g,
 	put_number(b, "started", h->started_ns);
 	put_number(b, "duration", clock_now_ns() - h->started_ns);
 	put_text(b, "dockerfile", o->dockerfile_name);
-	put_text(b, "context", o->context_label);
+	put_text(b, "context", place);
 	put_text(b, "target", o->target);
 	put_text(b, "platform", buf_str(&platform));
 	put_text(b, "status",

@@ -43,6 +43,9 @@ void history_log_end(struct vertex *v);
 void history_save(struct build_history *h, const struct graph *g, const struct digest *image,
 		  const struct error *err);
 
+/* A path or URL as it is remembered: without the user and password. New string. */
+char *history_place(const char *text);
+
 /* ---- reading ---- */
 
 #define HISTORY_ID_SIZE 14

@@ -156,12 +156,37 @@ static void test_find(void **state)
 	assert_int_equal(find_step(record, "12", &at, NULL), 0);
 }
 
+/* ---- places ---- */
+
+static void test_place(void **state)
+{
+	static const char *const cases[][2] = {
+		{"/home/me/src", "/home/me/src"},
+		{"/home/a@b:c/src", "/home/a@b:c/src"},
+		{"https://example.com/a@b.git#main", "https://example.com/a@b.git#main"},
+		{"https://me:word@example.com/a.git", "https://example.com/a.git"},
+		{"https://token@example.com", "https://example.com"},
+		{"https://me:w@rd@example.com?x=1", "https://example.com?x=1"},
+		{"git@example.com:a/b.git", "git@example.com:a/b.git"},
+		{"://", "://"},
+		{"", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(free) char *place = history_place(cases[i][0]);
+
+		assert_string_equal(place, cases[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_redact),
 		cmocka_unit_test(test_match),
 		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
