@@ -48,7 +48,10 @@ bool parse_i64(const char *s, int64_t *out)
 	return true;
 }
 
-/* Digits with an optional fraction, scaled by @unit; stops at the first other character. */
+/*
+ * Digits with an optional fraction, on at least one side of the point, scaled
+ * by @unit; stops at the first other character.
+ */
 static bool parse_scaled(const char **s, uint64_t unit, uint64_t *out)
 {
 	uint64_t whole = 0, part = 0, scale = 1;
@@ -58,7 +61,7 @@ static bool parse_scaled(const char **s, uint64_t unit, uint64_t *out)
 		if (__builtin_mul_overflow(whole, 10, &whole) ||
 		    __builtin_add_overflow(whole, (uint64_t)(**s - '0'), &whole))
 			return false;
-	if (*s == start)
+	if (*s == start && !((*s)[0] == '.' && (*s)[1] >= '0' && (*s)[1] <= '9'))
 		return false;
 	if (**s == '.') {
 		for ((*s)++; **s >= '0' && **s <= '9'; (*s)++)
@@ -111,9 +114,9 @@ static bool duration_unit(const char **s, uint64_t *out)
 	static const struct {
 		const char *name;
 		uint64_t ns;
-	} units[] = {{"ns", 1},		  {"us", 1000},	     {"\xc2\xb5s", 1000},
-		     {"ms", 1000000},	  {"s", 1000000000}, {"m", 60000000000},
-		     {"h", 3600000000000}};
+	} units[] = {{"ns", 1},		  {"us", 1000},	       {"\xc2\xb5s", 1000},
+		     {"\xce\xbcs", 1000}, {"ms", 1000000},     {"s", 1000000000},
+		     {"m", 60000000000},  {"h", 3600000000000}};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (str_starts(*s, units[i].name)) {

@@ -75,11 +75,11 @@ static void add_instruction(struct search *s, unsigned from, const struct instru
 
 static void add_stage(struct search *s, const struct stage *stage)
 {
-	const struct stage *base = dockerfile_stage(s->file, stage->base);
+	const struct stage *base = dockerfile_stage_above(s->file, stage->base, stage->index);
 
-	/* FROM knows the stages above it only, and no numbers */
-	if (base && base->name && base->index < stage->index)
-		add(s, stage->index, stage->base, stage->from);
+	if (base)
+		*vec_push(&s->of[stage->index]) =
+			(struct edge){base->index, stage->from, mem_strdup(stage->base)};
 	for (size_t k = 0; k < stage->instructions.n; k++)
 		add_instruction(s, stage->index, stage->instructions.items[k]);
 }

@@ -87,7 +87,7 @@ int start_from_stage(struct graph *g, struct stage_state *st, unsigned index, st
 	strlist_addall(&st->unset_args, &from->unset_args);
 	strlist_addall(&st->arg_names, &from->arg_names);
 	st->last = from->last;
-	if (!st->stage->platform) {
+	if (str_empty(st->stage->platform)) {
 		platform_clear(&st->platform);
 		platform_copy(&from->platform, &st->platform);
 	}
@@ -121,7 +121,7 @@ static int choose_platform(struct graph *g, struct stage_state *st, struct error
 	AUTO(buf) struct buf text = BUF_INIT;
 	int r;
 
-	if (!st->stage->platform) {
+	if (str_empty(st->stage->platform)) {
 		platform_copy(&g->platform, &st->platform);
 		return 0;
 	}
@@ -148,11 +148,11 @@ static int start_stage(struct graph *g, struct stage_state *st, struct error *er
 		error_hint(err, "give its ARG a default before FROM, or pass --build-arg");
 		return -ERR_INVALID;
 	}
-	named = dockerfile_stage(g->file, buf_str(&base));
+	named = dockerfile_stage_above(g->file, buf_str(&base), st->stage->index);
 	context = from_context(g, buf_str(&base));
 	if (str_eq(buf_str(&base), REFERENCE_SCRATCH))
 		start_from_scratch(st);
-	else if (named && named->name && named->index < st->stage->index)
+	else if (named)
 		r = start_from_stage(g, st, named->index, err);
 	else if (context)
 		r = from_start(g, st, context, err);

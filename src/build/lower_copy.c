@@ -8,6 +8,7 @@
 #include "base/root.h"
 #include "build/check.h"
 #include "build/lower.h"
+#include "build/plan.h"
 
 #include "base/banned.h"
 
@@ -92,21 +93,15 @@ static int copy_sources(struct graph *g, struct stage_state *st, const struct in
 	return 0;
 }
 
-static int copy_exclude(struct graph *g, struct stage_state *st, const struct instruction *i,
-			struct copy_spec *c, struct error *err)
+static int copy_exclude(const struct instruction *i, struct copy_spec *c, struct error *err)
 {
-	AUTO(strlist) struct strlist patterns = STRLIST_INIT;
 	int r = 0;
 
-	instruction_flag_all(i, "exclude", &patterns);
-	for (size_t n = 0; r == 0 && n < patterns.n; n++) {
+	instruction_flag_all(i, "exclude", &c->exclude);
+	for (size_t n = 0; r == 0 && n < c->exclude.n; n++) {
 		AUTO(ignore) struct ignore *check = NULL;
-		char *pattern = NULL;
+		const char *pattern = c->exclude.items[n];
 
-		r = scope_expand_new(g, st, i, patterns.items[n], &pattern, err);
-		if (r < 0)
-			break;
-		strlist_take(&c->exclude, pattern);
 		if (!*pattern)
 			continue;
 		r = ignore_parse("", 0, "--exclude", &check, err);
@@ -128,6 +123,10 @@ static int copy_flags(struct graph *g, struct stage_state *st, const struct inst
 		r = scope_expand_new(g, st, i, chown, &c->chown, err);
 	if (r == 0 && chmod)
 		r = scope_expand_new(g, st, i, chmod, &c->chmod, err);
+	if (r == 0 && !str_empty(c->chmod) && (r = plan_check_chmod(c->chmod, err)) < 0)
+		instruction_error_at(i, g->file->name, "--chmod", err);
+	if (r < 0)
+		return r;
 	if (checksum && i->n_args != 2)
 		return error_set(err, ERR_INVALID,
 				 "checksum can't be specified for multiple sources");
@@ -142,7 +141,7 @@ static int copy_flags(struct graph *g, struct stage_state *st, const struct inst
 	if (instruction_flag(i, "unpack"))
 		c->unpack = instruction_switch(i, "unpack") ? COPY_UNPACK_ALWAYS
 							    : COPY_UNPACK_NEVER;
-	return r < 0 ? r : copy_exclude(g, st, i, c, err);
+	return r < 0 ? r : copy_exclude(i, c, err);
 }
 
 /* "COPY --chown=1 /a /b", after expansion: what the history row says. */

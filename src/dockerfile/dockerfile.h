@@ -257,6 +257,13 @@ enum run_script instruction_run_script(const struct instruction *i, struct buf *
 /* The stage of that name (any case), or with that number as text; NULL if there is none. */
 const struct stage *dockerfile_stage(const struct dockerfile *d, const char *name_or_index);
 
+/*
+ * The stage that FROM means by @name in the stage with the number @before: the
+ * nearest one above of that name (any case), NULL if there is none.
+ */
+const struct stage *dockerfile_stage_above(const struct dockerfile *d, const char *name,
+					   unsigned before);
+
 /* Stable text of the tree, for tests and for `--print`-like output. */
 void dockerfile_print(const struct dockerfile *d, struct buf *out);
 
@@ -323,8 +330,8 @@ const char *nearest_name(const char *word, const char *const *names);
  *   ARG          key and default            EXPAND_WORD
  *   ENV, LABEL   keys and values            EXPAND_WORD; all with the environment before
  *                                           the instruction
- *   COPY, ADD    sources, destination, --chown, --chmod, --checksum, --exclude
- *                                           EXPAND_WORD, --from is not expanded
+ *   COPY, ADD    sources, destination, --chown, --chmod, --checksum
+ *                                           EXPAND_WORD; --exclude and --from never are
  *                heredoc contents           EXPAND_HEREDOC if .expand
  *   RUN          --mount values             EXPAND_WORD, see dockerfile_parse_mount();
  *                                           the command never is

@@ -112,6 +112,8 @@ enum {
 };
 /* As dockerfile_expand_split() where no variable is set, and "$V" stays as it is written. */
 int expand_raw_words(const char *text, unsigned keep, struct strlist *out, struct error *err);
+/* Appends the value of @word where no variable is set; false if it is none. */
+bool expand_nothing(const char *word, char escape, struct buf *out);
 
 /* heredoc.c */
 

@@ -477,6 +477,13 @@ static const char *find_nothing(void *data, const char *name, size_t len)
 	return NULL;
 }
 
+bool expand_nothing(const char *word, char escape, struct buf *out)
+{
+	const struct expansion x = {.escape = escape, .lookup = find_nothing};
+
+	return dockerfile_expand(word, EXPAND_WORD, &x, out, NULL) == 0;
+}
+
 int expand_raw_words(const char *text, unsigned keep, struct strlist *out, struct error *err)
 {
 	static const struct expansion x = {.lookup = find_nothing};

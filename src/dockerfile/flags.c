@@ -224,6 +224,21 @@ static bool ignores_flags(enum instruction_kind kind, const char *rest)
 		(!rest[4] || word_space(rest[4])));
 }
 
+/* --from is no word: what would change by expansion is refused. */
+static int check_from(struct parser *p, const struct instruction *i, const char *at,
+		      const struct instruction_flag *f, struct error *err)
+{
+	AUTO(buf) struct buf value = BUF_INIT;
+
+	if (!str_eq(f->name, "from") ||
+	    (expand_nothing(f->value, p->escape, &value) && str_eq(buf_str(&value), f->value)))
+		return 0;
+	parser_fail_in(p, i, at, err, "variable expansion is not supported for --from");
+	error_hint(err, "define a new stage with FROM, which takes ARGs from above the first "
+			"stage, and copy from that");
+	return -ERR_INVALID;
+}
+
 static int add_flags(struct parser *p, const struct instruction *i,
 		     const struct flag_words *words, struct flag_list *l, struct error *err)
 {
@@ -232,7 +247,9 @@ static int add_flags(struct parser *p, const struct instruction *i,
 
 		if (add_flag(p, i, w, l, err) < 0 ||
 		    (i->kind == INSTRUCTION_RUN &&
-		     check_run_flag(p, i, w->at, &l->items[l->n - 1], err) < 0))
+		     check_run_flag(p, i, w->at, &l->items[l->n - 1], err) < 0) ||
+		    (i->kind == INSTRUCTION_COPY &&
+		     check_from(p, i, w->at, &l->items[l->n - 1], err) < 0))
 			return -ERR_INVALID;
 	}
 	return 0;

@@ -591,3 +591,12 @@ const struct stage *dockerfile_stage(const struct dockerfile *d, const char *nam
 	}
 	return NULL;
 }
+
+const struct stage *dockerfile_stage_above(const struct dockerfile *d, const char *name,
+					   unsigned before)
+{
+	for (size_t k = before; k-- > 0;)
+		if (d->stages[k].name && str_ieq(d->stages[k].name, name))
+			return &d->stages[k];
+	return NULL;
+}

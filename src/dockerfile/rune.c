@@ -22,7 +22,9 @@ size_t rune_at(const char *s, uint32_t *out)
 		}
 		*out = *out << 6 | (u[k] & 0x3f);
 	}
-	if (n && u[0] < 0xf5)
+	/* neither too long for their code point, nor half of a pair, nor above U+10FFFF */
+	if (n == 2 || (n == 3 && *out >= 0x800 && (*out < 0xd800 || *out >= 0xe000)) ||
+	    (n == 4 && *out >= 0x10000 && *out <= 0x10ffff))
 		return n;
 	/* No code point has this number, so that it equals itself only. */
 	*out = 0x110000u + u[0];
@@ -34,11 +36,7 @@ size_t rune_valid(const char *s)
 	uint32_t c;
 	size_t n = rune_at(s, &c);
 
-	/* neither too long for their code point nor half of a pair */
-	if ((n == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) ||
-	    (n == 4 && (c < 0x10000 || c > 0x10ffff)) || c >= 0x110000)
-		return 0;
-	return n;
+	return c < 0x110000 ? n : 0;
 }
 
 void rune_put(struct buf *out, uint32_t c)
@@ -78,8 +76,7 @@ size_t rune_space(const char *s)
 		if (c < 0x2000 || c > 0x200a)
 			return 0;
 	}
-	/* not in more bytes than it needs */
-	return n == (c < 0x800 ? 2u : 3u) ? n : 0;
+	return n;
 }
 
 bool rune_is_letter(uint32_t c)

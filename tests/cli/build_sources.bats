@@ -78,7 +78,7 @@ all_of_t() { in_t sh -c 'cd /x && find . ! -name . | sort | tr "\n" " "'; }
 	is "$(in_t tail -n 1 /y/a.c)" more
 }
 
-@test "--exclude: variables, and patterns that are none" {
+@test "--exclude: taken as it is written, and patterns that are none" {
 	sources
 	dockerfile <<-'END'
 	FROM busybox
@@ -86,7 +86,7 @@ all_of_t() { in_t sh -c 'cd /x && find . ! -name . | sort | tr "\n" " "'; }
 	COPY --exclude=$what --exclude= --exclude=/sub src /x/
 	END
 	build
-	is "$(in_t ls /x | tr '\n' ' ')" "a.h empty node_modules sub "
+	is "$(in_t ls /x | tr '\n' ' ')" "a.c a.h empty node_modules sub "
 	printf 'FROM busybox\nCOPY --exclude=[ src /x/\n' >"$ctx/Dockerfile"
 	run stave build -q "$ctx"
 	ended 1

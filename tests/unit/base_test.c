@@ -80,6 +80,10 @@ static void test_durations(void **state)
 		{"", false, 0, NULL},
 		{"5", false, 0, NULL},
 		{"5x", false, 0, NULL},
+		{".5s", true, 500000000, "500ms"},
+		{"1.s", true, 1000000000, "1s"},
+		{".s", false, 0, NULL},
+		{"2\xce\xbcs", true, 2000, "2\xc2\xb5s"},
 		{"s", false, 0, NULL},
 		{"9999999999h", false, 0, NULL},
 	};

@@ -14,11 +14,21 @@
 #include "base/banned.h"
 
 static const char *const environment[][2] = {
-	{"V", "foobar"},      {"E", ""},       {"P", "a/b/c.tar.gz"},
-	{"S", "x y"},	      {"ST", "a*b"},   {"HP", "/usr/local/bin"},
-	{"N", "two\nlines"},  {"Ü", "umlaut"}, {"DOLLAR", "$V"},
-	{"MONEY", "$$"},      {"STAR", "*\\"}, {"STX", "b*"},
-	{"Q", "it's \"so\""}, {"U8", "äöü"},
+	{"V", "foobar"},
+	{"E", ""},
+	{"P", "a/b/c.tar.gz"},
+	{"S", "x y"},
+	{"ST", "a*b"},
+	{"HP", "/usr/local/bin"},
+	{"N", "two\nlines"},
+	{"Ü", "umlaut"},
+	{"DOLLAR", "$V"},
+	{"MONEY", "$$"},
+	{"STAR", "*\\"},
+	{"STX", "b*"},
+	{"LONG", "a\xe0\x80\x80x\xed\xa0\x80"},
+	{"Q", "it's \"so\""},
+	{"U8", "äöü"},
 };
 
 struct watch {
@@ -52,6 +62,7 @@ struct row {
 static const struct row words[] = {
 	{"", "", NULL},
 	{"plain", "plain", NULL},
+	{"${LONG//x/y}", "a\xe0\x80\x80y\xed\xa0\x80", NULL},
 	{"${V//o/[\\$0]}", "f[\\o][\\o]bar", NULL},
 	{"${V//o/\\$$}", "f\\$\\$bar", NULL},
 	{"${V//o/$DOLLAR}", "fbar", NULL},
