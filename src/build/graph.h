@@ -93,7 +93,7 @@ struct tree;
 struct source_spec {
 	enum source_kind kind;
 	const struct build_context *context; /* DIRECTORY; borrowed */
-	char *url;			     /* HTTP */
+	char *url;			     /* HTTP, GIT: as written, secrets too */
 	bool has_want;
 	struct digest want; /* --checksum */
 	struct remote_git git;

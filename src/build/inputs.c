@@ -209,9 +209,13 @@ static void add_run(struct inputs *in, const struct graph *g, const struct verte
 static void add_copy(struct inputs *in, const struct vertex *v, const struct digest *content)
 {
 	const struct copy_spec *c = &v->copy;
-	AUTO(free) char *sources = strlist_join(&c->sources, " ");
+	AUTO(strlist) struct strlist shown = STRLIST_INIT;
+	AUTO(free) char *sources = NULL;
 	AUTO(free) char *from = c->from_name ? mem_printf("--from=%s", c->from_name) : NULL;
 
+	for (size_t i = 0; i < c->sources.n; i++)
+		strlist_take(&shown, remote_redact(c->sources.items[i]));
+	sources = strlist_join(&shown, " ");
 	inputs_fact(in, "sources", sources);
 	inputs_fact(in, "destination", c->dest);
 	inputs_fact(in, "--chown", c->chown);

@@ -158,8 +158,11 @@ static char *copy_text(const struct instruction *i, const struct copy_spec *c, c
 		buf_printf(&text, " --chmod=%s", c->chmod);
 	if (c->checksum)
 		buf_printf(&text, " --checksum=%s", c->checksum);
-	for (size_t n = 0; n < c->sources.n; n++)
-		buf_printf(&text, " %s", c->sources.items[n]);
+	for (size_t n = 0; n < c->sources.n; n++) {
+		AUTO(free) char *shown = remote_redact(c->sources.items[n]);
+
+		buf_printf(&text, " %s", shown);
+	}
 	for (size_t n = 0; n < c->n_files; n++)
 		buf_printf(&text, " <<%s", c->files[n].name);
 	buf_printf(&text, " %s", dest);

@@ -18,7 +18,7 @@ static struct vertex *find(struct graph *g, const char *text, const char *checks
 		struct vertex *v = g->items[i];
 		char want[DIGEST_TEXT_SIZE];
 
-		if (v->kind != VERTEX_SOURCE || !str_eq(v->text, text))
+		if (v->kind != VERTEX_SOURCE || !str_eq(v->source.url, text))
 			continue;
 		if (v->source.kind == SOURCE_HTTP &&
 		    str_eq(v->source.has_want ? digest_text(&v->source.want, want) : NULL,
@@ -37,7 +37,6 @@ static int set_http(struct source_spec *s, const char *url, const char *checksum
 	char *name = remote_file_name(url);
 
 	s->kind = SOURCE_HTTP;
-	s->url = mem_strdup(url);
 	s->file.name = *name ? name : mem_strdup(UNNAMED);
 	if (!*name)
 		free(name);
@@ -70,7 +69,8 @@ int lower_remote(struct graph *g, const char *text, const char *checksum, bool k
 	if (v)
 		return 0;
 	v = graph_add(g, VERTEX_SOURCE, NULL);
-	v->text = mem_strdup(text);
+	v->text = remote_redact(text);
+	v->source.url = mem_strdup(text);
 	*out = v;
 	if (remote_is_git(text))
 		return set_git(&v->source, text, checksum, keep_git_dir, err);

@@ -44,26 +44,27 @@ static int open_http(struct engine *e, const char *text, struct engine_context *
 	    (r = layer_is_archive(fd, &is_archive, err)) < 0)
 		return r;
 	if (is_archive)
-		return engine_context_unpack(e, fd, text, out, err);
+		return engine_context_unpack(e, fd, out->name, out, err);
 	out->dockerfile_name = mem_strdup("Dockerfile");
 	r = io_read_all(fd, LIMIT_DOCKERFILE_BYTES, &out->dockerfile, err);
-	return r < 0 ? error_wrap(err, "%s", text) : 0;
+	return r < 0 ? error_wrap(err, "%s", out->name) : 0;
 }
 
 int engine_remote_open(struct engine *e, const char *text, const struct progress *p,
 		       struct engine_context *out, struct error *err)
 {
 	bool is_git = remote_is_git(text);
+	AUTO(free) char *shown = remote_redact(text);
 	AUTO(free)
 	char *title =
-		mem_printf("[internal] load %s %s", is_git ? "git source" : "remote", text);
+		mem_printf("[internal] load %s %s", is_git ? "git source" : "remote", shown);
 	struct progress_event ev = {.kind = PROGRESS_BEGIN, .task = ++e->tasks, .text = title};
 	int64_t started = clock_monotonic_ns();
 	AUTO(error) struct error why = ERROR_INIT;
 	int r = engine_need_store(e, err);
 
-	out->name = mem_strdup(text);
-	out->label = mem_strdup(text);
+	out->name = mem_strdup(shown);
+	out->label = mem_strdup(shown);
 	out->remote = true;
 	if (r < 0)
 		return r;

@@ -131,6 +131,7 @@ static void reason(const char *said, struct buf *out)
 {
 	AUTO(strlist) struct strlist lines = STRLIST_INIT;
 	const char *why = "git failed";
+	AUTO(free) char *shown = NULL;
 
 	strlist_split(&lines, said, '\n');
 	for (size_t i = 0; i < lines.n; i++) {
@@ -143,7 +144,8 @@ static void reason(const char *said, struct buf *out)
 		if (*line)
 			why = line;
 	}
-	buf_printf(out, "%.500s", why);
+	shown = remote_redact(why);
+	buf_printf(out, "%.500s", shown);
 }
 
 /* argv: NULL-terminated words behind "git".  Fails when git does. */
@@ -292,6 +294,16 @@ static int submodules(struct git *g, struct error *err)
 	return r < 0 ? error_wrap(err, "submodules") : 0;
 }
 
+/* What stays in ".git" goes into an image: no password may be in it. */
+static int forget_password(struct git *g, struct error *err)
+{
+	AUTO(free) char *shown = remote_redact(g->want->url);
+
+	if (!g->want->keep_git_dir || str_eq(shown, g->want->url))
+		return 0;
+	return GIT(g, NULL, err, "remote", "set-url", "origin", shown);
+}
+
 /* The work tree is what the commit says: no filters, no end-of-line conversion of ours. */
 static int checkout(struct git *g, struct error *err)
 {
@@ -357,7 +369,8 @@ static int make(struct git *g, struct error *err)
 	int64_t sec = 0;
 	int r = fetch(g, err);
 
-	if (r < 0 || (r = checkout(g, err)) < 0 || (r = commit_time(g, &sec, err)) < 0)
+	if (r < 0 || (r = checkout(g, err)) < 0 || (r = forget_password(g, err)) < 0 ||
+	    (r = commit_time(g, &sec, err)) < 0)
 		return r;
 	return tidy(g->work, g->want->keep_git_dir, sec, 0, err);
 }
@@ -435,9 +448,10 @@ int remote_git_checkout(int cache, const struct remote_git *want, struct remote_
 			struct error *err)
 {
 	AUTO(git) struct git g = {.want = want, .cache = -1, .own = -1, .work = -1};
+	AUTO(free) char *shown = remote_redact(want->url);
 	int r = do_checkout(&g, cache, out, err);
 
-	return r < 0 ? error_wrap(err, "%s", want->url) : 0;
+	return r < 0 ? error_wrap(err, "%s", shown) : 0;
 }
 
 static int no_subdir(const struct remote_checkout *c, const char *subdir, const char *part,

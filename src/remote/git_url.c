@@ -43,6 +43,23 @@ bool remote_is_git(const char *text)
 	       str_starts(text, "file://") || str_starts(text, "github.com/") || is_scp(text);
 }
 
+char *remote_redact(const char *text)
+{
+	const char *host = strstr(text, "://"), *at;
+	size_t len;
+
+	if (!host)
+		return mem_strdup(text);
+	host += 3;
+	len = strcspn(host, "/?#");
+	at = memrchr(host, '@', len);
+	/* a name alone is no secret with ssh, and may be a token with http */
+	if (!at || (str_starts(text, "ssh://") && !memchr(host, ':', (size_t)(at - host))))
+		return mem_strdup(text);
+	return mem_printf("%.*s%s%s", (int)(host - text), text,
+			  memchr(host, ':', (size_t)(at - host)) ? "xxxxx:xxxxx" : "xxxxx", at);
+}
+
 static char *decode(const char *text)
 {
 	struct buf out = BUF_INIT;
@@ -209,7 +226,9 @@ int remote_git_parse(const char *text, struct remote_git *out, struct error *err
 	if (r == 0)
 		r = finish(out, err);
 	if (r < 0) {
-		error_wrap(err, "%s", text);
+		AUTO(free) char *shown = remote_redact(text);
+
+		error_wrap(err, "%s", shown);
 		remote_git_clear(out);
 	}
 	return r;

@@ -98,6 +98,7 @@ static int wait_for(pid_t pid, int said_fd, int facts_fd, const char *url, struc
 	AUTO(buf) struct buf text = BUF_INIT;
 	/* facts come at the end and fit into a pipe: they may wait while we read the rest */
 	int r = io_read_all(said_fd, LIMIT_SAID_BYTES, &said, err);
+	AUTO(free) char *shown = remote_redact(url);
 	int status;
 
 	if (r == 0)
@@ -106,7 +107,7 @@ static int wait_for(pid_t pid, int said_fd, int facts_fd, const char *url, struc
 	if (r < 0)
 		return r;
 	if (status)
-		return error_set(err, ERR_FAILED, "%s: %s", url,
+		return error_set(err, ERR_FAILED, "%s: %s", shown,
 				 said.len ? buf_str(&said) : "the download failed");
 	strlist_split(&lines, buf_str(&text), '\n');
 	for (size_t i = 0; i < lines.n; i++)
@@ -248,10 +249,11 @@ static int check_digest(const char *url, const struct digest *want, const struct
 			struct error *err)
 {
 	char want_text[DIGEST_TEXT_SIZE], have_text[DIGEST_TEXT_SIZE];
+	AUTO(free) char *shown = remote_redact(url);
 
 	if (!want || digest_eq(want, have))
 		return 0;
-	return error_set(err, ERR_CORRUPT, "digest mismatch for %s: %s (expected: %s)", url,
+	return error_set(err, ERR_CORRUPT, "digest mismatch for %s: %s (expected: %s)", shown,
 			 digest_text(have, have_text), digest_text(want, want_text));
 }
 

@@ -21,6 +21,12 @@
 #include "base/error.h"
 #include "base/hash.h"
 
+/*
+ * The text of a URL as it may be shown and kept: "xxxxx" stands for a user's name
+ * and password in it.  Other texts come back as they are.  New string.
+ */
+char *remote_redact(const char *text);
+
 /* ---- http ---- */
 
 /* "http://…" and "https://…". */

@@ -141,6 +141,27 @@ served() { grep -A1 "url:$1\$" "$BATS_FILE_TMPDIR/httpd.log" | grep -c "response
 	nothing_left
 }
 
+@test "a password in the URL of an ADD is not shown, nor kept by it" {
+	local secret=s3cr3t$RANDOM host=me:PASSWORD@127.0.0.1:$http_port
+	host=${host/PASSWORD/$secret}
+	echo x >"$www/with"
+	printf 'FROM busybox\nARG host\nADD http://$host/with /x\n' >"$ctx/Dockerfile"
+	run stave build --progress=plain --build-arg "host=$host" -t t "$ctx"
+	ended 0
+	hasnt "$output" "$secret"
+	is "$(in_t cat /x)" x
+	# the row of ARG has its value, as in Docker; that of ADD does not repeat it
+	is "$(stave history --no-trunc --format '{{.CreatedBy}}' t | grep ADD)" \
+		"ADD http://xxxxx:xxxxx@127.0.0.1:$http_port/with /x # buildkit"
+	is "$(grep -l "$secret" -r "$STAVE_ROOT" | grep -vc /blobs/)" 0
+	printf 'FROM busybox\nADD http://$host/nothing /x\n' >"$ctx/Dockerfile"
+	sed -i 's/^ADD/ARG host\nADD/' "$ctx/Dockerfile"
+	run stave build --progress=plain --build-arg "host=$host" "$ctx"
+	ended 1
+	has "$output" "http://xxxxx:xxxxx@127.0.0.1:$http_port/nothing: invalid response status 404"
+	hasnt "$output" "$secret"
+}
+
 # ---- git ----
 
 make_repositories() {
@@ -383,4 +404,21 @@ needs_git() { command -v git >/dev/null || skip "needs git"; }
 	ended 1
 	has "$output" "build context u: $url/plain is not an archive"
 	nothing_left
+}
+
+@test "builder du and prune know what was fetched" {
+	needs_git
+	echo fetched >"$www/fetched"
+	printf 'FROM busybox\nADD %s/fetched /\nADD %s /x/\n' "$url" "$repo" >"$ctx/Dockerfile"
+	build
+	run stave builder du --verbose
+	ended 0
+	has "$output" "http/body-$(sha256sum <"$www/fetched" | cut -d' ' -f1)"
+	has "$output" "source.git.checkout"
+	run stave builder prune -af
+	ended 0
+	is "$(find "$STAVE_ROOT/cache/http" "$STAVE_ROOT/cache/git" -mindepth 1 | wc -l)" 0
+	build
+	is "$(in_t cat /fetched)" fetched
+	store_is_clean
 }
