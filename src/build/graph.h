@@ -76,6 +76,7 @@ struct copy_spec {
 	char *checksum;
 	struct strlist exclude; /* patterns, expanded */
 	bool parents;		/* keep the sources' directories, from "/./" on */
+	bool keep_top;		/* see struct plan */
 	enum copy_unpack unpack;
 };
 

@@ -51,7 +51,7 @@ static void add_run(struct hasher *h, const struct graph *g, const struct run_sp
 /* What of the sources is taken. */
 static void add_choice(struct hasher *h, const struct copy_spec *c)
 {
-	hasher_add_u64(h, c->parents);
+	hasher_add_u64(h, c->parents | (uint64_t)c->keep_top << 1);
 	add_list(h, &c->exclude);
 }
 

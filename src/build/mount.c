@@ -75,6 +75,8 @@ static struct vertex *context_vertex(struct graph *g, const struct instruction *
 	v->copy.from = from;
 	v->copy.from_name = from ? mem_strdup(name) : NULL;
 	v->copy.dest = mem_strdup(CONTEXT_PATH);
+	/* a context's own mode is the user's affair, that of a directory in it is content */
+	v->copy.keep_top = !str_eq(path, "/");
 	strlist_add(&v->copy.sources, path);
 	return v;
 }

@@ -242,6 +242,10 @@ static int copy_directory(struct plan *p, struct tree_node *dir, const char *des
 	e = map_get(&p->by_path, buf_str(&real));
 	if (e && e->kind == PLAN_MADE)
 		e->mtime_sec = dir->mtime_ns / 1000000000;
+	if (e && e->kind == PLAN_MADE && p->keep_top) {
+		e->kind = PLAN_NODE;
+		e->node = dir;
+	}
 	return place_children(p, dir, buf_str(&real), fresh, err);
 }
 

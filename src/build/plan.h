@@ -38,6 +38,7 @@ struct plan {
 	size_t n;
 	int view;	  /* the parent's tree, borrowed; -1: empty */
 	int64_t made_sec; /* time of directories that the step makes */
+	bool keep_top;	  /* a directory that is copied keeps its own mode */
 };
 
 #define PLAN_INIT ((struct plan){.by_path = MAP_INIT_FREE(plan_entry_free), .view = -1})

@@ -170,6 +170,7 @@ int step_copy(struct job *j, struct layer_info *out, struct error *err)
 
 	plan.view = view;
 	plan.made_sec = j->g->o->has_epoch ? j->g->o->epoch_sec : 0;
+	plan.keep_top = j->v->copy.keep_top;
 	if (r < 0 || (r = make_look(j, view, &look, err)) < 0)
 		return r;
 	if (j->v->copy.add && j->v->copy.unpack != COPY_UNPACK_NEVER) {

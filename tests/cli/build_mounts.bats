@@ -38,6 +38,7 @@ ask_agent='--mount=from=tools,target=/tools'
 	mkdir -p "$ctx/sub"
 	echo a >"$ctx/a" && echo b >"$ctx/sub/b" && echo h >"$ctx/hidden"
 	chmod 640 "$ctx/a" && chown 1000:1000 "$ctx/a"
+	chmod 711 "$ctx" && chmod 750 "$ctx/sub"
 	echo hidden >"$ctx/.dockerignore"
 	dockerfile <<-'END'
 	FROM busybox
@@ -45,11 +46,12 @@ ask_agent='--mount=from=tools,target=/tools'
 	RUN --mount=target=. --mount=type=bind,source=sub,target=/s \
 	    --mount=source=./sub/../sub/b,target=/deep/er/file \
 	    ls /w > /list; stat -c '%a %u %g' /w/a > /a; cat /s/b /deep/er/file > /b; \
-	    touch /w/new 2> /err; touch /s/new /deep/er/file 2>> /err; true
+	    touch /w/new 2> /err; touch /s/new /deep/er/file 2>> /err; stat -c %a /w /s > /modes
 	END
 	build
 	is "$(in_t cat /list | tr '\n' ' ')" "Dockerfile a sub "
 	is "$(in_t cat /a)" "640 0 0"
+	is "$(in_t cat /modes)" $'755\n750'
 	is "$(in_t cat /b)" $'b\nb'
 	is "$(in_t cat /err | grep -c 'Read-only file system')" 3
 	# no mount point stays, whatever was missing

@@ -147,8 +147,8 @@ def see(where, to):
 
 
 MOUNTS = {
-    "mount-context": ("RUN --mount=target=. --mount=source=p,dst=/p --mount=type=bind,src=d/sub/g,destination=/g "
-                      "cd /w; " + see("a b d/sub d/hard dlink/f link p x.txt '[odd]' 'with space' /p/q /g", "/out") + "\n", []),
+    "mount-context": ("RUN --mount=target=. --mount=source=p,dst=/p --mount=source=d,target=/dd --mount=type=bind,src=d/sub/g,destination=/g "
+                      "cd /w; stat -c '%a %n' /w /dd /p > /m; " + see("a b d/sub d/hard dlink/f link p x.txt '[odd]' 'with space' /p/q /g /dd/sub", "/out") + "\n", []),
     "mount-context-ignored": ("RUN --mount=target=/m " + see("/m/d /m/p", "/out") + "\n", []),
     "mount-context-file": ("RUN --mount=source=b,target=/etc/issue --mount=source=link,target=/deep/er/l "
                            + see("/etc/issue /deep/er/l", "/out") + "\n", []),
