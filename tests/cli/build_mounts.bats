@@ -459,6 +459,26 @@ ask_agent='--mount=from=tools,target=/tools'
 	grep -rqF -- "$word" "$STAVE_ROOT"
 }
 
+@test "another runtime gets the same mounts, and no secret on a disk" {
+	command -v crun >/dev/null || skip "needs crun"
+	local word="Crun-$RANDOM-secret-$RANDOM"
+	echo a >"$ctx/a"
+	dockerfile <<-'END'
+	FROM busybox
+	RUN --mount=target=/m --mount=type=secret,id=s,env=S --mount=type=secret,id=s --mount=type=cache,target=/c,id=crun <<EOT
+	#!/bin/sh
+	ls /m /run/secrets > /list; test "$S" = "$(cat /run/secrets/s)"; sleep 1
+	EOT
+	END
+	s=$word stave build -q -t t --runtime crun --secret id=s "$ctx" >/dev/null &
+	sleep 0.7
+	! grep -rqF -- "$word" "$STAVE_ROOT"
+	wait $!
+	is "$(in_t cat /list | xargs)" "/m: Dockerfile a /run/secrets: s"
+	run in_t ls -d /m /c
+	ended 1
+}
+
 # ---- all of them ----
 
 @test "mounts below mounts, and targets that cannot be" {
