@@ -466,3 +466,108 @@ size() { stat -c %s "$x/blobs/sha256/$1"; }
 	run stave load --platform "$(STAVE_ROOT=$BATS_FILE_TMPDIR/store stave inspect --format '{{.Os}}/{{.Architecture}}' busybox:two)" -i "$a"
 	ended 0
 }
+
+# ---- other programs ----
+
+# PEERS: a root file system with skopeo and podman in it, if they are not in PATH
+peer() {
+	if command -v "$1" >/dev/null; then
+		"$@"
+	elif [ -n "${PEERS-}" ]; then
+		chroot "$PEERS" "$@"
+	else
+		return 127
+	fi
+}
+
+# A place that the program $1 sees too, and its name there.
+shared() {
+	if ! command -v "$1" >/dev/null; then
+		there=/tmp/stave-test-$$
+		here=$PEERS$there
+	else
+		here=$BATS_TEST_TMPDIR/shared
+		there=$here
+	fi
+	rm -rf "$here" && mkdir -p "$here"
+}
+
+@test "docker loads what was saved, and what it saves comes back, digests unchanged" {
+	docker version >/dev/null 2>&1 || skip "docker is not there"
+	three_layers
+	local id name=stave-test-$$ layers
+	id=$(id_of t)
+	layers=$(layers_of t)
+	stave tag t "$name"
+	stave save -o "$a" "$name"
+	is "$(docker load -i "$a")" "Loaded image: $name:latest"
+	is "$(docker image inspect -f '{{.Id}}' "$name")" "$id"
+	docker save -o "$a.docker" "$name"
+	docker rmi "$name" >/dev/null
+	elsewhere
+	is "$(stave load -i "$a.docker")" "Loaded image: $name:latest"
+	is "$(id_of "$name")" "$id"
+	is "$(layers_of "$name")" "$layers"
+	# one that Docker built: its tars are its own
+	printf 'FROM scratch\nCOPY d /d\nCOPY Dockerfile /\n' >"$ctx/Dockerfile"
+	docker build -q -t "$name" "$ctx" >/dev/null
+	id=$(docker image inspect -f '{{.Id}}' "$name")
+	docker save -o "$a.docker" "$name"
+	stave load -q -i "$a.docker"
+	is "$(id_of "$name")" "$id"
+	stave save -o "$a" "$name"
+	is "$(member "$a" index.json | grep -o '"digest":"[^"]*"')" \
+		"$(member "$a.docker" index.json | grep -o '"digest":"[^"]*"')"
+	docker rmi "$name" >/dev/null
+	docker load -q -i "$a" >/dev/null
+	is "$(docker image inspect -f '{{.Id}}' "$name")" "$id"
+	docker rmi "$name" >/dev/null
+}
+
+@test "skopeo reads both forms of the archive, and outputs of builds" {
+	peer skopeo --version >/dev/null 2>&1 || skip "skopeo is not there"
+	three_layers
+	shared skopeo
+	local id
+	id=$(id_of t)
+	stave save -o "$here/a.tar" t
+	peer skopeo --insecure-policy copy "docker-archive:$there/a.tar:t:latest" "dir:$there/dir" >/dev/null
+	has "$(cat "$here/dir/manifest.json")" "$id"
+	peer skopeo --insecure-policy copy "oci-archive:$there/a.tar:latest" "oci:$there/oci:x" >/dev/null
+	local how
+	for how in gzip zstd uncompressed; do
+		stave build -q -t "o:1" -o "type=oci,dest=$here/o.tar,compression=$how" "$ctx" >/dev/null
+		peer skopeo --insecure-policy copy --preserve-digests "oci-archive:$there/o.tar:1" "oci:$there/o-$how:x" >/dev/null
+		rm "$here/o.tar"
+	done
+	stave build -q -t "o:1" -o "type=docker,dest=$here/d.tar" "$ctx" >/dev/null
+	peer skopeo --insecure-policy copy "docker-archive:$there/d.tar:o:1" "oci:$there/d:x" >/dev/null
+	# and what it writes is read
+	tar -C "$here/oci" -cf "$a" .
+	elsewhere
+	is "$(stave load -i "$a")" "Loaded image ID: $(grep -aho '"config":{[^}]*}' "$here"/oci/blobs/sha256/* | grep -o 'sha256:[0-9a-f]*')"
+	tar -C "$here/o-zstd" -cf "$a" .
+	stave load -q -i "$a"
+	rm -rf "$here"
+}
+
+@test "podman loads what was saved" {
+	peer podman --version >/dev/null 2>&1 || skip "podman is not there"
+	three_layers
+	shared podman
+	local name=localhost/stave-test-$$
+	stave tag t "$name"
+	stave save -o "$here/a.tar" "$name"
+	peer podman load -q -i "$there/a.tar" >/dev/null 2>&1
+	is "$(peer podman image inspect -f '{{.Id}}' "$name" 2>/dev/null)" "$(id_of t | cut -d: -f2)"
+	peer podman save -q -o "$there/b.tar" "$name" 2>/dev/null
+	peer podman save -q --format oci-archive -o "$there/c.tar" "$name" 2>/dev/null
+	peer podman rmi "$name" >/dev/null 2>&1
+	local id
+	id=$(id_of t)
+	elsewhere
+	is "$(stave load -i "$here/b.tar")" "Loaded image: $name:latest"
+	is "$(id_of "$name")" "$id"
+	stave load -i "$here/c.tar"
+	rm -rf "$here"
+}
