@@ -571,3 +571,30 @@ shared() {
 	stave load -i "$here/c.tar"
 	rm -rf "$here"
 }
+
+# ---- killed ----
+
+@test "a load or save that is killed leaves nothing that counts" {
+	head -c 20000000 /dev/urandom >"$ctx/noise"
+	printf 'FROM busybox\nCOPY noise /\nRUN true\n' >"$ctx/Dockerfile"
+	build
+	stave save -o "$a" t
+	local after
+	for after in 0.005 0.02 0.04 0.08 0.15 0.3; do
+		elsewhere
+		timeout -s KILL "$after" stave load -i "$a" >/dev/null 2>&1 || true
+		settled store_is_clean
+		[ -z "$(ls "$STAVE_ROOT/leases" 2>/dev/null)" ]
+		run stave load -i "$a"
+		ended 0
+		is "$output" "Loaded image: t:latest"
+		store_is_clean
+		rm -rf "$STAVE_ROOT"
+		export STAVE_ROOT=$BATS_FILE_TMPDIR/store
+		mkdir "$BATS_TEST_TMPDIR/out"
+		timeout -s KILL "$after" stave save -o "$BATS_TEST_TMPDIR/out/f" t || true
+		if [ -e "$BATS_TEST_TMPDIR/out/f" ]; then cmp "$BATS_TEST_TMPDIR/out/f" "$a"; fi
+		rm -f "$BATS_TEST_TMPDIR/out/f"
+		rmdir "$BATS_TEST_TMPDIR/out"
+	done
+}
