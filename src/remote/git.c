@@ -2,7 +2,8 @@
 /*
  * Git: one commit of a repository as a directory in the cache.
  *
- *   git/co-HEX         a checkout; HEX is a digest of all that it depends on
+ *   git/co-HEX/tree    a checkout; HEX is a digest of all that it depends on, and
+ *                      the time of the directory is that of its last use
  *   git/new-HEX/tree   one that is being made
  *   git/new-HEX/config what git has for configuration meanwhile
  */
@@ -399,7 +400,7 @@ static void checkout_name(const struct git *g, struct remote_checkout *out)
 	struct hasher h;
 
 	hasher_init(&h);
-	hasher_add_string(&h, "checkout 1");
+	hasher_add_string(&h, "checkout 2");
 	hasher_add_string(&h, g->commit);
 	/* submodules may be relative to it, and ".git" names it */
 	hasher_add_string(&h, g->want->url);
@@ -412,7 +413,8 @@ static void checkout_name(const struct git *g, struct remote_checkout *out)
 
 static int use(struct git *g, const struct remote_checkout *out, struct error *err)
 {
-	if (renameat(g->own, "tree", g->cache, out->dir) == 0)
+	unlinkat(g->own, "config", 0);
+	if (renameat(g->cache, g->dir, g->cache, out->dir) == 0)
 		return 0;
 	/* somebody else was as fast: his is as good */
 	if (errno == EEXIST || errno == ENOTEMPTY)
@@ -478,9 +480,12 @@ int remote_open_checkout(int cache, const struct remote_checkout *c, const char 
 
 	if (r < 0 || (r = io_lock(top, false, true, err)) < 0)
 		return r;
-	lock = fcntl(top, F_DUPFD_CLOEXEC, 0); /* one lock, held by both */
-	if (lock < 0)
-		return error_sys(err, "cannot keep a checkout");
+	futimens(top, NULL); /* it is used now, says the order in which prune takes things */
+	lock = take_fd(&top);
+	r = root_open(lock, ROOT_BENEATH, "tree", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &top,
+		      err);
+	if (r < 0)
+		return r;
 	strlist_split(&parts, subdir, '/');
 	for (size_t i = 0; i < parts.n; i++) {
 		int next = -1;

@@ -205,6 +205,8 @@ static bool have_body(int dir, const struct digest *d, uint64_t *out_size)
 
 	body_name(d, name, sizeof(name));
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		futimens(fd, NULL); /* used now: prune takes the oldest first */
 	return fd >= 0 && hash_file(fd, &have, out_size, NULL) == 0 && digest_eq(&have, d);
 }
 
