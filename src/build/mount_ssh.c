@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -257,18 +259,9 @@ static _Noreturn void serve(int listener, int dir, const char *agent)
 	}
 }
 
-static int start_proxy(int listener, int dir, const char *agent, struct error *err)
+/* Lets go of all that is the step's, its locks and its pipes, and serves. */
+static _Noreturn void become_proxy(int listener, int dir, const char *agent)
 {
-	pid_t self = getpid(), pid = fork();
-
-	if (pid < 0)
-		return error_sys(err, "cannot start a process for the ssh agent");
-	if (pid)
-		return 0;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != self)
-		_exit(1);
-	/* nothing of the step's: neither its locks nor its pipes */
 	listener = fcntl(listener, F_DUPFD, 64);
 	dir = dir < 0 ? -1 : fcntl(dir, F_DUPFD, 64);
 	for (int target = 0; target < 3; target++) {
@@ -281,6 +274,66 @@ static int start_proxy(int listener, int dir, const char *agent, struct error *e
 	dir = dir < 0 ? -1 : dup2(dir, 4);
 	process_close_from(dir < 0 ? 4 : 5);
 	serve(listener, dir, agent);
+}
+
+static int start_proxy(int listener, const char *agent, struct error *err)
+{
+	pid_t self = getpid(), pid = fork();
+
+	if (pid < 0)
+		return error_sys(err, "cannot start a process for the ssh agent");
+	if (pid)
+		return 0;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != self)
+		_exit(1);
+	become_proxy(listener, -1, agent);
+}
+
+static _Noreturn void keep_agent(const struct build_ssh *s, int dir, int listener, int report)
+{
+	struct error err = ERROR_INIT;
+	struct buf message = BUF_INIT;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGTERM, SIG_DFL);
+	if (start_agent(s, dir, &err) < 0)
+		error_encode(&err, &message);
+	else
+		buf_addstr(&message, "ok");
+	/* nobody reads it: the step has ended meanwhile */
+	if (io_write_full(report, message.data, message.len) < 0 || err.code)
+		_exit(1);
+	become_proxy(listener, dir, AGENT_SOCKET);
+}
+
+/*
+ * ssh-agent is often setgid, against tracing, and then does not die with its
+ * parent.  So it lives in a pid name space whose first process is the proxy,
+ * which does; the kernel kills the agent with it.
+ */
+static int start_keeper(const struct build_ssh *s, int dir, int listener, struct error *err)
+{
+	struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
+	AUTO(buf) struct buf answer = BUF_INIT;
+	int ends[2], r;
+	long pid;
+
+	if (io_pipe(ends, err) < 0)
+		return -ERR_SYSTEM;
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		keep_agent(s, dir, listener, ends[1]);
+	r = pid < 0 ? error_sys(err, "cannot start a process for the ssh agent") : 0;
+	close(ends[1]);
+	if (r == 0)
+		r = io_read_all(ends[0], LIMIT_WIRE_BYTES, &answer, err);
+	close(ends[0]);
+	if (r < 0 || str_eq(buf_str(&answer), "ok"))
+		return r;
+	if (error_decode(answer.data, answer.len, err) < 0)
+		return error_set(err, ERR_SYSTEM, "the process of the ssh agent ended early");
+	return err ? -(int)err->code : -ERR_SYSTEM;
 }
 
 int ssh_forward(const struct build_options *o, const char *id, int dir, struct error *err)
@@ -300,15 +353,13 @@ int ssh_forward(const struct build_options *o, const char *id, int dir, struct e
 		return -ERR_NOT_FOUND;
 	}
 	keys = stat(s->paths.items[0], &st) < 0 || !S_ISSOCK(st.st_mode);
-	if (keys && (r = start_agent(s, dir, err)) < 0)
-		return r == -ERR_NOT_FOUND
-			       ? error_set(err, ERR_UNSUPPORTED,
-					   "--ssh %s with a key file needs ssh-agent "
-					   "and ssh-add",
-					   id)
-			       : r;
 	if ((r = listen_at(dir, "s", &listener, err)) < 0)
 		return r;
-	return keys ? start_proxy(listener, dir, AGENT_SOCKET, err)
-		    : start_proxy(listener, -1, s->paths.items[0], err);
+	if (!keys)
+		return start_proxy(listener, s->paths.items[0], err);
+	r = start_keeper(s, dir, listener, err);
+	return r == -ERR_NOT_FOUND
+		       ? error_set(err, ERR_UNSUPPORTED,
+				   "--ssh %s with a key file needs ssh-agent and ssh-add", id)
+		       : r;
 }

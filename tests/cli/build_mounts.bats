@@ -17,6 +17,14 @@ agent() {
 	ssh-keygen -q -t ed25519 -N '' -C key@test -f "$BATS_TEST_TMPDIR/key"
 }
 
+# Agents that hold a key file for a step of this store's: their name space shows it.
+agents_left() {
+	local pid
+	for pid in $(pgrep -x ssh-agent); do
+		! grep -qsF "$STAVE_ROOT/" "/proc/$pid/mountinfo" || echo "$pid"
+	done
+}
+
 # The base image has no ssh-add: ours with its libraries is the context called "tools".
 tools() {
 	local program
@@ -414,11 +422,25 @@ ask_agent='--mount=from=tools,target=/tools'
 	END
 	build --build-context tools="$BATS_TEST_TMPDIR/tools" --ssh default="$BATS_TEST_TMPDIR/key"
 	has "$(in_t cat /3)" "key@test (ED25519)"
+	is "$(agents_left)" ""
 	ssh-keygen -q -t ed25519 -N secret -f "$BATS_TEST_TMPDIR/locked"
 	build_log --no-cache --build-context tools="$BATS_TEST_TMPDIR/tools" \
 		--ssh default="$BATS_TEST_TMPDIR/locked"
 	ended 1
 	has "$output" "a key with a passphrase has to be in an agent"
+	is "$(agents_left)" ""
+	# not even after kill -9
+	dockerfile <<<$'FROM busybox\nRUN --mount=type=ssh sleep '"$MARK"
+	stave build -q --ssh default="$BATS_TEST_TMPDIR/key" "$ctx" >/dev/null 2>&1 3>&- &
+	for _ in {1..100}; do
+		pgrep -f "sleep $MARK" >/dev/null && break
+		sleep 0.05
+	done
+	differ "$(agents_left)" ""
+	kill -9 $!
+	wait $! || true
+	sleep 0.3
+	is "$(agents_left)" ""
 }
 
 @test "ssh: required, and what is wrong with --ssh" {
