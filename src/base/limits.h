@@ -25,6 +25,8 @@
 #define LIMIT_TAR_ENTRIES      10000000u
 #define LIMIT_TAR_PATH_BYTES   (64u << 10)
 #define LIMIT_PASSWD_BYTES     (1u << 20)
+#define LIMIT_PACKAGES_BYTES   (64u << 20) /* one file of a package database */
+#define LIMIT_PACKAGES	       100000u
 #define LIMIT_ENV_FILE_BYTES   (1u << 20)
 #define LIMIT_ARCHIVE_BYTES    (1ull << 40)   /* what one ADD or import may unpack to */
 #define LIMIT_WIRE_BYTES       (16u << 20)    /* a message between our own processes */

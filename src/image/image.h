@@ -291,6 +291,40 @@ int image_history(struct store *s, const struct image *i, struct image_history *
 /* Docker's `image inspect` object.  New reference. */
 json_t *image_inspect(struct store *s, const struct image *i);
 
+/* ---- packages ---- */
+
+struct image_package {
+	const char *type;     /* "deb", "apk" */
+	char *name, *version; /* always there; the others may be NULL */
+	char *architecture, *license, *maintainer;
+	struct strlist files; /* clean, relative; with dpkg directories too */
+};
+
+struct image_package_list {
+	struct image_package *items; /* by name */
+	size_t n;
+	size_t cap;
+	char *distribution, *release; /* ID and VERSION_ID of os-release, or NULL */
+};
+
+/*
+ * What the package databases in the tree @tree (a view) say.  They are texts of
+ * strangers: what is not in their form is passed over, nothing is an error.
+ */
+void image_packages(int tree, struct image_package_list *out);
+void image_package_list_clear(struct image_package_list *l);
+/*
+ * The packages of an image as an SPDX 2.3 document, a function of its files and
+ * its time.  New reference.
+ */
+int image_sbom(struct store *s, const struct image_config *cfg, json_t **out,
+	       struct error *err);
+
+static inline void image_package_list_auto(struct image_package_list *l)
+{
+	image_package_list_clear(l);
+}
+
 struct image_difference {
 	char kind;		 /* 'A', 'C', 'D': a file; '=': a part of the config */
 	char *path;		 /* absolute; the name of the part */
