@@ -105,6 +105,13 @@ static int add_index(struct archive *a, const struct image_export *how, struct d
 		one->has_platform = true;
 		platform_copy(&how->parts[i].cfg->platform, &one->platform);
 	}
+	for (size_t i = 0; i < how->n_parts; i++)
+		if (how->parts[i].n_attestations) {
+			/* the list of manifests grows, so a copy */
+			const struct descriptor about = x.manifests.items[i];
+
+			attest_add(a, &how->parts[i], how->names, &about, &x);
+		}
 	annotate(how->annotations, IMAGE_ANNOTATE_INDEX, NULL, &x.annotations);
 	x.media_type =
 		mem_strdup(how->form.docker_types ? MEDIA_DOCKER_INDEX : MEDIA_OCI_INDEX);
@@ -132,11 +139,12 @@ static int put_together(struct archive *a, const struct image_export *how,
 	struct strlist *tags;
 	int r;
 
-	if (how->n_parts == 1 && has_index_annotations(how->annotations))
+	bool alone = how->n_parts == 1 && !how->parts[0].n_attestations;
+
+	if (alone && has_index_annotations(how->annotations))
 		return error_set(err, ERR_INVALID,
 				 "index annotations not supported for single platform export");
-	r = how->n_parts == 1 ? add_part(a, how, how->parts, out, err)
-			      : add_index(a, how, out, err);
+	r = alone ? add_part(a, how, how->parts, out, err) : add_index(a, how, out, err);
 	if (r < 0)
 		return r;
 	add_created(how->parts[0].cfg, out);

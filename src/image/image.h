@@ -206,11 +206,28 @@ struct image_annotations {
 
 void image_annotations_clear(struct image_annotations *a);
 
+/* Something said about an image: the predicate of an in-toto statement. */
+struct image_attestation {
+	const char *predicate_type; /* IMAGE_PREDICATE_… */
+	const json_t *predicate;    /* borrowed */
+};
+
+#define IMAGE_PREDICATE_SPDX	   "https://spdx.dev/Document"
+#define IMAGE_PREDICATE_PROVENANCE "https://slsa.dev/provenance/v0.2"
+
 /* One platform's image, as it is in the store or would be. */
 struct image_part {
 	const struct buf *config; /* its bytes */
 	const struct image_config *cfg;
+	const struct image_attestation *attestations; /* stored beside it, in an index */
+	size_t n_attestations;
 };
+
+/* "pkg:docker/NAME@TAG?platform=os%2Farch": the image's name as a package URL. */
+void image_purl(const char *name, const struct platform *platform, struct buf *out);
+/* The whole statement about the files of an image, each a subject with its digest. */
+int image_statement(struct store *s, const struct image_config *cfg,
+		    const struct image_attestation *a, struct buf *out, struct error *err);
 
 struct image_export {
 	const struct image_part *parts;

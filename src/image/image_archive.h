@@ -76,6 +76,10 @@ int archive_name(struct archive *a, const struct descriptor *manifest,
 int export_layer(struct archive *a, const struct digest *diff_id, const struct image_form *form,
 		 struct descriptor *out, struct error *err);
 
+/* Adds what is attested of @part, whose manifest is @manifest, to archive and index. */
+void attest_add(struct archive *a, const struct image_part *part, const struct strlist *names,
+		const struct descriptor *manifest, struct index *x);
+
 static inline void archive_auto(struct archive *a)
 {
 	archive_clear(a);
