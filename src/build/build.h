@@ -169,6 +169,15 @@ int build_run(struct store *s, const struct build_options *o, struct build_resul
 	      struct error *err);
 void build_result_clear(struct build_result *r);
 
+enum build_provenance {
+	BUILD_PROVENANCE_NONE = 0,
+	BUILD_PROVENANCE_MIN, /* materials and invocation */
+	BUILD_PROVENANCE_MAX, /* and each step with the digests of its inputs */
+};
+/* The SLSA v0.2 predicate of a build that is remembered.  New reference. */
+int build_provenance(struct store *s, const char *id, enum build_provenance mode, json_t **out,
+		     struct error *err);
+
 /*
  * `import -c` and `commit -c`: applies instructions that change the config
  * only (CMD, ENV, LABEL …) to @cfg.  Others are -ERR_INVALID.

@@ -12,6 +12,7 @@
 #include "cli/cli_progress.h"
 #include "cli/cli_source.h"
 #include "cli/cmd_build_why.h"
+#include "cli/cmd_build_attest.h"
 #include "cli/cmd_build_call.h"
 
 #include "base/io.h"
@@ -24,7 +25,7 @@
 #define EXPLAIN_REASONS	 20
 
 struct build_options_cli {
-	struct strlist outputs, annotations;
+	struct strlist outputs, annotations, attests;
 	struct strlist hosts, args, contexts, labels, names, no_cache_stages, cache_from,
 		cache_to, allow, secrets, ssh, ulimits;
 	int64_t shm_size, memory;
@@ -46,6 +47,9 @@ static const struct option_def options[] = {
 	      "\"security.insecure\")",
 	      .type = "stringArray"),
 	BUILD(0, "annotation", LIST, annotations, "Add annotation to the image",
+	      .type = "stringArray"),
+	BUILD(0, "attest", LIST, attests,
+	      "Attestation parameters (format: \"type=sbom\", \"type=provenance,mode=max\")",
 	      .type = "stringArray"),
 	BUILD(0, "build-arg", LIST, args, "Set build-time variables", .type = "stringArray"),
 	BUILD(0, "build-context", LIST, contexts, "Additional build contexts (e.g., name=path)",
@@ -94,7 +98,7 @@ static const struct option_def options[] = {
 	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"classic\", "
 	      "\"rawjson\", \"quiet\"). Use plain to show container output (default "
 	      "\"auto\")"),
-	BUILD(0, "provenance", STRING, provenance, "Only \"false\" is possible", .hidden = true,
+	BUILD(0, "provenance", STRING, provenance, "Shorthand for \"--attest=type=provenance\"",
 	      .no_value = "true"),
 	BUILD(0, "pull", BOOL, pull, "Always attempt to pull all referenced images"),
 	BUILD(0, "push", BOOL, push, "Shorthand for \"--output=type=registry\"",
@@ -105,7 +109,7 @@ static const struct option_def options[] = {
 	      .hidden = true),
 	BUILD(0, "runtime", STRING, runtime,
 	      "OCI runtime to use for \"RUN\" (default: the built-in one)"),
-	BUILD(0, "sbom", STRING, sbom, "Only \"false\" is possible", .hidden = true,
+	BUILD(0, "sbom", STRING, sbom, "Shorthand for \"--attest=type=sbom\"",
 	      .no_value = "true"),
 	BUILD(0, "secret", LIST, secrets,
 	      "Secret to expose to the build (format: "
@@ -157,16 +161,6 @@ static int check_pairs(const struct strlist *pairs, bool need_value, struct erro
 					 "invalid key-value pair \"%s\": no \"=\"", text);
 	}
 	return 0;
-}
-
-static int check_attestation(const char *name, const char *value, struct error *err)
-{
-	bool wanted = true;
-
-	if (!value || (parse_bool(value, &wanted) && !wanted))
-		return 0;
-	return error_set(err, ERR_UNSUPPORTED, "attestations (--%s) are not supported yet",
-			 name);
 }
 
 static int take_hosts(const struct strlist *from, struct strlist *to, struct error *err)
@@ -237,8 +231,7 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 	if ((r = check_names(&o->names, err)) < 0 ||
 	    (r = check_pairs(&o->args, false, err)) < 0 ||
 	    (r = check_pairs(&o->labels, false, err)) < 0 ||
-	    (r = check_attestation("provenance", o->provenance, err)) < 0 ||
-	    (r = check_attestation("sbom", o->sbom, err)) < 0 ||
+	    (r = cli_build_attest(&o->attests, o->sbom, o->provenance, req, err)) < 0 ||
 	    (r = check_explain(o->explain, err)) < 0 ||
 	    (r = parse_dump(o->dump, &req->dump, err)) < 0)
 		return r;

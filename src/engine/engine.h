@@ -94,6 +94,9 @@ struct engine_build {
 	/* None: the image in the store, as with one ENGINE_OUTPUT_IMAGE. */
 	const struct engine_output *outputs;
 	size_t n_outputs;
+	/* Said about the image in the outputs that can hold it: archives of OCI, files. */
+	bool sbom;
+	enum build_provenance provenance;
 	/* The image as the last of those outputs describes it; may be NULL. */
 	struct engine_built *built;
 };

@@ -183,7 +183,8 @@ static int build_platforms(struct engine *e, const struct engine_build *req,
 	struct engine_build one = *req;
 	int r = split_platforms(req->platform, &platforms, err);
 
-	if (r < 0 || (r = engine_outputs_plan(req, o, names, err)) < 0)
+	if (r < 0 || (r = engine_check_attestations(req, err)) < 0 ||
+	    (r = engine_outputs_plan(req, o, names, err)) < 0)
 		return r;
 	if (platforms.n > 1)
 		return build_several(e, req, &platforms, o, out, err);

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/root.h"
@@ -116,16 +118,38 @@ static char *directory_name(const struct platform *p)
 	return buf_steal(&text);
 }
 
-static int write_directory(struct engine *e, const struct engine_output *out,
-			   const struct image_config *cfg, bool split, struct error *err)
+/* The statements about the files, beside them: BuildKit's names. */
+static int write_statements(struct engine *e, const struct image_part *part, int dir,
+			    struct error *err)
 {
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < part->n_attestations; i++) {
+		const struct image_attestation *a = &part->attestations[i];
+		bool sbom = str_eq(a->predicate_type, IMAGE_PREDICATE_SPDX);
+		AUTO(buf) struct buf text = BUF_INIT;
+
+		r = image_statement(e->store, part->cfg, a, &text, err);
+		if (r == 0)
+			r = io_write_file(dir, sbom ? "sbom.spdx.json" : "provenance.json",
+					  text.data, text.len, 0644, 0, err);
+	}
+	return r;
+}
+
+static int write_directory(struct engine *e, const struct engine_output *out,
+			   const struct image_part *part, bool split, struct error *err)
+{
+	const struct image_config *cfg = part->cfg;
 	AUTO(free) char *name = directory_name(&cfg->platform);
 	AUTO(free)
 	char *path = split ? mem_printf("%s/%s", out->dest, name) : mem_strdup(out->dest);
 	AUTO(fd) int dir = -1;
 	int r = open_directory(path, &dir, err);
 
-	return r < 0 ? r : image_files(e->store, cfg, dir, err);
+	if (r < 0 || (r = image_files(e->store, cfg, dir, err)) < 0)
+		return r;
+	return write_statements(e, part, dir, err);
 }
 
 static int write_files(struct engine *e, const struct engine_output *out,
@@ -140,7 +164,7 @@ static int write_files(struct engine *e, const struct engine_output *out,
 	if (out->type == ENGINE_OUTPUT_TAR)
 		return image_files_tar(e->store, parts->cfg, out->fd, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = write_directory(e, out, parts[i].cfg, n > 1 || out->split, err);
+		r = write_directory(e, out, &parts[i], n > 1 || out->split, err);
 	return r;
 }
 
@@ -252,6 +276,63 @@ static int write_all(struct engine *e, const struct engine_build *req,
 	return r;
 }
 
+/* ---- attestations ---- */
+
+struct attested {
+	struct image_attestation items[2];
+	size_t n;
+};
+
+/* Takes @predicate. */
+static void attest(struct attested *a, const char *type, json_t *predicate)
+{
+	a->items[a->n++] = (struct image_attestation){type, predicate};
+}
+
+static int make_attestations(struct engine *e, const struct engine_build *req,
+			     const struct build_result *result, const struct image_config *cfg,
+			     struct attested *out, struct error *err)
+{
+	json_t *j;
+	int r;
+
+	if (req->sbom) {
+		if ((r = image_sbom(e->store, cfg, &j, err)) < 0)
+			return r;
+		attest(out, IMAGE_PREDICATE_SPDX, j);
+	}
+	if (req->provenance) {
+		if ((r = build_provenance(e->store, result->id, req->provenance, &j, err)) < 0)
+			return r;
+		attest(out, IMAGE_PREDICATE_PROVENANCE, j);
+	}
+	return 0;
+}
+
+static void attested_clear(struct attested *a)
+{
+	while (a->n)
+		json_decref(a->items[--a->n].predicate);
+}
+
+static bool holds_attestations(const struct engine_output *out)
+{
+	return out->type == ENGINE_OUTPUT_OCI || out->type == ENGINE_OUTPUT_LOCAL;
+}
+
+int engine_check_attestations(const struct engine_build *req, struct error *err)
+{
+	if (!req->sbom && !req->provenance)
+		return 0;
+	for (size_t i = 0; i < req->n_outputs; i++)
+		if (holds_attestations(&req->outputs[i]))
+			return 0;
+	error_set(err, ERR_UNSUPPORTED, "no output of this build can hold attestations");
+	error_hint(err, "the store keeps images without them; add -o type=oci,dest=FILE or "
+			"type=local,dest=DIR");
+	return -ERR_UNSUPPORTED;
+}
+
 int engine_outputs_write(struct engine *e, const struct engine_build *req,
 			 const struct build_result *results, size_t n_results,
 			 const struct strlist *names, struct error *err)
@@ -259,6 +340,7 @@ int engine_outputs_write(struct engine *e, const struct engine_build *req,
 	struct engine_built own = {.descriptor = DESCRIPTOR_INIT};
 	AUTO(free) struct image_config *configs = NULL;
 	AUTO(free) struct image_part *parts = NULL;
+	AUTO(free) struct attested *attested = NULL;
 	size_t read = 0;
 	int r = 0;
 
@@ -266,18 +348,26 @@ int engine_outputs_write(struct engine *e, const struct engine_build *req,
 		return 0;
 	configs = mem_zalloc(n_results * sizeof(*configs));
 	parts = mem_zalloc(n_results * sizeof(*parts));
+	attested = mem_zalloc(n_results * sizeof(*attested));
 	for (; r == 0 && read < n_results; read++) {
 		const struct buf *text = &results[read].config;
 
 		configs[read] = IMAGE_CONFIG_INIT;
 		parts[read] = (struct image_part){.config = text, .cfg = &configs[read]};
 		r = image_config_decode(text->data, text->len, &configs[read], err);
+		if (r == 0)
+			r = make_attestations(e, req, &results[read], &configs[read],
+					      &attested[read], err);
+		parts[read].attestations = attested[read].items;
+		parts[read].n_attestations = attested[read].n;
 	}
 	if (r == 0)
 		r = write_all(e, req, results, parts, n_results, names,
 			      req->built ? req->built : &own, err);
-	for (size_t i = 0; i < read; i++)
+	for (size_t i = 0; i < read; i++) {
 		image_config_clear(&configs[i]);
+		attested_clear(&attested[i]);
+	}
 	engine_built_clear(&own);
 	return r;
 }

@@ -78,6 +78,8 @@ static inline void engine_contexts_auto(struct engine_contexts *c)
 int engine_normal_names(const struct strlist *names, struct strlist *out, struct error *err);
 
 /* Is the image recorded, and by which names? What -t said goes for outputs without names. */
+/* What is attested has a place to go.  Before anything is built. */
+int engine_check_attestations(const struct engine_build *req, struct error *err);
 int engine_outputs_plan(const struct engine_build *req, struct build_options *o,
 			struct strlist *names, struct error *err);
 /* @results: one of each platform; the image of one alone may be in the store. */

@@ -209,7 +209,7 @@ void image_annotations_clear(struct image_annotations *a);
 /* Something said about an image: the predicate of an in-toto statement. */
 struct image_attestation {
 	const char *predicate_type; /* IMAGE_PREDICATE_… */
-	const json_t *predicate;    /* borrowed */
+	json_t *predicate;	    /* borrowed */
 };
 
 #define IMAGE_PREDICATE_SPDX	   "https://spdx.dev/Document"
