@@ -45,8 +45,11 @@ src/snapshot/            single components of layers/ and the mount calls
 src/layer/               an opened parent and one component; nothing is followed
 src/network/             /proc/sys, /etc/resolv.conf, the address file in /run/stave
 src/sandbox/             host sources of binds, /proc, cgroups; the root only through root.h
+src/fetch/transfer_main.c certificates of the user
 src/fetch/git_main.c     confines git: directories of the system and of its command line
 src/remote/              names below cache/ that we made
+src/registry/            files of the user: credentials and certificates
+src/image/pull.c         names below cache/pull that we made
 src/runtime/stdio.c      /dev/null
 src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
 src/runtime/etc.c        single components in a directory that we made

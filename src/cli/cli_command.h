@@ -54,6 +54,7 @@ extern const struct command cmd_import;
 extern const struct command cmd_info;
 extern const struct command cmd_inspect;
 extern const struct command cmd_load;
+extern const struct command cmd_login, cmd_logout, cmd_pull, cmd_push;
 extern const struct command cmd_ps;
 extern const struct command cmd_rm;
 extern const struct command cmd_rmi;

@@ -198,6 +198,50 @@ struct engine_load {
 int engine_load(struct engine *e, const struct engine_load *req, struct image_loaded *out,
 		struct error *err);
 
+/* ---- registries ---- */
+
+/* Progress as image_pull() and image_push() tell it, with the lines around it. */
+struct engine_pull_request {
+	const char *name;     /* as written */
+	const char *platform; /* NULL: this machine's */
+	bool all_tags;
+	const struct progress *progress;
+};
+
+struct engine_pulled {
+	struct digest id; /* of the last one */
+	char *name;	  /* normal reference; owned */
+};
+
+int engine_pull(struct engine *e, const struct engine_pull_request *req,
+		struct engine_pulled *out, struct error *err);
+void engine_pulled_clear(struct engine_pulled *p);
+
+struct engine_push_request {
+	const char *name;
+	bool all_tags;
+	const struct progress *progress;
+};
+
+int engine_push(struct engine *e, const struct engine_push_request *req, struct error *err);
+
+struct engine_login {
+	const char *registry; /* a domain */
+	const char *user, *password;
+};
+
+/* Asks the registry, then keeps them; *out_file (new): where, in the clear; NULL: a helper. */
+int engine_login(const struct engine_login *req, char **out_file, struct error *err);
+/* What an earlier login left; both stay NULL without one. */
+int engine_login_known(const char *registry, char **out_user, char **out_password,
+		       struct error *err);
+int engine_logout(const char *registry, bool *out_known, struct error *err);
+
+static inline void engine_pulled_auto(struct engine_pulled *p)
+{
+	engine_pulled_clear(p);
+}
+
 /* ---- containers ---- */
 
 enum engine_pull {

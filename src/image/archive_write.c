@@ -122,8 +122,8 @@ static int put_content(const struct archive *a, const struct archive_blob *b, st
 }
 
 /* To @fd and nothing else: no header, no padding. */
-static int put_blob(const struct archive *a, const struct archive_blob *b, int fd,
-		    struct error *err)
+int archive_put_blob(const struct archive *a, const struct archive_blob *b, int fd,
+		     struct error *err)
 {
 	struct output o = {.fd = fd};
 	char text[DIGEST_TEXT_SIZE];
@@ -201,7 +201,7 @@ int archive_write_tar(const struct archive *a, int fd, struct error *err)
 		char *path = mem_printf("blobs/sha256/%s", digest_hex(&b->digest, hex));
 
 		if ((r = put_header(fd, path, S_IFREG | 0644, b->size, err)) < 0 ||
-		    (r = put_blob(a, b, fd, err)) < 0 ||
+		    (r = archive_put_blob(a, b, fd, err)) < 0 ||
 		    (r = put_padding(fd, b->size, err)) < 0)
 			return r;
 	}
@@ -228,7 +228,7 @@ static int put_blob_file(const struct archive *a, const struct archive_blob *b, 
 		return 0;
 	if (ftruncate(fd, 0) < 0)
 		return error_sys(err, "cannot write blobs/sha256/%s", hex);
-	return put_blob(a, b, fd, err);
+	return archive_put_blob(a, b, fd, err);
 }
 
 static bool is_replaced(const struct archive *a, const struct descriptor *old)

@@ -31,6 +31,23 @@ static int resolve_prefix(struct store *s, const char *hex, const char *text,
 	return r;
 }
 
+void image_repo_digest(const struct reference *ref, const struct digest *d, struct buf *out)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	reference_normal_name(ref, out);
+	buf_printf(out, "@%s", digest_text(d, text));
+}
+
+/* An index, or a manifest that was packed in another way than ours. */
+static bool find_repo_digest(struct store *s, const struct reference *ref, struct digest *out)
+{
+	AUTO(buf) struct buf name = BUF_INIT;
+
+	image_repo_digest(ref, &ref->digest, &name);
+	return store_repo_digest_find(s, buf_str(&name), out, NULL) == 0;
+}
+
 static int resolve_name(struct store *s, const char *text, struct digest *out_id,
 			struct error *err)
 {
@@ -51,7 +68,8 @@ static int resolve_name(struct store *s, const char *text, struct digest *out_id
 			*out_id = ref.digest;
 			return 0;
 		}
-		if (store_manifest_find(s, &ref.digest, out_id, NULL) == 0)
+		if (store_manifest_find(s, &ref.digest, out_id, NULL) == 0 ||
+		    find_repo_digest(s, &ref, out_id))
 			return 0;
 	}
 	reference_normal(&ref, &normal);

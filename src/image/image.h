@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/progress.h"
 #include "layer/layer.h"
 #include "oci/oci.h"
 #include "snapshot/snapshot.h"
@@ -260,6 +261,54 @@ int image_flatten(struct store *s, struct image_config *cfg, struct error *err);
 /* Gives the stored image's manifest the annotations for manifests. */
 int image_annotate(struct store *s, const struct digest *id, const struct image_annotations *a,
 		   struct error *err);
+
+/* ---- registries ---- */
+
+/*
+ * Progress of both: a task for each layer, numbered from .first_task on, whose title
+ * is the beginning of a digest; lines that belong to no layer are STATUS of task 0.
+ */
+struct image_pull {
+	const struct reference *ref;	 /* its digest decides, else its tag */
+	const struct platform *platform; /* NULL: of an index this machine's, else any */
+	const struct progress *progress; /* may be NULL */
+	unsigned first_task;
+};
+
+struct image_pulled {
+	struct digest id;
+	struct digest digest; /* of what the reference names: a manifest or an index */
+	bool newer;	      /* the name did not mean this image before */
+};
+
+/*
+ * Brings an image from its registry.  Layers come several at once; one that is
+ * here is not fetched, and one that came in part (below cache/pull) goes on
+ * where it was.  Documents are stored as they came.
+ */
+int image_pull(struct store *s, const struct image_pull *how, struct image_pulled *out,
+	       struct error *err);
+
+struct image_push {
+	const struct reference *ref;	 /* a name with a tag, of an image in the store */
+	const struct progress *progress; /* may be NULL */
+};
+
+struct image_pushed {
+	struct digest digest; /* of the manifest */
+	uint64_t size;
+};
+
+/*
+ * Sends the image to where its name says.  The manifest that it came with goes
+ * as it is; what was built here is packed with gzip, and once.  Layers that the
+ * repository has are not sent, and those that another one of the same registry
+ * has are mounted.
+ */
+int image_push(struct store *s, const struct image_push *how, struct image_pushed *out,
+	       struct error *err);
+/* "docker.io/library/x@sha256:…", appended. */
+void image_repo_digest(const struct reference *ref, const struct digest *d, struct buf *out);
 
 /* ---- names and removal ---- */
 

@@ -58,6 +58,9 @@ int archive_add_layer(struct archive *a, const struct digest *diff_id,
 /* The same document or blob again is one blob. */
 bool archive_has(const struct archive *a, const struct digest *d);
 
+/* One blob's bytes, verified while they are written. */
+int archive_put_blob(const struct archive *a, const struct archive_blob *b, int fd,
+		     struct error *err);
 int archive_write_tar(const struct archive *a, int fd, struct error *err);
 /* An OCI layout: index.json comes last. */
 int archive_write_dir(const struct archive *a, int dir, struct error *err);

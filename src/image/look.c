@@ -45,9 +45,9 @@ static json_t *time_or_empty(int64_t ns, bool has)
 	return json_string(buf_str(&text));
 }
 
-static void add_names(json_t *j, const struct strlist *names)
+static json_t *familiar_names(const struct strlist *names)
 {
-	json_t *tags = json_array();
+	json_t *list = json_array();
 
 	for (size_t i = 0; i < names->n; i++) {
 		AUTO(reference) struct reference ref = REFERENCE_INIT;
@@ -56,10 +56,18 @@ static void add_names(json_t *j, const struct strlist *names)
 		if (reference_parse(names->items[i], &ref, NULL) < 0)
 			continue;
 		reference_familiar(&ref, &familiar);
-		json_array_append_new(tags, json_string(buf_str(&familiar)));
+		json_array_append_new(list, json_string(buf_str(&familiar)));
 	}
-	json_object_set_new(j, "RepoTags", tags);
-	json_object_set_new(j, "RepoDigests", json_array());
+	return list;
+}
+
+static void add_names(struct store *s, json_t *j, const struct store_image *row)
+{
+	AUTO(strlist) struct strlist digests = STRLIST_INIT;
+
+	store_repo_digests(s, &row->id, &digests, NULL);
+	json_object_set_new(j, "RepoTags", familiar_names(&row->names));
+	json_object_set_new(j, "RepoDigests", familiar_names(&digests));
 }
 
 static json_t *root_fs(const struct image_config *cfg)
@@ -92,7 +100,7 @@ json_t *image_inspect(struct store *s, const struct image *i)
 	json_t *j = json_object(), *driver = json_object(), *data = json_object(), *meta;
 
 	json_object_set_new(j, "Id", json_string(digest_text(&i->row.id, text)));
-	add_names(j, &i->row.names);
+	add_names(s, j, &i->row);
 	json_object_set_new(j, "Parent", json_string(""));
 	json_object_set_new(j, "Comment", json_string(last_comment(cfg)));
 	json_object_set_new(j, "Created", time_or_empty(cfg->created, cfg->has_created));

@@ -307,6 +307,33 @@ int store_image_list(struct store *s, struct store_image_list *out, struct error
 void store_image_clear(struct store_image *image);
 void store_image_list_clear(struct store_image_list *l);
 
+/* ---- what registries have ---- */
+
+/* "docker.io/library/x@sha256:…": the manifest or index that this image has there. */
+int store_repo_digest_add(struct store *s, const char *name, const struct digest *id,
+			  struct error *err);
+int store_repo_digest_find(struct store *s, const char *name, struct digest *out_id,
+			   struct error *err);
+/* All of an image, sorted. */
+int store_repo_digests(struct store *s, const struct digest *id, struct strlist *out,
+		       struct error *err);
+
+/*
+ * A layer of ours packed in one form ("gzip:6"): packing is a pure function, so
+ * digest and size stay true when the bytes are gone.  -ERR_NOT_FOUND.
+ */
+int store_packed_find(struct store *s, const struct digest *diff_id, const char *form,
+		      struct digest *out_blob, uint64_t *out_size, struct error *err);
+int store_packed_add(struct store *s, const struct digest *diff_id, const char *form,
+		     const struct digest *blob, uint64_t size, struct error *err);
+
+/* A repository ("localhost:5000/x") was seen to have the layer as this blob. */
+int store_placed_add(struct store *s, const struct digest *diff_id, const struct digest *blob,
+		     const char *repository, struct error *err);
+/* Those below @registry, the last seen first. */
+int store_placed(struct store *s, const struct digest *diff_id, const struct digest *blob,
+		 const char *registry, struct strlist *out, struct error *err);
+
 /* ---- containers ---- */
 
 struct store_container {

@@ -12,7 +12,7 @@
 
 #include "base/banned.h"
 
-#define SCHEMA_VERSION	4
+#define SCHEMA_VERSION	5
 #define BUSY_TIMEOUT_MS 60000
 
 /* One statement list a version; user_version counts how many have run. */
@@ -61,6 +61,19 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	"CREATE INDEX cache_mount_key ON cache_mount(key);",
 	/* 4: allocated bytes of the directory, -1 until somebody asks */
 	"ALTER TABLE layer ADD COLUMN disk INTEGER NOT NULL DEFAULT -1;",
+	/* 5: what registries have: digests that images have there, layers as blobs */
+	"CREATE TABLE repo_digest ("
+	" name TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX repo_digest_image ON repo_digest(image);"
+	"CREATE TABLE packed ("
+	" diff_id TEXT NOT NULL REFERENCES layer(diff_id) ON DELETE CASCADE,"
+	" form TEXT NOT NULL, blob TEXT NOT NULL, size INTEGER NOT NULL,"
+	" PRIMARY KEY (diff_id, form)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE placed ("
+	" diff_id TEXT NOT NULL REFERENCES layer(diff_id) ON DELETE CASCADE,"
+	" blob TEXT NOT NULL, repository TEXT NOT NULL, used INTEGER NOT NULL,"
+	" PRIMARY KEY (diff_id, blob, repository)) STRICT, WITHOUT ROWID;",
 };
 
 int db_error(struct store *s, struct error *err)

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `pull`: an image from its registry. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/root.h"
+#include "image/image_incoming.h"
+#include "registry/registry.h"
+
+#include "base/banned.h"
+
+#define INDEX_DEEP    4 /* an index in an index in … */
+#define PARTIAL_NAME  100
+#define PARTIAL_TRIES 8
+#define SHORT_ID      12
+
+struct layer_pull {
+	const struct descriptor *blob; /* borrowed */
+	const struct digest *diff_id;  /* borrowed */
+	char file[PARTIAL_NAME];       /* below cache/pull */
+	unsigned task;
+	bool resumed; /* something was there */
+};
+
+struct pull {
+	struct store *store;
+	const struct image_pull *how;
+	const char *name; /* what the user knows it by */
+	struct registry *registry;
+	struct incoming in;
+	struct image_layout layout; /* cache/pull */
+	struct incoming_image image;
+	struct digest digest;
+	struct layer_pull *layers; /* those to be fetched */
+	struct registry_download *files;
+	size_t n;
+};
+
+static void tell(const struct pull *p, enum progress_kind kind, unsigned task, const char *text,
+		 uint64_t current, uint64_t total)
+{
+	struct progress_event e = {.kind = kind,
+				   .task = task,
+				   .text = text,
+				   .len = text ? strlen(text) : 0,
+				   .current = current,
+				   .total = total};
+
+	progress_emit(p->how->progress, &e);
+}
+
+static void begin_task(const struct pull *p, unsigned task, const struct descriptor *d)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_hex(&d->digest, hex);
+	hex[SHORT_ID] = 0;
+	tell(p, PROGRESS_BEGIN, task, hex, 0, d->size);
+}
+
+/* ---- documents ---- */
+
+static int choose(struct pull *p, const struct registry_document *doc, struct digest *out,
+		  struct error *err)
+{
+	AUTO(platform) struct platform host = PLATFORM_INIT;
+	AUTO(index) struct index x = INDEX_INIT;
+	AUTO(buf) struct buf text = BUF_INIT;
+	const struct platform *want = p->how->platform;
+	const struct descriptor *found;
+	int r = index_decode(doc->bytes.data, doc->bytes.len, &x, err);
+
+	if (r < 0)
+		return error_wrap(err, "%s", p->name);
+	platform_host(&host);
+	found = index_select(&x, want ? want : &host);
+	if (found) {
+		*out = found->digest;
+		return 0;
+	}
+	platform_format(want ? want : &host, &text);
+	return error_set(err, ERR_NOT_FOUND,
+			 "%s: no matching manifest for %s in the manifest list entries",
+			 p->name, buf_str(&text));
+}
+
+static int read_manifest(struct pull *p, struct error *err)
+{
+	AUTO(registry_document) struct registry_document doc = {0};
+	const struct reference *ref = p->how->ref;
+	int r = registry_manifest(p->registry, ref->has_digest ? NULL : ref->tag, &ref->digest,
+				  &doc, err);
+
+	if (r < 0)
+		return r;
+	p->digest = doc.digest;
+	for (int deep = 0; media_kind(doc.media_type) == MEDIA_KIND_INDEX; deep++) {
+		struct digest next;
+
+		if (deep >= INDEX_DEEP)
+			return error_set(err, ERR_LIMIT, "%s: indexes nested too deeply",
+					 p->name);
+		if ((r = choose(p, &doc, &next, err)) < 0)
+			return r;
+		registry_document_clear(&doc);
+		if ((r = registry_manifest(p->registry, NULL, &next, &doc, err)) < 0)
+			return r;
+	}
+	p->image.manifest = doc.bytes;
+	doc.bytes = BUF_INIT;
+	r = manifest_decode(p->image.manifest.data, p->image.manifest.len, &p->image.m, err);
+	return r < 0 ? error_wrap(err, "%s", p->name) : 0;
+}
+
+static int check_manifest(const struct pull *p, struct error *err)
+{
+	const struct manifest *m = &p->image.m;
+
+	if (media_kind(m->config.media_type) != MEDIA_KIND_CONFIG)
+		return error_set(err, ERR_UNSUPPORTED, "%s: not an image: its config is %s",
+				 p->name, m->config.media_type);
+	for (size_t i = 0; i < m->layers.n; i++)
+		if (media_kind(m->layers.items[i].media_type) != MEDIA_KIND_LAYER)
+			return error_set(err, ERR_UNSUPPORTED, "%s: layers of type %s", p->name,
+					 m->layers.items[i].media_type);
+	return 0;
+}
+
+static int check_config(const struct pull *p, struct error *err)
+{
+	const struct image_config *cfg = &p->image.cfg;
+	AUTO(buf) struct buf text = BUF_INIT;
+
+	if (p->image.m.layers.n != cfg->diff_ids.n)
+		return error_set(err, ERR_CORRUPT,
+				 "%s: the manifest has %zu layers, its config %zu", p->name,
+				 p->image.m.layers.n, cfg->diff_ids.n);
+	if (!p->how->platform || platform_match(p->how->platform, &cfg->platform))
+		return 0;
+	platform_format(p->how->platform, &text);
+	return error_set(err, ERR_NOT_FOUND,
+			 "image with reference %s was found but does not provide the specified "
+			 "platform (%s)",
+			 p->name, buf_str(&text));
+}
+
+static int read_config(struct pull *p, struct error *err)
+{
+	const struct digest *d = &p->image.m.config.digest;
+	struct buf *config = &p->image.config;
+	int r;
+
+	if (store_blob_read(p->store, d, LIMIT_CONFIG_BYTES, config, NULL) < 0) {
+		buf_reset(config);
+		r = registry_blob(p->registry, d, LIMIT_CONFIG_BYTES, config, err);
+		if (r < 0)
+			return r;
+	}
+	r = image_config_decode(config->data, config->len, &p->image.cfg, err);
+	return r < 0 ? error_wrap(err, "%s", p->name) : check_config(p, err);
+}
+
+/* ---- layers ---- */
+
+/*
+ * The part of an earlier pull, for us alone: whoever finished it took the file
+ * away from under its name.  While another command is at it, one of our own.
+ */
+static int open_partial(struct pull *p, struct layer_pull *l, int *out_fd, struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE], random[9];
+	struct stat held, named;
+
+	digest_hex(&l->blob->digest, hex);
+	snprintf(l->file, sizeof(l->file), "%s", hex);
+	for (int i = 0; i < PARTIAL_TRIES; i++) {
+		AUTO(fd) int fd = -1;
+		int r = root_open(p->layout.dir, ROOT_BENEATH, l->file,
+				  O_RDWR | O_CREAT | O_NOFOLLOW, 0600, &fd, err);
+
+		if (r < 0)
+			return error_wrap(err, "cannot keep a download");
+		if (io_lock(fd, true, false, NULL) < 0) {
+			random_hex(random, 8);
+			snprintf(l->file, sizeof(l->file), "%s.%s", hex, random);
+			continue;
+		}
+		if (fstat(fd, &held) == 0 &&
+		    fstatat(p->layout.dir, l->file, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    held.st_ino == named.st_ino) {
+			l->resumed = held.st_size > 0;
+			*out_fd = take_fd(&fd);
+			return 0;
+		}
+	}
+	return error_set(err, ERR_CONFLICT, "others pull the same layer");
+}
+
+static bool is_wanted(const struct pull *p, const struct digest *blob)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (digest_eq(&p->layers[i].blob->digest, blob))
+			return true;
+	return false;
+}
+
+static int plan_layers(struct pull *p, struct error *err)
+{
+	const struct descriptor_list *all = &p->image.m.layers;
+
+	p->layers = mem_resize(NULL, all->n ? all->n : 1, sizeof(*p->layers));
+	p->files = mem_resize(NULL, all->n ? all->n : 1, sizeof(*p->files));
+	for (size_t i = 0; i < all->n; i++) {
+		const struct descriptor *d = &all->items[i];
+		unsigned task = p->how->first_task + (unsigned)i;
+		struct layer_pull *l = &p->layers[p->n];
+		struct store_layer have;
+		int r, fd = -1;
+
+		*l = (struct layer_pull){
+			.blob = d, .diff_id = &p->image.cfg.diff_ids.items[i], .task = task};
+		/* a damaged one is dropped by the question */
+		if (image_layer(p->store, l->diff_id, &have, NULL) == 0 ||
+		    is_wanted(p, &d->digest)) {
+			begin_task(p, task, d);
+			tell(p, PROGRESS_CACHED, task, "Already exists", 0, 0);
+			continue;
+		}
+		if ((r = open_partial(p, l, &fd, err)) < 0)
+			return r;
+		begin_task(p, task, d);
+		tell(p, PROGRESS_STATUS, task, "Pulling fs layer", 0, 0);
+		p->files[p->n++] = (struct registry_download){
+			.digest = d->digest, .size = d->size, .fd = fd};
+	}
+	return 0;
+}
+
+static void on_bytes(void *data, size_t which, uint64_t current)
+{
+	const struct pull *p = data;
+
+	tell(p, PROGRESS_BYTES, p->layers[which].task, NULL, current, p->files[which].size);
+}
+
+static int on_done(void *data, size_t which, struct error *err)
+{
+	struct pull *p = data;
+	struct layer_pull *l = &p->layers[which];
+	char text[DIGEST_TEXT_SIZE];
+	int r;
+
+	tell(p, PROGRESS_STATUS, l->task, "Download complete", 0, 0);
+	r = incoming_layer(&p->in, l->file, l->blob, l->diff_id, err);
+	/* taken into the store, or of no use */
+	unlinkat(p->layout.dir, l->file, 0);
+	close_fd(&p->files[which].fd);
+	if (r < 0) {
+		tell(p, PROGRESS_FAILED, l->task, NULL, 0, 0);
+		return error_wrap(err, "%s: layer %s", p->name,
+				  digest_text(&l->blob->digest, text));
+	}
+	tell(p, PROGRESS_DONE, l->task, "Pull complete", 0, 0);
+	return 0;
+}
+
+static void drop_files(struct pull *p, bool forget, bool *out_resumed)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		*out_resumed |= p->layers[i].resumed;
+		if (forget && p->files[i].fd >= 0)
+			unlinkat(p->layout.dir, p->layers[i].file, 0);
+		close_fd(&p->files[i].fd);
+	}
+	free(p->layers);
+	free(p->files);
+	p->layers = NULL;
+	p->files = NULL;
+	p->n = 0;
+}
+
+/* What an earlier pull left may be damaged: then once more from the beginning. */
+static int pull_layers(struct pull *p, struct error *err)
+{
+	struct registry_watch watch = {.bytes = on_bytes, .done = on_done, .data = p};
+
+	for (bool resumed = false;; resumed = false) {
+		int r = plan_layers(p, err);
+
+		if (r == 0)
+			r = registry_download(p->registry, p->files, p->n, &watch, err);
+		drop_files(p, r == -ERR_CORRUPT, &resumed);
+		if (r != -ERR_CORRUPT || !resumed)
+			return r;
+		error_clear(err);
+	}
+}
+
+/* ---- recording ---- */
+
+static int record_places(struct pull *p, struct error *err)
+{
+	AUTO(free)
+	char *repository = mem_printf("%s/%s", p->how->ref->domain, p->how->ref->path);
+	const struct descriptor_list *all = &p->image.m.layers;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < all->n; i++)
+		r = store_placed_add(p->store, &p->image.cfg.diff_ids.items[i],
+				     &all->items[i].digest, repository, err);
+	return r;
+}
+
+static int record_rows(struct pull *p, struct image_pulled *out, struct error *err)
+{
+	AUTO(strlist) struct strlist names = STRLIST_INIT;
+	AUTO(buf) struct buf normal = BUF_INIT;
+	AUTO(buf) struct buf by_digest = BUF_INIT;
+	const struct reference *ref = p->how->ref;
+	struct digest before;
+	bool known;
+	int r;
+
+	image_repo_digest(ref, &p->digest, &by_digest);
+	reference_normal(ref, &normal);
+	if (ref->has_digest) {
+		known = store_repo_digest_find(p->store, buf_str(&by_digest), &before, NULL) ==
+			0;
+	} else {
+		known = store_name_find(p->store, buf_str(&normal), &before, NULL) == 0;
+		strlist_add(&names, buf_str(&normal));
+	}
+	if ((r = incoming_commit(p->store, &p->image, &names, &out->id, err)) < 0)
+		return r;
+	out->newer = !known || !digest_eq(&before, &out->id);
+	out->digest = p->digest;
+	r = store_repo_digest_add(p->store, buf_str(&by_digest), &out->id, err);
+	return r < 0 ? r : record_places(p, err);
+}
+
+static int record(struct pull *p, struct image_pulled *out, struct error *err)
+{
+	int r = store_begin(p->store, true, err);
+
+	if (r < 0)
+		return r;
+	if ((r = record_rows(p, out, err)) < 0) {
+		store_abort(p->store);
+		return r;
+	}
+	return store_commit(p->store, err);
+}
+
+/* ---- the whole ---- */
+
+static bool is_here(const struct pull *p)
+{
+	struct store_image row = {0};
+	bool here = store_image_get(p->store, &p->image.m.config.digest, &row, NULL) == 0;
+
+	store_image_clear(&row);
+	for (size_t i = 0; here && i < p->image.cfg.diff_ids.n; i++) {
+		struct store_layer layer;
+
+		here = image_layer(p->store, &p->image.cfg.diff_ids.items[i], &layer, NULL) ==
+		       0;
+	}
+	return here;
+}
+
+static int fetch(struct pull *p, struct error *err)
+{
+	const struct root_made made = {
+		.mode = 0700, .uid = (uid_t)-1, .gid = (gid_t)-1, .mtime_sec = -1};
+	int r;
+
+	if ((r = read_manifest(p, err)) < 0 || (r = check_manifest(p, err)) < 0 ||
+	    (r = read_config(p, err)) < 0)
+		return r;
+	if (is_here(p))
+		return 0;
+	r = root_mkdirs(store_dir(p->store, STORE_CACHE), ROOT_BENEATH, "pull", &made,
+			&p->layout.dir, NULL, err);
+	return r < 0 ? r : pull_layers(p, err);
+}
+
+static void say_from(const struct pull *p)
+{
+	char text[DIGEST_TEXT_SIZE];
+	const struct reference *ref = p->how->ref;
+	AUTO(free)
+	char *line = mem_printf("%s: Pulling from %s",
+				ref->has_digest ? digest_text(&ref->digest, text) : ref->tag,
+				ref->path);
+
+	tell(p, PROGRESS_STATUS, 0, line, 0, 0);
+}
+
+/* Layers that a lie has brought are used by nothing; those of a broken pull will be. */
+static void forget(struct store *s)
+{
+	struct store_collected gone;
+
+	store_collect(s, &gone, NULL);
+	store_collected_clear(&gone);
+}
+
+static void pull_clear(struct pull *p)
+{
+	registry_close(p->registry);
+	incoming_image_clear(&p->image);
+	close_fd(&p->layout.dir);
+	lease_end(p->in.lease);
+}
+
+int image_pull(struct store *s, const struct image_pull *how, struct image_pulled *out,
+	       struct error *err)
+{
+	AUTO(buf) struct buf name = BUF_INIT;
+	struct pull p = {.store = s,
+			 .how = how,
+			 .in = {.store = s, .ours = true},
+			 .image = INCOMING_IMAGE_INIT,
+			 .layout = {.dir = -1}};
+	int r = lease_new(s, &p.in.lease, err);
+
+	if (r < 0)
+		return r;
+	reference_familiar(how->ref, &name);
+	p.name = p.layout.name = buf_str(&name);
+	p.in.layout = &p.layout;
+	if ((r = registry_open(how->ref, REGISTRY_PULL, &p.registry, err)) == 0) {
+		say_from(&p);
+		r = fetch(&p, err);
+	}
+	if (r == 0)
+		r = record(&p, out, err);
+	pull_clear(&p);
+	if (r == -ERR_CORRUPT)
+		forget(s);
+	return r;
+}

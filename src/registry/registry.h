@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * registry - one repository on a registry, as a client of the distribution
+ * protocol (OCI distribution-spec v1.1; Docker's token and basic
+ * authentication).
+ *
+ *   registry     a server with images; "docker.io", "localhost:5000"
+ *   repository   images of one name there; tags and digests are below it
+ *   blob         bytes by digest: layers and configs
+ *   manifest     the document that a tag or digest names
+ *
+ * Sockets and TLS are in a program of its own, stave-transfer, which gets each
+ * request and the descriptors that bytes go to or come from; what it brings is
+ * data from a stranger.  Everything has a limit, in bytes and in time.  A
+ * document is what its digest says, or it is an error; blobs go to the file
+ * that they are asked into, and whoever asked verifies them.
+ *
+ * Broken connections and the statuses 429, 500, 502, 503 and 504 are tried
+ * again, with growing pauses or after Retry-After; a download goes on behind
+ * what is there.  A redirect to another host gets no secret, nor does plain
+ * HTTP after HTTPS.
+ *
+ * Addresses: docker.io is registry-1.docker.io.  Registries of this machine
+ * (localhost, 127.0.0.0/8, ::1) may speak plain HTTP or have any certificate.
+ * certs.d/HOST[:PORT]/ (below /etc/docker, /etc/containers and $HOME/.config/containers)
+ * may have *.crt, and *.cert with *.key for clients.  Proxies are what the environment says.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/strlist.h"
+#include "oci/oci.h"
+
+struct registry;
+
+enum registry_access {
+	REGISTRY_PULL = 1,
+	REGISTRY_PUSH, /* and pull */
+};
+
+/* Speaks to nobody yet, except to a registry of this machine, to know what it speaks. */
+int registry_open(const struct reference *ref, enum registry_access access,
+		  struct registry **out, struct error *err);
+void registry_close(struct registry *r);
+
+static inline void registry_auto(struct registry **r)
+{
+	if (*r)
+		registry_close(*r);
+}
+
+/* ---- documents ---- */
+
+struct registry_document {
+	struct buf bytes;
+	char *media_type; /* as the server said and the document agrees */
+	struct digest digest;
+};
+
+/*
+ * The manifest or index by @tag or, if that is NULL, by @digest; at most
+ * LIMIT_MANIFEST_BYTES.  -ERR_NOT_FOUND; -ERR_DENIED: not without other
+ * credentials; -ERR_CORRUPT: it is not what was named or announced.
+ */
+int registry_manifest(struct registry *r, const char *tag, const struct digest *digest,
+		      struct registry_document *out, struct error *err);
+/* The digest alone, without the bytes; trusted only to say that nothing has changed. */
+int registry_manifest_digest(struct registry *r, const char *tag, struct digest *out,
+			     struct error *err);
+/* A blob that is a document, verified. */
+int registry_blob(struct registry *r, const struct digest *digest, size_t limit,
+		  struct buf *out, struct error *err);
+/* All tags, sorted. */
+int registry_tags(struct registry *r, struct strlist *out, struct error *err);
+void registry_document_clear(struct registry_document *d);
+
+static inline void registry_document_auto(struct registry_document *d)
+{
+	registry_document_clear(d);
+}
+
+/* ---- blobs ---- */
+
+struct registry_download {
+	struct digest digest;
+	uint64_t size;
+	int fd; /* a file to append to; what it has is taken for the blob's beginning */
+};
+
+/* All of these may be NULL. */
+struct registry_watch {
+	void (*bytes)(void *data, size_t which, uint64_t current);
+	/* The file has .size bytes.  Others go on meanwhile.  An error ends it all. */
+	int (*done)(void *data, size_t which, struct error *err);
+	void *data;
+};
+
+/* Several at once, begun in their order. */
+int registry_download(struct registry *r, const struct registry_download *items, size_t n,
+		      const struct registry_watch *watch, struct error *err);
+
+int registry_blob_exists(struct registry *r, const struct digest *digest, bool *out,
+			 struct error *err);
+/*
+ * The repository @from of the same registry has the blob: let ours have it, too.
+ * *out false: the registry will not; then upload it.
+ */
+int registry_mount(struct registry *r, const struct digest *digest, const char *from, bool *out,
+		   struct error *err);
+/* @size bytes from the beginning of the file @fd. */
+int registry_upload(struct registry *r, const struct digest *digest, uint64_t size, int fd,
+		    void (*bytes)(void *data, uint64_t current), void *data, struct error *err);
+/* @tag NULL: by digest only. */
+int registry_put_manifest(struct registry *r, const char *tag, const char *media_type,
+			  const struct buf *bytes, struct digest *out, struct error *err);
+
+/* ---- credentials ---- */
+
+struct registry_credential {
+	char *user;   /* NULL: none known */
+	char *secret; /* owned, as all; wiped by clear */
+	char *identity_token;
+};
+
+#define REGISTRY_CREDENTIAL_INIT ((struct registry_credential){0})
+
+/*
+ * What the user's files say: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json or
+ * ~/.docker/config.json, $XDG_RUNTIME_DIR/containers/auth.json, in that order,
+ * with their credHelpers and credsStore.  @name: "host[:port][/path]".
+ */
+int registry_credential_find(const char *name, struct registry_credential *out,
+			     struct error *err);
+/* Into the first of those files, 0600, or its helper; *out_file (new) is the file, or NULL. */
+int registry_credential_keep(const char *domain, const struct registry_credential *c,
+			     char **out_file, struct error *err);
+/* *out_known: there was something to forget. */
+int registry_credential_forget(const char *domain, bool *out_known, struct error *err);
+/* Asks the registry whether it takes them: -ERR_DENIED. */
+int registry_login(const char *domain, const struct registry_credential *c, struct error *err);
+void registry_credential_clear(struct registry_credential *c);
+
+static inline void registry_credential_auto(struct registry_credential *c)
+{
+	registry_credential_clear(c);
+}

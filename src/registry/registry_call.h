@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * registry_call - one request of ours, which may become several on the wire:
+ * after a challenge, a redirect, a broken connection, a server that is busy.
+ */
+#pragma once
+
+#include "registry/registry.h"
+#include "registry/registry_transfer.h"
+
+enum call_state {
+	CALL_WAITING = 0,
+	CALL_RUNNING,
+	CALL_DONE,
+};
+
+struct call {
+	/* what is asked */
+	const char *method;
+	char *url;
+	struct strlist headers;
+	int out; /* borrowed; -1: none */
+	long out_status;
+	bool appends; /* to @out: goes on behind what is there */
+	bool has_body, anonymous, once;
+	int in; /* borrowed */
+	uint64_t in_bytes, limit;
+	unsigned seconds;
+	void (*bytes)(void *data, uint64_t current);
+	void *data;
+	/* how it goes */
+	enum call_state state;
+	unsigned long id;
+	unsigned tries, redirects, challenges;
+	int64_t not_before_ns;
+	uint64_t offset; /* where this try of a download begins */
+	char *at;	 /* where redirects have led; NULL: url */
+	/* what came of it */
+	int result;  /* with @err: no response */
+	bool broken; /* that was the connection's fault */
+	struct error err;
+	struct transfer_event response;
+};
+
+#define CALL_INIT                         \
+	((struct call){.method = "GET",   \
+		       .out = -1,         \
+		       .in = -1,          \
+		       .err = ERROR_INIT, \
+		       .response = {.headers = MAP_INIT_FREE(free)}})
+
+struct registry {
+	struct transfer *transfer;
+	char *domain; /* as in references */
+	char *origin; /* "https://registry-1.docker.io" */
+	char *path;   /* of the repository; NULL: none */
+	struct strlist scopes;
+	struct transfer_tls tls;
+	struct registry_credential credential;
+	char *authorization; /* the header's value; NULL: none asked for yet */
+	bool tls_alone;	     /* plain HTTP was not agreed to */
+	bool answered;
+	unsigned long last_id;
+	struct call_list {
+		struct call **items; /* borrowed */
+		size_t n, cap;
+	} calls;
+};
+
+#define REGISTRY_DOCKER_HUB "registry-1.docker.io"
+
+/* endpoint.c */
+int registry_connect(const char *domain, struct registry **out, struct error *err);
+bool url_is_http(const char *url);
+/* Same scheme, host and port? */
+bool url_same_origin(const char *a, const char *b);
+/* "https://host:port" of a URL; NULL if it is none that we would open. */
+char *url_origin(const char *url);
+bool url_is_local(const char *url);
+
+/* call.c */
+void call_clear(struct call *c);
+/* Takes part in call_run() from now on. */
+void call_add(struct registry *r, struct call *c);
+void call_remove(struct registry *r, struct call *c);
+/* Until @c is done, serving the others as well.  Its result. */
+int call_run(struct registry *r, struct call *c, struct error *err);
+/* Until one of the calls is done: that one, no longer among them. NULL: an error. */
+struct call *call_wait_any(struct registry *r, struct error *err);
+const char *call_header(const struct call *c, const char *name);
+/* The server's own words about a status that is not what was hoped for. */
+int call_refused(const struct call *c, const char *what, struct error *err);
+/* As one: adds, runs, removes. */
+int call_simple(struct registry *r, struct call *c, struct error *err);
+
+/* auth.c */
+int registry_authorize(struct registry *r, const char *challenges, struct error *err);
+void registry_basic(const struct registry_credential *c, struct buf *out);
+/* A file in memory, for a body. */
+int registry_scratch(int *out_fd, struct error *err);
+
+static inline void call_auto(struct call *c)
+{
+	call_clear(c);
+}

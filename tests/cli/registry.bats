@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+# Images to and from a registry, Debian's own.
+
+load common
+load registry
+
+setup_file() {
+	command -v docker-registry >/dev/null || return 0
+	private_store
+	am_root || return 0
+	export DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker HOME=$BATS_FILE_TMPDIR
+	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
+	start_registry open
+	htpasswd -Bbn ann secret >"$BATS_FILE_TMPDIR/htpasswd" 2>/dev/null
+	make_certificates "$BATS_FILE_TMPDIR/tls"
+	start_registry closed "  tls: {certificate: $BATS_FILE_TMPDIR/tls/server.crt, key: $BATS_FILE_TMPDIR/tls/server.key}
+auth:
+  htpasswd: {realm: test, path: $BATS_FILE_TMPDIR/htpasswd}"
+	ctx=$BATS_FILE_TMPDIR/ctx
+	mkdir -p "$ctx"
+	head -c 300000 /dev/urandom >"$ctx/big"
+	dockerfile <<-'END'
+		FROM busybox
+		RUN echo one >/one
+		COPY big /big
+		ENV A=b
+	END
+	stave build -q -t img "$ctx" >/dev/null
+}
+
+teardown_file() { stop_registries; }
+
+setup() {
+	common_setup
+	command -v docker-registry >/dev/null || skip "needs docker-registry"
+	export STAVE_ROOT DOCKER_CONFIG
+	first=$STAVE_ROOT
+	second=$BATS_TEST_TMPDIR/second
+}
+
+# The other machine.
+other() { STAVE_ROOT=$second stave "$@"; }
+
+id_of() { stave inspect --format '{{.Id}}' "$1"; }
+
+# The digest that push said.
+pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p'; }
+
+@test "push, and pull on another machine: the same image" {
+	stave tag img "$open/a/img:1"
+	run stave push "$open/a/img:1"
+	ended 0
+	has "$output" "The push refers to repository [$open/a/img]"
+	has "$output" ": Pushed"
+	digest=$(sed -n 's/^1: digest: \(sha256:[0-9a-f]\{64\}\) size: [0-9]*$/\1/p' <<<"$output")
+	[ -n "$digest" ]
+
+	run other pull "$open/a/img:1"
+	ended 0
+	is "${lines[0]}" "1: Pulling from a/img"
+	has "$output" ": Pull complete"
+	has "$output" "Digest: $digest"
+	has "$output" "Status: Downloaded newer image for $open/a/img:1"
+	is "${lines[-1]}" "$open/a/img:1"
+	is "$(other inspect --format '{{.Id}}' "$open/a/img:1")" "$(id_of img)"
+	is "$(other inspect --format '{{index .RepoDigests 0}}' "$open/a/img:1")" "$open/a/img@$digest"
+	is "$(other run --rm --network none "$open/a/img:1" /bin/busybox cat /one)" one
+	other system check
+}
+
+@test "what is there is not sent and not fetched again" {
+	stave tag img "$open/again"
+	stave push -q "$open/again" >/dev/null
+	run stave push "$open/again"
+	ended 0
+	is "$(grep -c ': Layer already exists' <<<"$output")" 3
+	hasnt "$output" Pushed
+
+	other pull -q "$open/again" >/dev/null
+	run other pull "$open/again"
+	ended 0
+	is "${lines[0]}" "Using default tag: latest"
+	has "$output" "Status: Image is up to date for $open/again:latest"
+	hasnt "$output" "Pull complete"
+	is "$(other pull -q "$open/again")" "$open/again:latest"
+}
+
+@test "layers of another repository are mounted" {
+	stave tag img "$open/from"
+	stave tag img "$open/to/it"
+	stave push -q "$open/from" >/dev/null
+	run stave push "$open/to/it"
+	ended 0
+	is "$(grep -c ': Mounted from ' <<<"$output")" 3
+}
+
+@test "by digest, as a name of the image too" {
+	stave tag img "$open/d"
+	digest=$(pushed "$open/d")
+	other pull -q "$open/d@$digest"
+	is "$(other inspect --format '{{.Id}}' "$open/d@$digest")" "$(id_of img)"
+	is "$(other inspect --format '{{.RepoTags}}' "$open/d@$digest")" '[]'
+	run other pull "$open/d@sha256:$(printf '%064d' 1)"
+	ended 1
+	has "$output" "not found"
+}
+
+@test "all tags" {
+	stave tag img "$open/all:one"
+	stave tag busybox "$open/all:two"
+	run stave push -a "$open/all"
+	ended 0
+	has "$output" "one: digest: "
+	has "$output" "two: digest: "
+	other pull -a -q "$open/all"
+	is "$(other inspect --format '{{.Id}}' "$open/all:two")" "$(id_of busybox)"
+	is "$(other inspect --format '{{.Id}}' "$open/all:one")" "$(id_of img)"
+}
+
+@test "skopeo reads what we push, and we what it pushes: digests stay" {
+	command -v skopeo >/dev/null || skip "needs skopeo"
+	stave tag img "$open/s:1"
+	digest=$(pushed "$open/s:1")
+	skopeo copy -q --src-tls-verify=false --dest-tls-verify=false --format v2s2 \
+		"docker://$open/s:1" "docker://$open/s:docker"
+	skopeo copy -q --src-tls-verify=false "docker://$open/s:1" "oci:$BATS_TEST_TMPDIR/oci:1"
+	is "$(skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$open/s:1")" "$digest"
+
+	# and out again, under another name, with the bytes that it came with
+	theirs=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$open/s:docker")
+	differ "$theirs" "$digest"
+	other pull -q "$open/s:docker"
+	other tag "$open/s:docker" "$open/s:back"
+	STAVE_ROOT=$second is "$(STAVE_ROOT=$second pushed "$open/s:back")" "$theirs"
+	other system check
+}
+
+@test "an index: the image for this machine, or for the platform that is asked for" {
+	stave tag img "$open/index:x"
+	stave push -q "$open/index:x" >/dev/null
+	python3 - "$open" <<-'END'
+		import json, sys, urllib.request
+		base = f"http://{sys.argv[1]}/v2/index/manifests/"
+		oci = "application/vnd.oci.image."
+		r = urllib.request.Request(base + "x", headers={"Accept": oci + "manifest.v1+json"})
+		body = urllib.request.urlopen(r)
+		digest, data = body.headers["Docker-Content-Digest"], body.read()
+		one = {"mediaType": oci + "manifest.v1+json", "digest": digest, "size": len(data)}
+		def put(tag, platforms):
+		    index = {"schemaVersion": 2, "mediaType": oci + "index.v1+json", "manifests": [
+		        {**one, "platform": {"os": "linux", "architecture": a}} for a in platforms]}
+		    urllib.request.urlopen(urllib.request.Request(base + tag, json.dumps(index).encode(),
+		        {"Content-Type": oci + "index.v1+json"}, method="PUT"))
+		put("all", ["amd64", "arm64", "s390x"])
+		put("none", ["s390x"])
+	END
+	other pull -q "$open/index:all"
+	is "$(other inspect --format '{{.Id}}' "$open/index:all")" "$(id_of img)"
+	run other pull "$open/index:none"
+	ended 1
+	has "$output" "no matching manifest for linux/"
+	run other pull --platform linux/riscv64 "$open/index:all"
+	ended 1
+	has "$output" "no matching manifest for linux/riscv64 in the manifest list entries"
+}
+
+@test "what does not exist" {
+	run stave pull "$open/nothing"
+	ended 1
+	has "$output" "manifest for $open/nothing:latest not found: manifest unknown"
+	run stave push "$open/nothing"
+	ended 1
+	has "$output" "An image does not exist locally with the tag: $open/nothing"
+	run stave pull "localhost:1/x"
+	ended 1
+	has "$output" "localhost"
+}
+
+@test "login: with an authority of our own, then pull and push" {
+	export DOCKER_CONFIG=$BATS_TEST_TMPDIR/docker DOCKER_CERTS_DIR=$BATS_TEST_TMPDIR
+	mkdir -p "$BATS_TEST_TMPDIR/certs.d/$closed"
+	cp "$BATS_FILE_TMPDIR/tls/ca.crt" "$BATS_TEST_TMPDIR/certs.d/$closed/"
+	stave tag img "$closed/t"
+	run stave push "$closed/t"
+	ended 1
+	has "$output" "no basic auth credentials"
+	run stave login -u ann --password-stdin "$closed" <<<wrong
+	ended 1
+	has "$output" unauthorized
+	[ ! -e "$DOCKER_CONFIG/config.json" ]
+
+	run stave login -u ann --password-stdin "$closed" <<<secret
+	ended 0
+	is "${lines[-1]}" "Login Succeeded"
+	is "$(stat -c %a "$DOCKER_CONFIG/config.json")" 600
+	is "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["auths"][sys.argv[2]]["auth"])' \
+		"$DOCKER_CONFIG/config.json" "$closed")" "$(printf 'ann:secret' | base64)"
+	stave push -q "$closed/t"
+	other pull -q "$closed/t"
+	run stave logout "$closed"
+	is "$output" "Removing login credentials for $closed"
+	run stave logout "$closed"
+	is "$output" "Not logged in to $closed"
+	run other pull "$closed/t"
+	ended 1
+}
+
+@test "a certificate of somebody else is refused where an authority is named" {
+	export DOCKER_CERTS_DIR=$BATS_TEST_TMPDIR
+	make_certificates "$BATS_TEST_TMPDIR/other"
+	mkdir -p "$BATS_TEST_TMPDIR/certs.d/$closed"
+	cp "$BATS_TEST_TMPDIR/other/ca.crt" "$BATS_TEST_TMPDIR/certs.d/$closed/"
+	run stave pull "$closed/t"
+	ended 1
+	has "$output" certificate
+}
+
+@test "a credential helper keeps the secret, and the file has none" {
+	export DOCKER_CONFIG=$BATS_TEST_TMPDIR/docker
+	mkdir -p "$DOCKER_CONFIG" "$BATS_TEST_TMPDIR/bin"
+	cat >"$BATS_TEST_TMPDIR/bin/docker-credential-jar" <<-END
+		#!/bin/sh
+		case \$1 in
+		store) cat >$BATS_TEST_TMPDIR/jar ;;
+		get) [ -e $BATS_TEST_TMPDIR/jar ] && cat $BATS_TEST_TMPDIR/jar && exit
+			echo 'credentials not found in native keychain'; exit 1 ;;
+		erase) rm -f $BATS_TEST_TMPDIR/jar ;;
+		esac
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/docker-credential-jar"
+	echo "{\"credHelpers\": {\"$closed\": \"jar\"}, \"detachKeys\": \"ctrl-x\"}" >"$DOCKER_CONFIG/config.json"
+	export PATH=$BATS_TEST_TMPDIR/bin:$PATH
+	stave login -u ann --password-stdin "$closed" <<<secret
+	has "$(cat "$BATS_TEST_TMPDIR/jar")" secret
+	hasnt "$(cat "$DOCKER_CONFIG/config.json")" "$(printf 'ann:secret' | base64)"
+	has "$(cat "$DOCKER_CONFIG/config.json")" ctrl-x
+	stave tag img "$closed/helped"
+	stave push -q "$closed/helped"
+	stave logout "$closed"
+	[ ! -e "$BATS_TEST_TMPDIR/jar" ]
+}
