@@ -32,13 +32,19 @@ struct plan_entry {
 	const struct copy_file *file;
 };
 
+/* How far plan_write() is, for whoever shares the memory. */
+struct plan_count {
+	volatile uint64_t bytes, total; /* of regular files */
+};
+
 struct plan {
 	struct map by_path;	   /* path -> struct plan_entry *, owned */
 	struct plan_entry **items; /* sorted by plan_sort() */
 	size_t n;
-	int view;	  /* the parent's tree, borrowed; -1: empty */
-	int64_t made_sec; /* time of directories that the step makes */
-	bool keep_top;	  /* a directory that is copied keeps its own mode */
+	int view;		  /* the parent's tree, borrowed; -1: empty */
+	int64_t made_sec;	  /* time of directories that the step makes */
+	struct plan_count *count; /* may be NULL */
+	bool keep_top;		  /* a directory that is copied keeps its own mode */
 };
 
 #define PLAN_INIT ((struct plan){.by_path = MAP_INIT_FREE(plan_entry_free), .view = -1})

@@ -266,6 +266,20 @@ int plan_check_chmod(const char *text, struct error *err)
 	return -ERR_INVALID;
 }
 
+static uint64_t bytes_of(const struct plan_entry *p)
+{
+	return p->kind == PLAN_NODE && S_ISREG(p->node->mode) ? p->node->size : 0;
+}
+
+static void start_count(const struct plan *p)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		total += bytes_of(p->items[i]);
+	p->count->total = total;
+}
+
 int plan_write(const struct plan *p, const struct tree *t, const struct plan_look *look,
 	       int layer_dir, struct plan_hashed *hashed, struct layer_info *out,
 	       struct error *err)
@@ -273,8 +287,13 @@ int plan_write(const struct plan *p, const struct tree *t, const struct plan_loo
 	struct writing w = {.p = p, .t = t, .look = look, .hashed = hashed, .links = MAP_INIT};
 	int r = layer_writer_open(layer_dir, &w.w, err);
 
-	for (size_t i = 0; r == 0 && i < p->n; i++)
+	if (p->count)
+		start_count(p);
+	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		r = write_entry(&w, p->items[i], err);
+		if (p->count)
+			p->count->bytes += bytes_of(p->items[i]);
+	}
 	if (r == 0)
 		r = layer_writer_close(w.w, out, err);
 	else if (w.w)

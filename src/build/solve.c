@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "build/solve.h"
+#include "build/solve_running.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,43 +26,6 @@
 #include "base/banned.h"
 
 #define WORKERS_MAX 8 /* RUN steps mostly wait for networks and disks */
-
-struct running {
-	struct solve *s;
-	struct vertex *v;
-	struct job job;
-	struct worker *worker;
-	bool held;     /* it failed, and waits with a shell */
-	bool answered; /* and has leave to open it */
-	char dir[STORE_LAYER_DIR_SIZE];
-	struct selection sources;
-	struct tree *tree;
-	struct digest definition, key, content;
-	bool has_content;
-	bool own_netns;		    /* of RUN --network=none */
-	struct plan_hashed *hashed; /* shared mapping */
-	size_t hashed_bytes;
-	struct fetched *fetched; /* shared mapping */
-	unsigned task;
-	int64_t started_ns;
-	struct running *next;
-};
-
-struct solve {
-	struct graph *g;
-	struct store *store;
-	struct lease **lease;
-	struct loop *loop;
-	struct sources sources;
-	struct running *running;
-	unsigned n_running;
-	struct network_endpoint endpoint;
-	bool has_endpoint;
-	struct error error; /* the first */
-	bool failed;
-	bool asked_rest, rests; /* others may remove what nobody holds */
-	struct solve_result result;
-};
 
 /* ---- progress ---- */
 
@@ -122,154 +85,6 @@ static void fail(struct solve *s, const struct vertex *v, struct error *err)
 			worker_cancel(r->worker);
 }
 
-/* ---- results ---- */
-
-static void finish_vertex(struct vertex *v, const struct digest *diff_id, int64_t created_ns)
-{
-	if (v->parent)
-		for (size_t i = 0; i < v->parent->diff_ids.n; i++)
-			*vec_push(&v->diff_ids) = v->parent->diff_ids.items[i];
-	if (diff_id)
-		*vec_push(&v->diff_ids) = *diff_id;
-	if (v->diff_ids.n)
-		chain_id_of(v->diff_ids.items, v->diff_ids.n, &v->chain_id);
-	v->created_ns = created_ns;
-	v->state = VERTEX_DONE;
-}
-
-static int64_t stamp(const struct solve *s)
-{
-	return s->g->o->has_epoch ? s->g->o->epoch_sec * 1000000000 : clock_now_ns();
-}
-
-/* ---- keys ---- */
-
-static int open_tree(struct running *r, struct error *err)
-{
-	const struct copy_spec *c = &r->v->copy;
-
-	return copy_needs_tree(c) ? sources_tree(&r->s->sources, c, &r->tree, err) : 0;
-}
-
-static bool find_memo(const struct solve *s, const struct digest *key, struct digest *out)
-{
-	return store_memo_find(s->store, key, out) ||
-	       cache_imports_memo(s->g->imports, key, out);
-}
-
-static int get_lease(struct solve *s, struct error *err)
-{
-	return *s->lease ? 0 : lease_new(s->store, s->lease, err);
-}
-
-/*
- * Finds the content digest of a COPY, if that is known or worth knowing before
- * the copy is made: reading everything twice pays only when an earlier build
- * did the same step.
- */
-static int find_content(struct running *r, struct error *err)
-{
-	struct solve *s = r->s;
-	const struct copy_spec *c = &r->v->copy;
-	struct digest memo, ignored;
-	int e;
-
-	if (copy_from_layers(c)) {
-		step_memo_key(c, &memo);
-		r->has_content =
-			c->n_files == 0 && !r->v->no_cache && find_memo(s, &memo, &r->content);
-		if (r->has_content)
-			return 0;
-	}
-	if ((e = cache_need(s->g, s->lease, c->from, err)) < 0 || (e = open_tree(r, err)) < 0 ||
-	    (e = select_sources(r->tree, c, &r->sources, err)) < 0)
-		return e;
-	if (!selection_has_digests(&r->sources)) {
-		if (r->v->no_cache || !find_memo(s, &r->definition, &ignored))
-			return 0;
-		if ((e = selection_digest_all(r->tree, &r->sources, err)) < 0)
-			return e;
-	}
-	selection_hash(&r->sources, copy_keeps_owners(c), &r->content);
-	r->has_content = true;
-	return 0;
-}
-
-static void set_key(struct running *r)
-{
-	step_key(&r->definition, r->v->kind == VERTEX_COPY ? &r->content : NULL, &r->key);
-	r->v->record.key = r->key;
-	r->v->record.has_key = true;
-	r->v->record.definition = r->definition;
-	r->v->record.content = r->content;
-	r->v->record.has_content = r->has_content;
-}
-
-static int make_key(struct running *r, struct error *err)
-{
-	struct solve *s = r->s;
-	int e = cache_need_contents(s->g, s->lease, &r->v->run, err);
-
-	if (e < 0 || (e = mounts_content(&s->sources, &r->v->run, err)) < 0)
-		return e;
-	step_definition(r->s->g, r->v, &r->definition);
-	if (r->v->kind == VERTEX_COPY && (e = find_content(r, err)) < 0)
-		return e;
-	if (r->v->kind != VERTEX_COPY || r->has_content)
-		set_key(r);
-	return 0;
-}
-
-static int record_memos(struct running *r, struct error *err);
-
-/* The same from --cache-from. */
-static int try_imports(struct running *r, struct error *err)
-{
-	struct cache_hit hit;
-	int e;
-
-	if (!cache_imports_find(r->s->g->imports, r->s->store, &r->key, &hit))
-		return 0;
-	if ((e = record_memos(r, err)) < 0)
-		return e;
-	r->v->record.miss = MISS_NONE;
-	r->v->cached = true;
-	finish_vertex(r->v, &hit.diff_id, hit.created_ns);
-	return 1;
-}
-
-/* 1: done from the cache, 0: must be executed. */
-static int try_cache(struct running *r, struct error *err)
-{
-	AUTO(store_step) struct store_step step = {0};
-	struct store_layer layer;
-	int e;
-
-	r->v->record.miss = r->v->no_cache ? MISS_ASKED : MISS_UNKNOWN;
-	if (r->v->no_cache || (r->v->kind == VERTEX_COPY && !r->has_content))
-		return 0;
-	e = store_step_find(r->s->store, &r->key, &step, NULL);
-	if (e == -ERR_NOT_FOUND)
-		return try_imports(r, err);
-	if (e < 0)
-		return error_set(err, ERR_SYSTEM, "the build cache cannot be read");
-	/* gone with its record just now, perhaps */
-	if (r->s->rests &&
-	    store_layer_pin(r->s->store, *r->s->lease, &step.diff_id, &layer, NULL) < 0)
-		return 0;
-	/* a layer that a power cut damaged is dropped with its record: then run the step */
-	e = image_layer(r->s->store, &step.diff_id, &layer, NULL);
-	if (e < 0) {
-		r->v->record.miss = MISS_DAMAGED;
-		return 0;
-	}
-	r->v->record.miss = MISS_NONE;
-	r->v->cached = true;
-	r->v->content = r->content;
-	finish_vertex(r->v, &step.diff_id, step.created_ns);
-	return 1;
-}
-
 /* ---- execution ---- */
 
 static void free_running(struct running *r)
@@ -284,8 +99,7 @@ static void free_running(struct running *r)
 		}
 	if (r->fetched)
 		munmap(r->fetched, sizeof(*r->fetched));
-	if (r->hashed)
-		munmap(r->hashed, r->hashed_bytes);
+	running_unshare(r);
 	selection_clear(&r->sources);
 	snapshot_stack_clear(&r->job.parent);
 	mounts_release(&r->job);
@@ -294,99 +108,6 @@ static void free_running(struct running *r)
 	if (r->own_netns)
 		close_fd(&r->job.netns);
 	free(r);
-}
-
-/* The child computed digests of files while it copied them. */
-static void take_hashes(struct running *r)
-{
-	for (size_t i = 0; r->tree && r->hashed && i < r->tree->n_files; i++) {
-		struct tree_node *n = r->tree->files[i];
-
-		if (r->hashed[i].hashed_at_ns && !n->has_digest)
-			tree_set_digest(r->tree, n, &r->hashed[i].digest,
-					r->hashed[i].hashed_at_ns);
-	}
-}
-
-static int record_memos(struct running *r, struct error *err)
-{
-	struct store *store = r->s->store;
-	struct digest memo;
-	int e;
-
-	if (r->v->kind != VERTEX_COPY)
-		return 0;
-	if ((e = store_memo_add(store, &r->definition, &r->content, err)) < 0 ||
-	    !copy_from_layers(&r->v->copy) || r->v->copy.n_files)
-		return e;
-	step_memo_key(&r->v->copy, &memo);
-	return store_memo_add(store, &memo, &r->content, err);
-}
-
-static void note_inputs(struct running *r)
-{
-	if (!r->v->record.inputs)
-		r->v->record.inputs =
-			step_inputs(r->s->g, r->v, r->has_content ? &r->content : NULL);
-}
-
-static int record_rows(struct running *r, const struct store_layer *layer, int64_t created,
-		       int64_t duration, struct error *err)
-{
-	struct store_step step = {.key = r->key,
-				  .diff_id = layer->diff_id,
-				  .created_ns = created,
-				  .duration_ns = duration,
-				  .title = r->v->text};
-	int e;
-
-	note_inputs(r);
-	step.inputs = r->v->record.inputs;
-	e = store_step_add(r->s->store, &step, err);
-	return e < 0 ? e : record_memos(r, err);
-}
-
-static int record(struct running *r, const struct layer_info *info, int64_t duration,
-		  struct error *err)
-{
-	struct store *store = r->s->store;
-	struct store_layer layer = {.diff_id = info->diff_id,
-				    .content_bytes = info->content_bytes,
-				    .tar_bytes = info->tar_bytes,
-				    .entries = info->entries};
-	int64_t created = stamp(r->s);
-	int e;
-
-	memcpy(layer.dir, r->dir, sizeof(layer.dir));
-	if (r->v->kind == VERTEX_COPY && !r->has_content) {
-		take_hashes(r);
-		/* files of 0 names (replaced by a later source) were not copied: read them */
-		if ((e = selection_digest_all(r->tree, &r->sources, err)) < 0)
-			return e;
-		selection_hash(&r->sources, copy_keeps_owners(&r->v->copy), &r->content);
-		r->has_content = true;
-		set_key(r);
-	}
-	if (r->v->kind == VERTEX_COPY)
-		files_save(store_dir(store, STORE_HISTORY), &r->content, &r->sources,
-			   copy_keeps_owners(&r->v->copy));
-	if ((e = store_begin(store, false, err)) < 0)
-		return e;
-	e = store_layer_commit(store, &layer, err);
-	/* somebody had made the same: hold his */
-	if (e == 0 && !str_eq(layer.dir, r->dir))
-		e = lease_note(*r->s->lease, "layer", layer.dir, err);
-	if (e == 0)
-		e = record_rows(r, &layer, created, duration, err);
-	if (e < 0) {
-		store_abort(store);
-		return e;
-	}
-	if ((e = store_commit(store, err)) < 0)
-		return e;
-	r->v->content = r->content;
-	finish_vertex(r->v, &layer.diff_id, created);
-	return 0;
 }
 
 static void advance(struct solve *s);
@@ -473,15 +194,15 @@ static void on_done(void *data, const struct layer_info *info, struct error *err
 	if (!why.code && r->v->kind == VERTEX_SOURCE)
 		take_fetched(r, &why);
 	else if (!why.code)
-		record(r, info, duration, &why);
+		running_record(r, info, duration, &why);
 	r->v->record.ended = !s->failed;
 	if (r->held) {
-		note_inputs(r);
+		running_note_inputs(r);
 		store_layer_discard(s->store, r->dir, NULL);
 		note_hint(s, &why);
 	} else if (why.code) {
 		if (r->v->kind != VERTEX_SOURCE)
-			note_inputs(r);
+			running_note_inputs(r);
 		if (*r->dir)
 			store_layer_discard(s->store, r->dir, NULL);
 		end_task(s, r->task, s->failed ? PROGRESS_CANCELLED : PROGRESS_FAILED, duration,
@@ -540,36 +261,22 @@ static int prepare_run(struct running *r, struct error *err)
 	return mounts_take(r->s->g, *r->s->lease, &r->job, err);
 }
 
-static int share_hashes(struct running *r, struct error *err)
-{
-	void *map;
-
-	r->hashed_bytes = r->tree ? r->tree->n_files * sizeof(*r->hashed) : 0;
-	if (!r->hashed_bytes)
-		return 0;
-	map = mmap(NULL, r->hashed_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		   -1, 0);
-	if (map == MAP_FAILED)
-		return error_sys(err, "no memory for %zu digests", r->tree->n_files);
-	r->hashed = map;
-	return 0;
-}
-
 /* A --from selection whose content was in the memo has not been looked at yet. */
 static int prepare_copy(struct running *r, struct error *err)
 {
 	int e;
 
 	if (!r->sources.n) {
-		if ((e = open_tree(r, err)) < 0 ||
+		if ((e = running_tree(r, err)) < 0 ||
 		    (e = select_sources(r->tree, &r->v->copy, &r->sources, err)) < 0)
 			return e;
 	}
 	r->job.tree = r->tree;
 	r->job.sources = &r->sources;
-	if (!r->has_content && (e = share_hashes(r, err)) < 0)
+	if ((e = running_share(r, err)) < 0)
 		return e;
 	r->job.hashed = r->hashed;
+	r->job.count = r->count;
 	return 0;
 }
 
@@ -592,7 +299,7 @@ static int execute(struct running *r, struct error *err)
 	const struct vertex *parent = r->v->parent;
 	int e;
 
-	if ((e = get_lease(s, err)) < 0 || (e = rest(s, err)) < 0 ||
+	if ((e = solve_get_lease(s, err)) < 0 || (e = rest(s, err)) < 0 ||
 	    (e = cache_need_inputs(s->g, s->lease, r->v, err)) < 0 ||
 	    (e = store_layer_new(s->store, *s->lease, r->dir, err)) < 0 ||
 	    (e = store_layer_open(s->store, r->dir, &r->job.fs, err)) < 0 ||
@@ -635,7 +342,7 @@ static void start_image(struct solve *s, struct vertex *v)
 {
 	unsigned task = begin_task(s, v);
 
-	finish_vertex(v, NULL, v->created_ns);
+	vertex_finish(v, NULL, v->created_ns);
 	end_vertex(s, task, PROGRESS_CACHED, 0, v);
 }
 
@@ -664,9 +371,9 @@ static void start_vertex(struct solve *s, struct vertex *v)
 	v->record.began = true;
 	r->task = begin_task(s, v);
 	v->state = VERTEX_RUNNING;
-	e = v->kind == VERTEX_SOURCE ? 0 : make_key(r, &err);
+	e = v->kind == VERTEX_SOURCE ? 0 : running_make_key(r, &err);
 	if (e == 0 && v->kind != VERTEX_SOURCE)
-		e = try_cache(r, &err);
+		e = running_try_cache(r, &err);
 	if (e == 1) {
 		s->result.cached++;
 		end_vertex(s, r->task, PROGRESS_CACHED, 0, v);
@@ -722,12 +429,22 @@ static void on_signal(void *data, int signal)
 			worker_kill(r->worker);
 }
 
+/* Less is there before anybody has read it. */
+#define BYTES_SHOWN (1u << 20)
+
 static void on_tick(void *data)
 {
-	const struct solve *s = data;
+	struct solve *s = data;
 
-	if (!s->running || !s->running->answered)
-		emit(data, &(struct progress_event){.kind = PROGRESS_TICK});
+	if (s->running && s->running->answered)
+		return;
+	for (struct running *r = s->running; r; r = r->next)
+		if (r->count && r->count->total >= BYTES_SHOWN)
+			emit(s, &(struct progress_event){.kind = PROGRESS_BYTES,
+							 .task = r->task,
+							 .current = r->count->bytes,
+							 .total = r->count->total});
+	emit(s, &(struct progress_event){.kind = PROGRESS_TICK});
 }
 
 static int prepare(struct solve *s, struct error *err)

@@ -96,6 +96,7 @@ struct job {
 	const struct tree *tree;		 /* of a COPY */
 	const struct selection *sources;
 	struct plan_hashed *hashed; /* shared with the parent process, may be NULL */
+	struct plan_count *count;   /* the same */
 	struct fetched *fetched;    /* the same, of a VERTEX_SOURCE */
 };
 

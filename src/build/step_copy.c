@@ -181,6 +181,7 @@ int step_copy(struct job *j, struct layer_info *out, struct error *err)
 	if ((r = plan_copy(&plan, sources, j->v->copy.dest, err)) < 0)
 		return r;
 	plan_sort(&plan);
+	plan.count = j->count;
 	r = plan_write(&plan, j->tree, &look, j->fs, j->hashed, out, err);
 	return r < 0 || !archives.n ? r : unpack_archives(j, &archives, out, err);
 }
