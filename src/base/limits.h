@@ -36,4 +36,5 @@
 #define LIMIT_HISTORY_RECORD   (32u << 20)    /* one record of a build */
 #define LIMIT_HISTORY_FILES    (16u << 20)    /* one list of the files of a COPY */
 #define LIMIT_HISTORY_TEXT     (16u << 10)   /* one value in a record: an instruction, a fact */
+#define LIMIT_VOLUME_NAME      200u	     /* letters; its directory needs a few more */
 #define LIMIT_DOWNLOAD_BYTES   (16ull << 30) /* what one URL may give */

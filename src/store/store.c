@@ -28,6 +28,7 @@ static const char *const place_names[STORE_PLACES] = {
 	[STORE_STUB] = "stub",
 	[STORE_CACHE_MOUNTS] = "cachemounts",
 	[STORE_HISTORY] = "history",
+	[STORE_VOLUMES] = "volumes",
 };
 
 static char *default_path(void)

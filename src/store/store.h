@@ -7,6 +7,7 @@
  *   containers/ID/     one directory a container: bundle, its upper directory
  *   cache/             what can be made again: context indexes, compiled filters
  *   cachemounts/DIR/   one directory of RUN --mount=type=cache: fs and two locks
+ *   volumes/NAME/_data what containers keep beyond their own lives
  *   history/           what the last builds did: records, logs, lists of files; has a ceiling
  *   leases/ID          what a running command has made and not yet recorded
  *   stub/              the empty mount points that lie under every container's root
@@ -32,6 +33,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -53,6 +55,7 @@ enum store_place {
 	STORE_STUB,
 	STORE_CACHE_MOUNTS,
 	STORE_HISTORY,
+	STORE_VOLUMES,
 	STORE_PLACES,
 };
 
@@ -364,6 +367,60 @@ int store_container_list(struct store *s, struct store_container_list *out, stru
 void store_container_clear(struct store_container *c);
 void store_container_list_clear(struct store_container_list *l);
 
+/* ---- volumes ---- */
+
+/*
+ * A *volume* is a directory that containers write to and that outlives them:
+ * volumes/NAME/_data, and its row.  A container *holds* its volumes for as
+ * long as it has a row: the database refuses to forget a volume that is
+ * held.  What it *owns* (volumes that were made for it without a name) goes
+ * with it when its remover says so.
+ */
+struct store_volume {
+	char *name;
+	int64_t created_ns;	   /* 0: now */
+	bool anonymous;		   /* made without a name: pruned when nobody holds it */
+	struct map labels;	   /* owned strings */
+	struct map options;	   /* of the driver, owned strings: type, o, device */
+	struct strlist containers; /* ids of those that hold it */
+	uint64_t disk;		   /* allocated bytes, if it was asked for */
+};
+
+#define STORE_VOLUME_INIT \
+	((struct store_volume){.labels = MAP_INIT_FREE(free), .options = MAP_INIT_FREE(free)})
+
+struct store_volume_list {
+	struct store_volume *items;
+	size_t n;
+	size_t cap;
+};
+
+/* -ERR_INVALID with Docker's words. */
+int store_volume_check_name(const char *name, struct error *err);
+/* One that is there stays as it is; *out_made (may be NULL) is false then. */
+int store_volume_make(struct store *s, struct lease *l, const struct store_volume *v,
+		      bool *out_made, struct error *err);
+/* The container (its row is there) holds the volume. */
+int store_volume_hold(struct store *s, const char *container, const char *name, bool owned,
+		      struct error *err);
+/* -ERR_NOT_FOUND "get x: no such volume".  @out: STORE_VOLUME_INIT. */
+int store_volume_get(struct store *s, const char *name, struct store_volume *out,
+		     struct error *err);
+/* By name.  @measure reads all directories for their sizes. */
+int store_volume_list(struct store *s, bool measure, struct store_volume_list *out,
+		      struct error *err);
+/* Opens volumes/NAME, in which _data is what containers see. */
+int store_volume_open(struct store *s, const char *name, int *out_fd, struct error *err);
+/* Where _data is, for people and for other runtimes; new string. */
+char *store_volume_path(const struct store *s, const char *name);
+/* -ERR_CONFLICT while a container holds it.  Adds to @out_bytes (may be NULL). */
+int store_volume_remove(struct store *s, const char *name, uint64_t *out_bytes,
+			struct error *err);
+/* store_container_remove(), and the volumes that it owns and nobody else holds. */
+int store_container_remove_with_volumes(struct store *s, const char *id, struct error *err);
+void store_volume_clear(struct store_volume *v);
+void store_volume_list_clear(struct store_volume_list *l);
+
 /* ---- upkeep ---- */
 
 struct store_collected {
@@ -506,12 +563,15 @@ struct store_usage {
 	uint64_t cache_files;	       /* + below cache/ */
 	uint64_t container_bytes;      /* + */
 	uint64_t container_bytes_idle; /* of that, of those that do not run */
+	uint64_t volume_bytes;	       /* + */
+	uint64_t volume_bytes_idle;    /* of that, of those that no container holds */
 	uint64_t leftovers;	       /* + what no row uses: the next collection removes it */
 	uint64_t database;	       /* + */
 	uint64_t history;	       /* + what the last builds did */
 	uint64_t other;		       /* + directories, leases, mount points */
 	struct store_image_usage_list images; /* newest first */
 	struct store_container_usage_list containers;
+	struct store_volume_list volumes; /* measured */
 };
 
 int store_usage(struct store *s, struct store_usage *out, struct error *err);
@@ -579,6 +639,14 @@ static inline void store_cache_use_auto(struct store_cache_use *use)
 static inline void store_cache_list_auto(struct store_cache_list *l)
 {
 	store_cache_list_clear(l);
+}
+static inline void store_volume_auto(struct store_volume *v)
+{
+	store_volume_clear(v);
+}
+static inline void store_volume_list_auto(struct store_volume_list *l)
+{
+	store_volume_list_clear(l);
 }
 static inline void store_image_auto(struct store_image *image)
 {

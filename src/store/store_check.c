@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/root.h"
 #include "store/store_disk.h"
+#include "store/store_volume.h"
 
 #include "base/banned.h"
 
@@ -168,6 +169,24 @@ static int check_cache_mounts(struct check *c, struct error *err)
 	return r;
 }
 
+/* Containers hold the row, so it stays: what was in it is lost either way. */
+static int check_volume_rows(struct check *c, struct error *err)
+{
+	AUTO(store_volume_list) struct store_volume_list list = {0};
+	int r = store_volume_list(c->s, false, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		const char *name = list.items[i].name;
+
+		if (faccessat(c->s->dirs[STORE_VOLUMES], name, F_OK, 0) == 0)
+			continue;
+		problem(c, c->repair, "volume %s: its directory is gone", name);
+		if (c->repair)
+			r = volume_restore_directory(c->s, name, err);
+	}
+	return r;
+}
+
 static bool has_row(struct check *c, const char *sql, const char *name)
 {
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
@@ -202,6 +221,29 @@ static int check_leftovers(struct check *c, enum store_place place, const char *
 	return r;
 }
 
+/* A volume is nobody's copy: a directory that lost its row is a volume again. */
+static int check_volume_directories(struct check *c, struct error *err)
+{
+	AUTO(dir_list) struct dir_list list = {0};
+	AUTO(map) struct map held = MAP_INIT;
+	int dir = c->s->dirs[STORE_VOLUMES], r = dir_list_read(dir, &list, err);
+
+	if (r == 0)
+		r = store_leased(c->s, "volume", &held, err);
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		const char *name = list.items[i].name;
+
+		if (map_has(&held, name) ||
+		    has_row(c, "SELECT 1 FROM volume WHERE name = ?", name))
+			continue;
+		problem(c, c->repair, "volume directory %s belongs to nothing", name);
+		if (c->repair)
+			r = volume_is_name(name) ? volume_adopt(c->s, name, err)
+						 : root_remove(dir, name, err);
+	}
+	return r;
+}
+
 static int check_bytes(struct check *c, struct error *err)
 {
 	int r = check_leftovers(c, STORE_LAYERS, "SELECT 1 FROM layer WHERE dir = ?",
@@ -214,6 +256,8 @@ static int check_bytes(struct check *c, struct error *err)
 		r = check_leftovers(c, STORE_CACHE_MOUNTS,
 				    "SELECT 1 FROM cache_mount WHERE dir = ?",
 				    "cache mount directory", err);
+	if (r == 0)
+		r = check_volume_directories(c, err);
 	return r;
 }
 
@@ -231,6 +275,8 @@ int store_check(struct store *s, bool repair, const struct store_problem_sink *s
 		r = check_origins(&c, err);
 	if (r == 0)
 		r = check_cache_mounts(&c, err);
+	if (r == 0)
+		r = check_volume_rows(&c, err);
 	if (r < 0)
 		return r;
 	/* others may be making things at this moment, under leases: look only when alone */

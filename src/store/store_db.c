@@ -12,7 +12,7 @@
 
 #include "base/banned.h"
 
-#define SCHEMA_VERSION	5
+#define SCHEMA_VERSION	6
 #define BUSY_TIMEOUT_MS 60000
 
 /* One statement list a version; user_version counts how many have run. */
@@ -74,6 +74,15 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	" diff_id TEXT NOT NULL REFERENCES layer(diff_id) ON DELETE CASCADE,"
 	" blob TEXT NOT NULL, repository TEXT NOT NULL, used INTEGER NOT NULL,"
 	" PRIMARY KEY (diff_id, blob, repository)) STRICT, WITHOUT ROWID;",
+	/* 6: volumes, and who holds them */
+	"CREATE TABLE volume ("
+	" name TEXT PRIMARY KEY, created INTEGER NOT NULL, anonymous INTEGER NOT NULL,"
+	" labels TEXT NOT NULL, options TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE container_volume ("
+	" container TEXT NOT NULL REFERENCES container(id) ON DELETE CASCADE,"
+	" volume TEXT NOT NULL REFERENCES volume(name), owned INTEGER NOT NULL,"
+	" PRIMARY KEY (container, volume)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX container_volume_volume ON container_volume(volume);",
 };
 
 int db_error(struct store *s, struct error *err)

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/root.h"
 #include "store/store_disk.h"
+#include "store/store_volume.h"
 
 #include "base/banned.h"
 
@@ -94,6 +95,21 @@ static int undo_cache_mount(struct store *s, const char *dir, struct error *err)
 	return root_is_component(dir) ? root_remove(s->dirs[STORE_CACHE_MOUNTS], dir, err) : 0;
 }
 
+/* One that nobody could look at any more, with the volumes that were made for it. */
+static int forget_container(struct store *s, const char *id, struct error *err)
+{
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(
+		s, &stmt, err,
+		"SELECT 1 FROM container WHERE id = ? AND (auto_remove OR started = 0)", "t",
+		id);
+
+	if (r < 0 || (r = db_step(s, stmt, err)) != 1)
+		return r;
+	sqlite3_reset(stmt);
+	return store_container_remove_with_volumes(s, id, err);
+}
+
 static int undo_container(struct store *s, const char *id, struct error *err)
 {
 	int r = db_exec(s, err,
@@ -103,10 +119,7 @@ static int undo_container(struct store *s, const char *id, struct error *err)
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
 
 	if (r == 0)
-		r = db_exec(
-			s, err,
-			"DELETE FROM container WHERE id = ? AND (auto_remove OR started = 0)",
-			"t", id);
+		r = forget_container(s, id, err);
 	if (r < 0 || (r = db_prepare(s, &stmt, err, "SELECT 1 FROM container WHERE id = ?", "t",
 				     id)) < 0)
 		return r;
@@ -127,6 +140,8 @@ static int undo_line(struct store *s, char *line, struct error *err)
 		return undo_layer(s, name, err);
 	if (str_eq(line, "container"))
 		return undo_container(s, name, err);
+	if (str_eq(line, "volume"))
+		return volume_undo(s, name, err);
 	if (str_eq(line, "cachemount"))
 		return undo_cache_mount(s, name, err);
 	return s->undo ? s->undo(s->undo_data, line, name, err) : 0;

@@ -184,6 +184,18 @@ static int count_mounts(struct store *s, struct store_usage *u, struct error *er
 	return r;
 }
 
+static int count_volumes(struct store *s, struct store_usage *u, struct error *err)
+{
+	int r = store_volume_list(s, true, &u->volumes, err);
+
+	for (size_t i = 0; r == 0 && i < u->volumes.n; i++) {
+		u->volume_bytes += u->volumes.items[i].disk;
+		if (!u->volumes.items[i].containers.n)
+			u->volume_bytes_idle += u->volumes.items[i].disk;
+	}
+	return r;
+}
+
 /* What lies in layers/ without a row: a command's that is at work, or leftovers. */
 static int count_strange_layers(struct store *s, struct store_usage *u, struct error *err)
 {
@@ -231,6 +243,8 @@ static int count_rest(struct store *s, struct store_usage *u, struct error *err)
 			u->other += own;
 		} else if (str_eq(name, "cachemounts"))
 			u->other += bytes > u->cache_mounts ? bytes - u->cache_mounts : 0;
+		else if (str_eq(name, "volumes"))
+			u->other += bytes > u->volume_bytes ? bytes - u->volume_bytes : 0;
 		else if (str_eq(name, "history"))
 			u->history += bytes;
 		else if (str_starts(name, "stave.db"))
@@ -248,7 +262,8 @@ int store_usage(struct store *s, struct store_usage *out, struct error *err)
 	*out = (struct store_usage){0};
 	if ((r = list_images(s, out, err)) < 0 || (r = count_layers(s, out, err)) < 0 ||
 	    (r = count_blobs(s, out, err)) < 0 || (r = count_containers(s, out, err)) < 0 ||
-	    (r = count_mounts(s, out, err)) < 0 || (r = count_strange_layers(s, out, err)) < 0)
+	    (r = count_mounts(s, out, err)) < 0 || (r = count_volumes(s, out, err)) < 0 ||
+	    (r = count_strange_layers(s, out, err)) < 0)
 		return r;
 	return count_rest(s, out, err);
 }
@@ -259,5 +274,6 @@ void store_usage_clear(struct store_usage *u)
 		free(u->containers.items[i].id);
 	free(u->containers.items);
 	free(u->images.items);
+	store_volume_list_clear(&u->volumes);
 	*u = (struct store_usage){0};
 }
