@@ -7,6 +7,8 @@
  *   NAME            was being made; without a row it is empty
  *   .gone-HEX-NAME  was being removed; with a row it was not
  */
+#include "store/store_volume.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,7 +23,6 @@
 #include "base/mem.h"
 #include "base/root.h"
 #include "store/store_disk.h"
-#include "store/store_volume.h"
 
 #include "base/banned.h"
 
