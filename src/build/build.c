@@ -253,9 +253,11 @@ static int attempt(struct store *s, const struct build_options *o, struct attemp
 
 	if (r < 0 || (r = tell_warnings(a->g, err)) < 0)
 		return r;
+	if (tasks < a->g->tasks)
+		tasks = a->g->tasks;
 	emit_steps(a->g);
 	emit(o, (struct progress_event){.kind = PROGRESS_TOTAL,
-					.total = o->tasks + a->g->n + !o->discard + o->outputs +
+					.total = tasks + a->g->n + !o->discard + o->outputs +
 						 (o->cache_to ? o->cache_to->n : 0)});
 	a->g->history = a->history;
 	a->g->imports = a->imports;

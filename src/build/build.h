@@ -125,6 +125,7 @@ struct build_options {
 	const char *target;		  /* NULL: the last stage */
 	const struct strlist *names;	  /* normal references */
 	const struct strlist *labels;	  /* KEY=value */
+	bool pull; /* ask registries about images that are in the store, too */
 	bool no_cache;
 	const struct strlist *no_cache_stages;	     /* names; may be NULL */
 	const struct strlist *cache_from, *cache_to; /* "type=local,…"; may be NULL */

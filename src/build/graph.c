@@ -26,16 +26,6 @@ struct vertex *graph_add(struct graph *g, enum vertex_kind kind, struct vertex *
 	return v;
 }
 
-static int missing_image(const char *name, struct error *err)
-{
-	error_set(err, ERR_NOT_FOUND, "%s: no such image in the store", name);
-	error_hint(err,
-		   "make one with `tar -C DIR -c . | stave import - %s`, or build it; see "
-		   "`stave images` for what there is",
-		   name);
-	return -ERR_NOT_FOUND;
-}
-
 static struct vertex *find_image(struct graph *g, const struct digest *id)
 {
 	for (size_t i = 0; i < g->n; i++)
@@ -53,24 +43,52 @@ static struct vertex *add_missing(struct graph *g, const char *name)
 	return v;
 }
 
-/* A store has one image by a name; it must be the right one. */
-static int check_image_platform(const struct graph *g, const char *name,
-				const struct image_config *cfg, struct error *err)
+/* A store has one image by a name, which may be for another machine. */
+static bool is_for(const struct image_config *cfg, const struct platform *want)
 {
-	const struct platform *want = g->stage ? g->stage : &g->platform;
-	AUTO(buf) struct buf wanted = BUF_INIT;
-	AUTO(buf) struct buf have = BUF_INIT;
+	return !want || !cfg->platform.architecture || platform_match(want, &cfg->platform);
+}
 
-	if (!g->wants_platform || g->checking || !cfg->platform.architecture ||
-	    platform_match(want, &cfg->platform))
-		return 0;
+/* Why it was not enough: pulling it for the other machine has failed. */
+static int wrong_platform(const char *name, const struct platform *have,
+			  const struct platform *want, struct error *err)
+{
+	AUTO(buf) struct buf wanted = BUF_INIT;
+	AUTO(buf) struct buf had = BUF_INIT;
+
 	platform_format(want, &wanted);
-	platform_format(&cfg->platform, &have);
-	error_set(err, ERR_NOT_FOUND, "%s: the image in the store is for %s, not for %s", name,
-		  buf_str(&have), buf_str(&wanted));
+	platform_format(have, &had);
 	error_hint(err, "an OCI layout can have several: --build-context %s=oci-layout://DIR",
 		   name);
-	return -ERR_NOT_FOUND;
+	return error_wrap(err, "%s: the image in the store is for %s, not for %s", name,
+			  buf_str(&had), buf_str(&wanted));
+}
+
+/* From the store, or else from its registry. */
+static int get_image(struct graph *g, const char *name, struct image *out, struct error *err)
+{
+	const struct platform *want =
+		g->wants_platform ? g->stage ? g->stage : &g->platform : NULL;
+	AUTO(platform) struct platform other = PLATFORM_INIT;
+	int r = -ERR_NOT_FOUND;
+
+	if (g->checking)
+		return g->store ? image_find(g->store, name, out, err) : r;
+	if (!g->o->pull)
+		r = image_find(g->store, name, out, err);
+	if (r == 0 && is_for(&out->config, want))
+		return 0;
+	if (r == 0) {
+		platform_copy(&out->config.platform, &other);
+		image_clear(out);
+	} else if (r != -ERR_NOT_FOUND) {
+		return r;
+	}
+	error_clear(err);
+	r = graph_pull(g, name, want, err);
+	if (r < 0)
+		return other.os ? wrong_platform(name, &other, want, err) : r;
+	return image_find(g->store, name, out, err);
 }
 
 int graph_image(struct graph *g, const char *name, struct vertex **out,
@@ -78,16 +96,14 @@ int graph_image(struct graph *g, const char *name, struct vertex **out,
 {
 	AUTO(image) struct image image = {.config = IMAGE_CONFIG_INIT};
 	struct vertex *v;
-	int r = g->store ? image_find(g->store, name, &image, err) : -ERR_NOT_FOUND;
+	int r = get_image(g, name, &image, err);
 
 	if (r == -ERR_NOT_FOUND && g->checking) {
 		error_clear(err);
 		*out = add_missing(g, name);
 		return 0;
 	}
-	if (r == -ERR_NOT_FOUND)
-		return missing_image(name, err);
-	if (r < 0 || (r = check_image_platform(g, name, &image.config, err)) < 0)
+	if (r < 0)
 		return r;
 	v = find_image(g, &image.row.id);
 	if (!v) {
@@ -207,6 +223,7 @@ struct graph *graph_start(struct store *s, const struct build_options *o)
 
 	g->store = s;
 	g->o = o;
+	g->tasks = o->tasks;
 	return g;
 }
 
@@ -275,6 +292,7 @@ void graph_free(struct graph *g)
 	for (size_t i = 0; i < g->n; i++)
 		free_vertex(g->items[i]);
 	free(g->items);
+	strlist_clear(&g->pulled);
 	strlist_clear(&g->globals);
 	strlist_clear(&g->used_args);
 	strlist_clear(&g->used.args);

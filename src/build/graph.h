@@ -236,6 +236,8 @@ struct graph {
 	bool checking;	       /* nothing will run: images need not be there */
 	bool all_stages;       /* lower also what the target does not need */
 	bool guessed;	       /* a variable that only a missing base could set was empty */
+	unsigned tasks;	       /* the last number that progress was told of */
+	struct strlist pulled; /* names that were asked a registry about */
 	struct build_history *history; /* borrowed; NULL: nothing is recorded */
 	struct cache_imports *imports; /* borrowed; NULL: none */
 };
@@ -248,8 +250,14 @@ int graph_fill(struct graph *g, struct error *err);
 void graph_free(struct graph *g);
 void graph_print(const struct graph *g, struct buf *out);
 /*
- * The vertex of a local image, one for each image; its config (with history,
- * without layers) is copied to @cfg unless that is NULL.
+ * pull.c: brings the image @name (for @platform, NULL: this machine's) from its
+ * registry, once in a build.
+ */
+int graph_pull(struct graph *g, const char *name, const struct platform *platform,
+	       struct error *err);
+/*
+ * The vertex of an image, which is pulled if it is not here, one for each image; its config
+ * (with history, without layers) is copied to @cfg unless that is NULL.
  */
 int graph_image(struct graph *g, const char *name, struct vertex **out,
 		struct image_config *cfg, struct error *err);

@@ -258,6 +258,7 @@ static int make_request(const struct build_options_cli *o, struct engine_build *
 	req->shm_size = (uint64_t)o->shm_size;
 	req->memory = (uint64_t)o->memory;
 	req->cgroup_parent = str_empty(o->cgroup_parent) ? NULL : o->cgroup_parent;
+	req->pull = o->pull;
 	req->no_cache = o->no_cache;
 	req->no_cache_stages = o->no_cache_stages;
 	req->cache_from = o->cache_from;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/cli_transfer.h"
+
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -339,6 +341,7 @@ static int run(struct cli_invocation *inv)
 {
 	const struct run_options *o = inv->options;
 	AUTO(container_options) struct container_options to = CONTAINER_OPTIONS_INIT;
+	AUTO(cli_transfer) struct cli_transfer transfer;
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
 	int code = 0;
@@ -350,9 +353,12 @@ static int run(struct cli_invocation *inv)
 				 .in = STDIN_FILENO,
 				 .out = STDOUT_FILENO,
 				 .err = STDERR_FILENO,
+				 .platform = o->platform,
+				 .progress = &transfer.progress,
 				 .notice = o->quiet ? NULL : on_notice,
 				 .data = inv->program->err};
 
+	cli_transfer_start(&transfer, inv->program->err, o->quiet);
 	if (make_request(inv, &to, &req, &err) < 0)
 		return cli_fail_run(inv, &err);
 	if (o->tty && o->interactive && !isatty(STDIN_FILENO)) {

@@ -79,6 +79,7 @@ struct engine_build {
 	uint64_t memory;   /* bytes; 0: no limit */
 	const char *cgroup_parent;
 	const struct build_on_error *on_error; /* NULL: none */
+	bool pull;			       /* also what is in the store */
 	bool no_cache;
 	struct strlist no_cache_stages;	     /* --no-cache-filter */
 	struct strlist cache_from, cache_to; /* "type=local,src=DIR" */
@@ -255,9 +256,11 @@ struct engine_run {
 	struct container_options *options; /* filled in: id, name, hostname */
 	bool remove;			   /* --rm */
 	enum engine_pull pull;
-	const char *runtime; /* NULL: embedded */
-	const char *cidfile; /* NULL: none */
-	int in, out, err;    /* ours */
+	const char *runtime;		 /* NULL: embedded */
+	const char *cidfile;		 /* NULL: none */
+	int in, out, err;		 /* ours */
+	const char *platform;		 /* of an image that is pulled; NULL: this machine's */
+	const struct progress *progress; /* of a pull, as engine_pull() tells it */
 	/* told once, before anything runs: "Unable to find image …", warnings; may be NULL */
 	void (*notice)(void *data, const char *text);
 	void *data;

@@ -217,6 +217,7 @@ static int run(struct engine *e, const struct engine_build *req, struct build_op
 	o->extra_hosts = &req->extra_hosts;
 	o->target = req->target;
 	o->runtime = req->runtime;
+	o->pull = req->pull;
 	o->no_cache = req->no_cache;
 	o->no_cache_stages = &req->no_cache_stages;
 	o->cache_from = &req->cache_from;

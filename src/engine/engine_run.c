@@ -45,24 +45,34 @@ static void notice(const struct starting *s, const char *text)
 		s->req->notice(s->req->data, text);
 }
 
+/* As Docker: from the store, else from its registry, with a word about it. */
 static int find_image(struct starting *s, struct error *err)
 {
+	const struct engine_run *req = s->req;
+	struct engine_pull_request pull = {.platform = req->platform,
+					   .progress = req->progress};
+	AUTO(engine_pulled) struct engine_pulled pulled = {0};
 	AUTO(reference) struct reference ref = REFERENCE_INIT;
 	AUTO(buf) struct buf name = BUF_INIT;
 	AUTO(free) char *text = NULL;
-	int r = image_find(s->e->store, s->req->image, &s->image, err);
+	int r = -ERR_NOT_FOUND;
 
-	if (r != -ERR_NOT_FOUND)
+	if (req->pull != ENGINE_PULL_ALWAYS)
+		r = image_find(s->e->store, req->image, &s->image, err);
+	if (r != -ERR_NOT_FOUND || req->pull == ENGINE_PULL_NEVER)
 		return r;
-	if (reference_parse(s->req->image, &ref, NULL) == 0)
-		reference_familiar(&ref, &name);
-	if (s->req->pull == ENGINE_PULL_MISSING) {
+	error_clear(err);
+	if ((r = reference_parse(req->image, &ref, err)) < 0)
+		return r;
+	reference_familiar(&ref, &name);
+	pull.name = buf_str(&name);
+	if (req->pull == ENGINE_PULL_MISSING) {
 		text = mem_printf("Unable to find image '%s' locally", buf_str(&name));
 		notice(s, text);
 	}
-	error_set(err, ERR_NOT_FOUND, "No such image: %s", buf_str(&name));
-	error_hint(err, "build or import it first: `stave images` lists what there is");
-	return -ERR_NOT_FOUND;
+	if ((r = engine_pull(s->e, &pull, &pulled, err)) < 0)
+		return r;
+	return image_find(s->e->store, req->image, &s->image, err);
 }
 
 /* ---- the row and the directory ---- */

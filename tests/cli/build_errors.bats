@@ -82,12 +82,12 @@ setup() {
 	nothing_left
 }
 
-@test "an unknown base image: how to get one" {
-	printf 'FROM nosuch:1\n' >"$ctx/Dockerfile"
+@test "a base image that is nowhere" {
+	printf 'FROM localhost:1/nosuch:1\n' >"$ctx/Dockerfile"
 	build_log
 	ended 1
-	has "$output" "nosuch:1"
-	has "$output" "stave import - nosuch:1"
+	has "$output" "Dockerfile:1"
+	has "$output" "localhost:1/nosuch:1: failed to resolve source metadata"
 }
 
 @test "no Dockerfile, no context, a file for a context, an empty Dockerfile" {

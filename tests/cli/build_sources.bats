@@ -242,7 +242,7 @@ all_of_t() { in_t sh -c 'cd /x && find . ! -name . | sort | tr "\n" " "'; }
 	n|invalid context value: n, expected key=value
 	N=/|invalid context name N
 	n=/nowhere/at/all|failed to get build context n: there is no directory "/nowhere/at/all"
-	n=docker-image://nosuch:1|nosuch:1: no such image in the store
+	n=docker-image://localhost:1/nosuch:1|localhost:1/nosuch:1: failed to resolve source metadata for localhost:1/nosuch:1
 	n=target:nosuch|--build-context n=target:nosuch: no such stage
 	n=oci-layout:///etc|oci-layout:///etc: not an OCI image layout: there is no oci-layout
 	END

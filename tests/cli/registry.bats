@@ -164,6 +164,40 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	has "$output" "no matching manifest for linux/riscv64 in the manifest list entries"
 }
 
+@test "run, FROM and COPY --from pull what is missing" {
+	stave tag img "$open/base:1"
+	stave push -q "$open/base:1" >/dev/null
+	run --separate-stderr other run --rm --network none "$open/base:1" /bin/busybox cat /one
+	ended 0
+	is "$output" one
+	has "$stderr" "Unable to find image '$open/base:1' locally"
+	has "$stderr" "1: Pulling from base"
+	has "$stderr" "Status: Downloaded newer image for $open/base:1"
+	run other run --rm --pull never --network none "$open/base:2" true
+	ended 125
+	has "$output" "No such image: $open/base:2"
+
+	second=$BATS_TEST_TMPDIR/third
+	printf 'FROM %s\nCOPY --from=%s /big /copy\nRUN cat /one\n' "$open/base:1" "$open/base:1" >"$ctx/Dockerfile"
+	run other build --progress=plain -t t "$ctx"
+	ended 0
+	has "$output" "[internal] pull $open/base:1"
+	is "$(grep -c 'internal\] pull' <<<"$output")" 1
+	run other build --progress=plain -t t "$ctx"
+	hasnt "$output" "[internal] pull"
+	stave tag busybox "$open/base:1"
+	stave push -q "$open/base:1" >/dev/null
+	run other build --progress=plain --pull "$ctx"
+	ended 1
+	has "$output" "/big"
+	run other run --rm --pull always --network none "$open/base:1" cat /one
+	ended 1
+	printf 'FROM %s\n' "$open/nothing" >"$ctx/Dockerfile"
+	run other build "$ctx"
+	ended 1
+	has "$output" "$open/nothing: failed to resolve source metadata for $open/nothing:latest: manifest for $open/nothing:latest not found"
+}
+
 @test "what does not exist" {
 	run stave pull "$open/nothing"
 	ended 1
