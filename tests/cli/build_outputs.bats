@@ -373,9 +373,9 @@ cross() {
 
 @test "--platform of another machine: an image of files, and a base that is for it" {
 	cross
-	out --platform linux/s390x -t s390x >/dev/null
-	is "$(stave inspect --format '{{.Os}}/{{.Architecture}}' s390x)" linux/s390x
-	printf 'FROM s390x\nCOPY Dockerfile /\n' >"$ctx/Dockerfile"
+	out --platform linux/s390x -t localhost:1/s390x >/dev/null
+	is "$(stave inspect --format '{{.Os}}/{{.Architecture}}' localhost:1/s390x)" linux/s390x
+	printf 'FROM localhost:1/s390x\nCOPY Dockerfile /\n' >"$ctx/Dockerfile"
 	out --platform linux/s390x -t two >/dev/null
 	is "$(stave inspect --format '{{.Architecture}}' two)" s390x
 	run stave build --check "$ctx"
@@ -383,13 +383,14 @@ cross() {
 	sed -i 's|FROM|FROM --platform=$BUILDPLATFORM|' "$ctx/Dockerfile"
 	run out -t three
 	ended 1
-	has "$output" "s390x: the image in the store is for linux/s390x, not for linux/"
-	printf 'FROM busybox\nCOPY Dockerfile /\n' >"$ctx/Dockerfile"
+	has "$output" "localhost:1/s390x: the image in the store is for linux/s390x, not for linux/"
+	stave tag busybox localhost:1/busybox
+	printf 'FROM localhost:1/busybox\nCOPY Dockerfile /\n' >"$ctx/Dockerfile"
 	run out --platform linux/s390x
 	ended 1
-	has "$output" "busybox: the image in the store is for linux/"
+	has "$output" "localhost:1/busybox: the image in the store is for linux/"
 	has "$output" "not for linux/s390x"
-	stave rmi s390x two >/dev/null
+	stave rmi localhost:1/s390x localhost:1/busybox two >/dev/null
 }
 
 @test "--platform: RUN for another machine names the missing handler" {
