@@ -30,7 +30,7 @@ static const struct option_def options[] = {
 	       "Show all containers (default shows just running)"),
 	OPTION('f', "filter", LIST, ps_options, filters,
 	       "Filter output based on conditions provided: id, name, status, ancestor, label, "
-	       "exited",
+	       "exited, health",
 	       .type = "filter"),
 	OPTION(0, "format", STRING, ps_options, format, cli_help_list_format),
 	OPTION('n', "last", INT, ps_options, last,
@@ -105,18 +105,33 @@ static char *labels_text(const json_t *document)
 	return strlist_join(&list, ",");
 }
 
-static char *status_of(const struct store_container *c, int64_t now)
+static const char *health_of(const json_t *document)
+{
+	const json_t *state = json_object_get(document, "State");
+
+	return json_string_value(json_object_get(json_object_get(state, "Health"), "Status"));
+}
+
+static char *status_of(const struct store_container *c, const json_t *document, int64_t now)
 {
 	AUTO(buf) struct buf span = BUF_INIT;
 
-	if (str_eq(c->state, "running")) {
+	if (str_eq(c->state, "running") || str_eq(c->state, "paused")) {
+		const char *health = health_of(document);
+
 		clock_format_span(now - c->started_ns, &span);
-		return mem_printf("Up %s", buf_str(&span));
+		if (str_eq(c->state, "paused"))
+			return mem_printf("Up %s (Paused)", buf_str(&span));
+		if (!health)
+			return mem_printf("Up %s", buf_str(&span));
+		return mem_printf("Up %s (%s%s)", buf_str(&span),
+				  str_eq(health, "starting") ? "health: " : "", health);
 	}
-	if (str_eq(c->state, "exited")) {
+	if (str_eq(c->state, "exited") || str_eq(c->state, "restarting")) {
 		clock_format_span(now - c->finished_ns, &span);
-		return mem_printf("Exited (%lld) %s ago", (long long)c->exit_code,
-				  buf_str(&span));
+		return mem_printf("%s (%lld) %s ago",
+				  str_eq(c->state, "exited") ? "Exited" : "Restarting",
+				  (long long)c->exit_code, buf_str(&span));
 	}
 	return mem_strdup("Created");
 }
@@ -127,7 +142,7 @@ json_t *cli_container_row(const struct store_container *c, const json_t *documen
 	int64_t now = clock_now_ns();
 	AUTO(free) char *id = no_trunc ? mem_strdup(c->id) : cli_short_id(c->id);
 	AUTO(free) char *command = command_of(document, no_trunc);
-	AUTO(free) char *status = status_of(c, now);
+	AUTO(free) char *status = status_of(c, document, now);
 	AUTO(free) char *since = cli_time_ago(c->created_ns, now);
 	AUTO(free) char *at = cli_time_text(c->created_ns);
 	AUTO(free) char *labels = labels_text(document);
@@ -174,6 +189,8 @@ static bool filter_matches(const struct store_container *c, const json_t *docume
 		return str_eq(c->state, value);
 	if (str_eq(key, "label"))
 		return has_label(document, value);
+	if (str_eq(key, "health"))
+		return str_eq(value, health_of(document) ? health_of(document) : "none");
 	if (str_eq(key, "exited"))
 		return str_eq(c->state, "exited") && str_eq(code, value);
 	return str_eq(c->image_name, value); /* ancestor */
@@ -181,8 +198,8 @@ static bool filter_matches(const struct store_container *c, const json_t *docume
 
 static int check_filters(const struct strlist *filters, struct error *err)
 {
-	static const char *const known[] = {"id",    "name",   "status",
-					    "label", "exited", "ancestor"};
+	static const char *const known[] = {"id",     "name",	  "status", "label",
+					    "exited", "ancestor", "health"};
 
 	for (size_t i = 0; i < filters->n; i++) {
 		AUTO(free) char *key = NULL;
@@ -244,7 +261,8 @@ static int fill(struct engine *e, struct cli_table *t, const struct ps_options *
 		const struct store_container *c = &list.items[i];
 		AUTO(json) json_t *document = NULL;
 
-		if (!shows_all(o) && !str_eq(c->state, "running"))
+		if (!shows_all(o) &&
+		    (str_eq(c->state, "created") || str_eq(c->state, "exited")))
 			continue;
 		document = engine_inspect_container(e, c);
 		if (!is_wanted(c, document, &o->filters))

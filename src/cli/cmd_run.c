@@ -19,12 +19,50 @@ struct run_options {
 		*stop_signal, *cidfile, *platform, *runtime, *cpuset_cpus, *cpuset_mems;
 	int64_t memory, memory_swap, memory_reservation, shm_size, cpus, cpu_quota, cpu_period,
 		cpu_shares, pids_limit, oom_score_adj;
+	struct run_life life;
+	struct strlist attach;
+	char *detach_keys;
+	bool sig_proxy;
 };
 
 #define RUN(letter, name, kind, field, help, ...) \
 	OPTION(letter, name, kind, run_options, field, help, ##__VA_ARGS__)
 
 static const struct option_def options[] = {
+	RUN(0, "annotation", LIST, life.annotations,
+	    "Add an annotation to the container (passed through to the OCI runtime)",
+	    .type = "map"),
+	RUN('a', "attach", LIST, attach, "Attach to STDIN, STDOUT or STDERR"),
+	RUN(0, "cgroup-parent", STRING, life.cgroup_parent,
+	    "Optional parent cgroup for the container"),
+	RUN(0, "cgroupns", STRING, life.cgroupns, "Cgroup namespace to use (host|private)"),
+	RUN(0, "device", LIST, life.devices, "Add a host device to the container"),
+	RUN(0, "expose", LIST, life.expose, "Expose a port or a range of ports"),
+	RUN(0, "health-cmd", STRING, life.health_cmd, "Command to run to check health"),
+	RUN(0, "health-interval", DURATION, life.health_interval,
+	    "Time between running the check (ms|s|m|h) (default 0s)"),
+	RUN(0, "health-retries", INT, life.health_retries,
+	    "Consecutive failures needed to report unhealthy"),
+	RUN(0, "health-start-interval", DURATION, life.health_start_interval,
+	    "Time between running the check during the start period (ms|s|m|h) (default 0s)"),
+	RUN(0, "health-start-period", DURATION, life.health_start_period,
+	    "Start period for the container to initialize before starting health-retries "
+	    "countdown (ms|s|m|h) (default 0s)"),
+	RUN(0, "health-timeout", DURATION, life.health_timeout,
+	    "Maximum time to allow one check to run (ms|s|m|h) (default 0s)"),
+	RUN(0, "ipc", STRING, life.ipc, "IPC mode to use"),
+	RUN(0, "label-file", LIST, life.label_files, "Read in a line delimited file of labels"),
+	RUN(0, "log-driver", STRING, life.log_driver, "Logging driver for the container"),
+	RUN(0, "log-opt", LIST, life.log_options, "Log driver options"),
+	RUN(0, "no-healthcheck", BOOL, life.no_healthcheck,
+	    "Disable any container-specified HEALTHCHECK"),
+	RUN(0, "pid", STRING, life.pid, "PID namespace to use"),
+	RUN(0, "restart", STRING, life.restart,
+	    "Restart policy to apply when a container exits", .fallback = "no"),
+	RUN(0, "stop-timeout", INT, life.stop_timeout,
+	    "Timeout (in seconds) to stop a container"),
+	RUN(0, "userns", STRING, life.userns, "User namespace to use"),
+	RUN(0, "uts", STRING, life.uts, "UTS namespace to use"),
 	RUN(0, "add-host", LIST, hosts, "Add a custom host-to-IP mapping (host:ip)"),
 	RUN(0, "cap-add", LIST, cap_add, "Add Linux capabilities"),
 	RUN(0, "cap-drop", LIST, cap_drop, "Drop Linux capabilities"),
@@ -38,8 +76,6 @@ static const struct option_def options[] = {
 	    "CPUs in which to allow execution (0-3, 0,1)"),
 	RUN(0, "cpuset-mems", STRING, cpuset_mems,
 	    "MEMs in which to allow execution (0-3, 0,1)"),
-	RUN('d', "detach", BOOL, detach, "Run container in background (not supported yet)",
-	    .hidden = true),
 	RUN(0, "dns", LIST, dns, "Set custom DNS servers"),
 	RUN(0, "dns-option", LIST, dns_options, "Set DNS options"),
 	RUN(0, "dns-search", LIST, dns_search, "Set custom DNS search domains"),
@@ -89,7 +125,15 @@ static const struct option_def options[] = {
 	RUN('u', "user", STRING, user, "Username or UID (format: <name|uid>[:<group|gid>])"),
 	RUN('v', "volume", LIST, volumes, "Bind mount a volume"),
 	RUN('w', "workdir", STRING, workdir, "Working directory inside the container"),
+	/* of `run` only: `create` ends before these */
+	RUN('d', "detach", BOOL, detach, "Run container in background and print container ID"),
+	RUN(0, "detach-keys", STRING, detach_keys,
+	    "Override the key sequence for detaching a container"),
+	RUN(0, "sig-proxy", BOOL, sig_proxy, "Proxy received signals to the process",
+	    .fallback = "true"),
 };
+
+#define RUN_ONLY 3
 
 typedef int (*add_fn)(struct container_options *o, const char *text, struct error *err);
 
@@ -204,6 +248,8 @@ static void set_plain(const struct run_options *o, struct container_options *to)
 	to->stop_signal = copy_set(o->stop_signal);
 	to->cpuset_cpus = copy_set(o->cpuset_cpus);
 	to->cpuset_mems = copy_set(o->cpuset_mems);
+	to->runtime = copy_set(o->runtime);
+	to->remove = o->remove;
 	to->tty = o->tty;
 	to->interactive = o->interactive;
 	to->init = o->init;
@@ -282,12 +328,14 @@ static int check_platform(const char *text, struct error *err)
 /* What a user of Docker may well try, and what there is instead. */
 static int check_supported(const struct run_options *o, struct error *err)
 {
-	if (o->detach) {
-		error_set(err, ERR_UNSUPPORTED,
-			  "detached containers (-d) are not supported yet");
-		error_hint(err, "without -d the container runs in the foreground");
-		return -ERR_UNSUPPORTED;
-	}
+	if (o->remove && !str_empty(o->life.restart) && !str_eq(o->life.restart, "no"))
+		return error_set(err, ERR_CONFLICT,
+				 "conflicting options: cannot specify both "
+				 "--restart and --rm");
+	if (o->detach && o->attach.n)
+		return error_set(err, ERR_INVALID,
+				 "conflicting options: cannot specify both --attach and "
+				 "--detach");
 	if (o->publish.n) {
 		error_set(err, ERR_UNSUPPORTED, "publishing ports is not supported yet");
 		error_hint(err, "with --network host the container has this machine's ports");
@@ -297,7 +345,7 @@ static int check_supported(const struct run_options *o, struct error *err)
 }
 
 /* Docker's [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
-static int check_name(const char *name, struct error *err)
+int run_check_name(const char *name, struct error *err)
 {
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
@@ -312,6 +360,31 @@ static int check_name(const char *name, struct error *err)
 			 name);
 }
 
+/* What standard streams the container was made for. */
+static int set_attach(const struct run_options *o, struct container_options *to,
+		      struct error *err)
+{
+	for (size_t i = 0; i < o->attach.n; i++) {
+		AUTO(free) char *name = str_lower(o->attach.items[i]);
+
+		if (!str_eq(name, "stdin") && !str_eq(name, "stdout") &&
+		    !str_eq(name, "stderr"))
+			return error_set(err, ERR_INVALID,
+					 "invalid argument \"%s\" for \"-a, --attach\" flag: "
+					 "valid streams are STDIN, STDOUT and STDERR",
+					 o->attach.items[i]);
+		strlist_add(&to->attach, name);
+	}
+	to->detach_keys = copy_set(o->detach_keys);
+	if (o->attach.n || o->detach)
+		return 0;
+	strlist_add(&to->attach, "stdout");
+	strlist_add(&to->attach, "stderr");
+	if (o->interactive)
+		strlist_add(&to->attach, "stdin");
+	return 0;
+}
+
 static int make_request(const struct cli_invocation *inv, struct container_options *to,
 			struct engine_run *req, struct error *err)
 {
@@ -321,10 +394,12 @@ static int make_request(const struct cli_invocation *inv, struct container_optio
 	set_plain(o, to);
 	for (int i = 1; i < inv->argc; i++)
 		strlist_add(&to->args, inv->argv[i]);
-	if ((r = check_supported(o, err)) < 0 || (r = check_name(o->name, err)) < 0 ||
+	if ((r = check_supported(o, err)) < 0 || (r = run_check_name(o->name, err)) < 0 ||
 	    (r = parse_pull(o->pull, &req->pull, err)) < 0 ||
 	    (r = check_platform(o->platform, err)) < 0 || (r = set_lists(o, to, err)) < 0 ||
-	    (r = set_limits(o, to, err)) < 0)
+	    (r = set_limits(o, to, err)) < 0 ||
+	    (r = run_set_life(&o->life, to, cli_given(inv, &o->life.stop_timeout), err)) < 0 ||
+	    (r = set_attach(o, to, err)) < 0)
 		return r;
 	if (o->network && (r = runtime_network_parse(o->network, &to->network, err)) < 0)
 		return r;
@@ -337,6 +412,44 @@ static void on_notice(void *data, const char *text)
 	fflush(data);
 }
 
+/*
+ * One that goes when it ends and has no terminal needs no monitor: nobody comes back to it.
+ * It has no log, and cannot be attached to.
+ */
+static bool is_plain(const struct run_options *o, const struct container_options *to)
+{
+	return o->remove && !o->detach && !(o->tty && o->interactive) && !o->attach.n &&
+	       !to->restart && !to->health.present && o->sig_proxy;
+}
+
+static int run_monitored(struct cli_invocation *inv, struct engine *e,
+			 const struct engine_run *req)
+{
+	const struct run_options *o = inv->options;
+	const struct strlist *attach = &req->options->attach;
+	const struct engine_streams streams = {
+		.attach_in = strlist_find(attach, "stdin") >= 0,
+		.attach_out = strlist_find(attach, "stdout") >= 0,
+		.attach_err = strlist_find(attach, "stderr") >= 0,
+		.sig_proxy = o->sig_proxy && !(o->tty && o->interactive),
+		.in = req->in,
+		.out = req->out,
+		.err = req->err};
+	struct engine_attached attached = {0};
+	AUTO(error) struct error err = ERROR_INIT;
+	AUTO(free) char *id = NULL;
+
+	if (engine_create(e, req, &id, &err) < 0)
+		return cli_fail_run(inv, &err);
+	if (o->detach) {
+		fprintf(inv->program->out, "%s\n", id);
+		fflush(inv->program->out);
+	}
+	if (engine_start(e, id, o->detach ? NULL : &streams, &attached, &err) < 0)
+		return cli_fail_run(inv, &err);
+	return attached.exit_code;
+}
+
 static int run(struct cli_invocation *inv)
 {
 	const struct run_options *o = inv->options;
@@ -347,8 +460,6 @@ static int run(struct cli_invocation *inv)
 	int code = 0;
 	struct engine_run req = {.image = inv->argv[0],
 				 .options = &to,
-				 .remove = o->remove,
-				 .runtime = o->runtime,
 				 .cidfile = o->cidfile,
 				 .in = STDIN_FILENO,
 				 .out = STDOUT_FILENO,
@@ -361,15 +472,44 @@ static int run(struct cli_invocation *inv)
 	cli_transfer_start(&transfer, inv->program->err, o->quiet);
 	if (make_request(inv, &to, &req, &err) < 0)
 		return cli_fail_run(inv, &err);
-	if (o->tty && o->interactive && !isatty(STDIN_FILENO)) {
+	if (o->tty && o->interactive && !o->detach && !isatty(STDIN_FILENO)) {
 		fprintf(inv->program->err, "the input device is not a TTY\n");
 		return CLI_EXIT_ERROR;
 	}
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_USAGE;
+	if (!is_plain(o, &to))
+		return run_monitored(inv, e, &req);
 	if (engine_run(e, &req, &code, &err) < 0)
 		return cli_fail_run(inv, &err);
 	return code;
+}
+
+static int create(struct cli_invocation *inv)
+{
+	const struct run_options *o = inv->options;
+	AUTO(container_options) struct container_options to = CONTAINER_OPTIONS_INIT;
+	AUTO(cli_transfer) struct cli_transfer transfer;
+	AUTO(engine) struct engine *e = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+	AUTO(free) char *id = NULL;
+	struct engine_run req = {.image = inv->argv[0],
+				 .options = &to,
+				 .cidfile = o->cidfile,
+				 .platform = o->platform,
+				 .progress = &transfer.progress,
+				 .notice = o->quiet ? NULL : on_notice,
+				 .data = inv->program->err};
+
+	cli_transfer_start(&transfer, inv->program->err, o->quiet);
+	if (make_request(inv, &to, &req, &err) < 0)
+		return cli_fail_run(inv, &err);
+	if (!cli_open_engine(inv, &e))
+		return CLI_EXIT_ERROR;
+	if (engine_create(e, &req, &id, &err) < 0)
+		return cli_fail(inv, &err);
+	fprintf(inv->program->out, "%s\n", id);
+	return 0;
 }
 
 const struct command cmd_run = {
@@ -382,4 +522,18 @@ const struct command cmd_run = {
 	.max_args = ARGS_ANY,
 	.flags = COMMAND_STOP,
 	.run = run,
+};
+
+const struct command cmd_create = {
+	.path = "container create",
+	.aliases = "create",
+	.summary = "Create a new container",
+	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+	.options = options,
+	.noptions = ARRAY_SIZE(options) - RUN_ONLY,
+	.options_size = sizeof(struct run_options),
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.flags = COMMAND_STOP,
+	.run = create,
 };

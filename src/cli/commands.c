@@ -16,6 +16,7 @@ const struct command cmd_system = {
 	.path = "system", .summary = "Manage stave", .flags = COMMAND_GROUP};
 
 static const struct command *const all[] = {
+	&cmd_attach,
 	&cmd_build,
 	&cmd_build_diff,
 	&cmd_build_log,
@@ -29,6 +30,7 @@ static const struct command *const all[] = {
 	&cmd_container,
 	&cmd_container_inspect,
 	&cmd_container_prune,
+	&cmd_create,
 	&cmd_diff,
 	&cmd_export,
 	&cmd_history,
@@ -41,22 +43,31 @@ static const struct command *const all[] = {
 	&cmd_import,
 	&cmd_info,
 	&cmd_inspect,
+	&cmd_kill,
 	&cmd_load,
 	&cmd_login,
 	&cmd_logout,
+	&cmd_monitor,
+	&cmd_pause,
 	&cmd_ps,
 	&cmd_pull,
 	&cmd_push,
+	&cmd_rename,
+	&cmd_restart,
 	&cmd_rm,
 	&cmd_rmi,
 	&cmd_run,
+	&cmd_start,
+	&cmd_stop,
 	&cmd_system,
 	&cmd_save,
 	&cmd_system_check,
 	&cmd_system_df,
 	&cmd_system_prune,
 	&cmd_tag,
+	&cmd_unpause,
 	&cmd_version,
+	&cmd_wait,
 };
 
 const struct command *const *cli_commands(size_t *out_n)

@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/engine_private.h"
+#include "engine/engine_container.h"
 #include "layer/layer.h"
 
 #include "base/banned.h"
@@ -98,24 +98,12 @@ int engine_export(struct engine *e, const char *container, int out, struct error
 
 /* ---- commit ---- */
 
-static int read_options(const struct store_container *c, struct container_options *out,
-			struct error *err)
-{
-	AUTO(json) json_t *j = NULL;
-	json_t *options = NULL;
-	int r = json_parse(c->config, strlen(c->config), &j, err);
-
-	if (r < 0 || (r = json_get_object(j, "options", &options, err)) < 0 || !options)
-		return r;
-	return container_options_decode(options, out, err);
-}
-
 int engine_container_config(struct engine *e, const struct store_container *c,
 			    struct image_config *out, struct error *err)
 {
 	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
 	AUTO(image) struct image image = {.config = IMAGE_CONFIG_INIT};
-	int r = read_options(c, &o, err);
+	int r = container_options_of(c, &o, err);
 
 	if (r < 0 || (r = image_open(e->store, &c->image, &image, err)) < 0)
 		return r;

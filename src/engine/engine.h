@@ -254,9 +254,7 @@ enum engine_pull {
 struct engine_run {
 	const char *image;
 	struct container_options *options; /* filled in: id, name, hostname */
-	bool remove;			   /* --rm */
 	enum engine_pull pull;
-	const char *runtime;		 /* NULL: embedded */
 	const char *cidfile;		 /* NULL: none */
 	int in, out, err;		 /* ours */
 	const char *platform;		 /* of an image that is pulled; NULL: this machine's */
@@ -272,6 +270,73 @@ struct engine_run {
  */
 int engine_run(struct engine *e, const struct engine_run *req, int *out_exit_code,
 	       struct error *err);
+
+/* What a monitor is told by who starts it: see engine_container.h. */
+struct engine_monitor {
+	const char *id;
+	int socket; /* TAKEN */
+	unsigned attach, rows, columns;
+};
+
+/* ---- the life of a container ---- */
+
+/* Makes it and starts nothing; *out_id is new. */
+int engine_create(struct engine *e, const struct engine_run *req, char **out_id,
+		  struct error *err);
+
+/* What an attached command does with our streams. */
+struct engine_streams {
+	bool attach_in, attach_out, attach_err;
+	bool sig_proxy;
+	const char *detach_keys; /* NULL: the container's, or ctrl-p,ctrl-q */
+	int in, out, err;	 /* ours */
+};
+
+struct engine_attached {
+	int exit_code;
+	bool detached; /* by the user's keys: the container goes on */
+};
+
+/* @s NULL: in the background.  A container that runs is left as it is: *out says 0. */
+int engine_start(struct engine *e, const char *text, const struct engine_streams *s,
+		 struct engine_attached *out, struct error *err);
+int engine_attach(struct engine *e, const char *text, const struct engine_streams *s,
+		  struct engine_attached *out, struct error *err);
+/* @signal 0: its stop signal; @seconds INT64_MIN: its time-out, negative: for ever. */
+int engine_stop(struct engine *e, const char *text, int signal, int64_t seconds,
+		struct error *err);
+int engine_kill(struct engine *e, const char *text, int signal, struct error *err);
+int engine_pause(struct engine *e, const char *text, bool pause, struct error *err);
+int engine_rename(struct engine *e, const char *text, const char *name, struct error *err);
+int engine_wait(struct engine *e, const char *text, int *out_code, struct error *err);
+/* "TERM", "SIGTERM", "15", "RTMIN+1" in any case; -1 if it is none. */
+int engine_signal(const char *text);
+
+struct engine_exec {
+	const char *container;
+	struct strlist args, env;
+	const char *user, *workdir; /* NULL: the container's */
+	const char *detach_keys;
+	bool interactive, tty, detach, privileged;
+	int in, out, err;
+};
+
+/* One more command in it; as engine_run(), but 126 where that has 125. */
+int engine_exec(struct engine *e, const struct engine_exec *req, int *out_exit_code,
+		struct error *err);
+
+struct engine_logs {
+	const char *container;
+	bool follow, timestamps, details;
+	int64_t tail;		    /* lines; -1: all */
+	int64_t since_ns, until_ns; /* 0: no limit */
+	int out, err;
+};
+
+int engine_logs(struct engine *e, const struct engine_logs *req, struct error *err);
+
+/* The life of a monitor.  Its exit status. */
+int engine_monitor(struct engine *e, const struct engine_monitor *req);
 
 /* All, newest first; states of dead ones are already corrected. */
 int engine_containers(struct engine *e, struct store_container_list *out, struct error *err);

@@ -118,7 +118,8 @@ static bool container_goes(const struct store_container *c, const struct map *he
 	AUTO(map) struct map labels = MAP_INIT_FREE(free);
 
 	/* one that is about to start is in the lease of whoever starts it */
-	if (str_eq(c->state, "running") || str_eq(c->state, "paused") || map_has(held, c->id) ||
+	if (str_eq(c->state, "running") || str_eq(c->state, "paused") ||
+	    str_eq(c->state, "restarting") || map_has(held, c->id) ||
 	    (how->before_ns && c->created_ns >= how->before_ns))
 		return false;
 	read_labels(c, &labels);

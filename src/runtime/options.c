@@ -41,13 +41,17 @@ static void mount_clear(struct container_mount *m)
 
 void container_options_clear(struct container_options *o)
 {
-	char **const strings[] = {&o->id,	   &o->name,	   &o->workdir,	    &o->user,
-				  &o->hostname,	   &o->domainname, &o->stop_signal, &o->seccomp,
-				  &o->cpuset_cpus, &o->cpuset_mems};
-	struct strlist *const lists[] = {&o->args,	 &o->entrypoint,  &o->env,
-					 &o->cap_add,	 &o->cap_drop,	  &o->group_add,
-					 &o->tmpfs,	 &o->extra_hosts, &o->dns,
-					 &o->dns_search, &o->dns_options};
+	char **const strings[] = {
+		&o->id,		 &o->name,	    &o->workdir,      &o->user,
+		&o->hostname,	 &o->domainname,    &o->stop_signal,  &o->seccomp,
+		&o->cpuset_cpus, &o->cpuset_mems,   &o->log_driver,   &o->runtime,
+		&o->detach_keys, &o->pid_mode,	    &o->ipc_mode,     &o->uts_mode,
+		&o->userns_mode, &o->cgroupns_mode, &o->cgroup_parent};
+	struct strlist *const lists[] = {
+		&o->args,     &o->entrypoint, &o->env,	       &o->cap_add,
+		&o->cap_drop, &o->group_add,  &o->tmpfs,       &o->extra_hosts,
+		&o->dns,      &o->dns_search, &o->dns_options, &o->attach,
+		&o->expose,   &o->security,   &o->devices,     &o->health.test};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(*strings[i]);
@@ -61,6 +65,8 @@ void container_options_clear(struct container_options *o)
 	free(o->ulimits.items);
 	map_clear(&o->labels);
 	map_clear(&o->sysctl);
+	map_clear(&o->log_options);
+	map_clear(&o->annotations);
 	*o = CONTAINER_OPTIONS_INIT;
 }
 

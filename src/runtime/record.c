@@ -45,6 +45,25 @@ static const struct field fields[] = {
 	FIELD(STRING, domainname),
 	FIELD(MAP, labels),
 	FIELD(STRING, stop_signal),
+	FIELD(BOOL, has_stop_timeout),
+	FIELD(I64, stop_timeout),
+	FIELD(BOOL, remove),
+	FIELD(I64, restart_max),
+	FIELD(STRING, log_driver),
+	FIELD(MAP, log_options),
+	FIELD(LIST, attach),
+	FIELD(LIST, expose),
+	FIELD(MAP, annotations),
+	FIELD(LIST, security),
+	FIELD(STRING, runtime),
+	FIELD(STRING, detach_keys),
+	FIELD(STRING, pid_mode),
+	FIELD(STRING, ipc_mode),
+	FIELD(STRING, uts_mode),
+	FIELD(STRING, userns_mode),
+	FIELD(STRING, cgroupns_mode),
+	FIELD(STRING, cgroup_parent),
+	FIELD(LIST, devices),
 	FIELD(BOOL, tty),
 	FIELD(BOOL, interactive),
 	FIELD(BOOL, init),
@@ -164,6 +183,19 @@ static json_t *encode_mounts(const struct container_mount_list *l)
 	return list;
 }
 
+static json_t *encode_health(const struct image_healthcheck *h)
+{
+	json_t *j = json_object();
+
+	put(j, "test", json_from_strings(&h->test), h->test.n > 0);
+	put(j, "interval", json_integer(h->interval), h->interval != 0);
+	put(j, "timeout", json_integer(h->timeout), h->timeout != 0);
+	put(j, "start_period", json_integer(h->start_period), h->start_period != 0);
+	put(j, "start_interval", json_integer(h->start_interval), h->start_interval != 0);
+	put(j, "retries", json_integer(h->retries), h->retries != 0);
+	return j;
+}
+
 json_t *container_options_encode(const struct container_options *o)
 {
 	json_t *j = json_object();
@@ -172,6 +204,8 @@ json_t *container_options_encode(const struct container_options *o)
 		put_field(j, &fields[i], (const char *)o + fields[i].offset);
 	put(j, "ulimits", encode_ulimits(&o->ulimits), o->ulimits.n > 0);
 	put(j, "mounts", encode_mounts(&o->mounts), o->mounts.n > 0);
+	put(j, "health", encode_health(&o->health), o->health.present);
+	put(j, "restart", json_string(container_restart_name(o->restart)), o->restart != 0);
 	json_object_set_new(j, "network", json_string(network_names[o->network]));
 	return j;
 }
@@ -262,6 +296,39 @@ static int decode_mounts(const json_t *j, struct container_mount_list *out, stru
 	return r;
 }
 
+static int decode_health(const json_t *j, struct image_healthcheck *out, struct error *err)
+{
+	json_t *h = NULL;
+	int64_t retries = 0;
+	int r = json_get_object(j, "health", &h, err);
+
+	if (r < 0 || !h)
+		return r;
+	out->present = true;
+	if ((r = json_get_strings(h, "test", &out->test, NULL, err)) < 0 ||
+	    (r = json_get_i64(h, "interval", &out->interval, err)) < 0 ||
+	    (r = json_get_i64(h, "timeout", &out->timeout, err)) < 0 ||
+	    (r = json_get_i64(h, "start_period", &out->start_period, err)) < 0 ||
+	    (r = json_get_i64(h, "start_interval", &out->start_interval, err)) < 0)
+		return r;
+	r = json_get_i64(h, "retries", &retries, err);
+	out->retries = (__typeof__(out->retries))retries;
+	return r;
+}
+
+static int decode_restart(const json_t *j, struct container_options *out, struct error *err)
+{
+	AUTO(free) char *text = NULL;
+	const int64_t max = out->restart_max;
+	int r = json_get_string(j, "restart", &text, err);
+
+	if (r < 0 || !text)
+		return r;
+	r = container_options_set_restart(out, text, err);
+	out->restart_max = max;
+	return r;
+}
+
 int container_options_decode(const json_t *j, struct container_options *out, struct error *err)
 {
 	AUTO(free) char *network = NULL;
@@ -271,6 +338,8 @@ int container_options_decode(const json_t *j, struct container_options *out, str
 		r = get_field(j, &fields[i], (char *)out + fields[i].offset, err);
 	if (r < 0 || (r = decode_ulimits(j, &out->ulimits, err)) < 0 ||
 	    (r = decode_mounts(j, &out->mounts, err)) < 0 ||
+	    (r = decode_health(j, &out->health, err)) < 0 ||
+	    (r = decode_restart(j, out, err)) < 0 ||
 	    (r = json_get_string(j, "network", &network, err)) < 0)
 		return r;
 	return network ? runtime_network_parse(network, &out->network, err) : 0;
@@ -316,6 +385,27 @@ static void replace(char **to, const char *from)
 	*to = mem_strdup(from);
 }
 
+static void merge_health(const struct image_healthcheck *from, struct image_healthcheck *to)
+{
+	if (!from->present)
+		return;
+	to->present = true;
+	if (from->test.n) {
+		strlist_clear(&to->test);
+		strlist_addall(&to->test, &from->test);
+	}
+	if (from->interval)
+		to->interval = from->interval;
+	if (from->timeout)
+		to->timeout = from->timeout;
+	if (from->start_period)
+		to->start_period = from->start_period;
+	if (from->start_interval)
+		to->start_interval = from->start_interval;
+	if (from->retries)
+		to->retries = from->retries;
+}
+
 void runtime_container_config(const struct image_config *image,
 			      const struct container_options *o, struct image_config *out)
 {
@@ -330,6 +420,9 @@ void runtime_container_config(const struct image_config *image,
 	replace(&out->stop_signal, o->stop_signal);
 	merge_words(o, out);
 	merge_env(o, out);
+	merge_health(&o->health, &out->healthcheck);
+	for (size_t i = 0; i < o->expose.n; i++)
+		image_config_add_set(&out->exposed_ports, o->expose.items[i]);
 	map_each (&o->labels, l)
 		image_config_label(out, l->key, l->value);
 }

@@ -82,6 +82,13 @@ struct container_mount_list {
 	size_t cap;
 };
 
+enum container_restart {
+	CONTAINER_RESTART_NO = 0,
+	CONTAINER_RESTART_ON_FAILURE,
+	CONTAINER_RESTART_ALWAYS,
+	CONTAINER_RESTART_UNLESS_STOPPED,
+};
+
 struct container_options {
 	char *id;   /* 64 hex digits; names hostname (first 12) and cgroup */
 	char *name; /* not used here; part of the whole for those who keep it */
@@ -96,6 +103,21 @@ struct container_options {
 	char *domainname;
 	struct map labels; /* values are owned strings; not used here */
 	char *stop_signal; /* NULL: the image's; not used here */
+	/* The rest of this group is for those who keep the container, and not used here. */
+	bool has_stop_timeout;
+	int64_t stop_timeout; /* seconds, if has_stop_timeout; -1: for ever */
+	bool remove;	      /* --rm */
+	enum container_restart restart;
+	int64_t restart_max;		 /* of ON_FAILURE; 0: no limit */
+	struct image_healthcheck health; /* what is set replaces the image's */
+	char *log_driver;		 /* NULL: "json-file"; or "none" */
+	struct map log_options;		 /* values are owned strings */
+	struct strlist attach;		 /* "stdin", "stdout", "stderr": -a */
+	struct strlist expose;		 /* "80/tcp" */
+	struct map annotations;
+	struct strlist security; /* --security-opt as written, for inspection */
+	char *runtime;		 /* NULL: the embedded executor */
+	char *detach_keys;	 /* NULL: the default */
 
 	bool tty;
 	bool interactive;
@@ -127,6 +149,11 @@ struct container_options {
 	int64_t pids_limit; /* 0 or -1: no limit */
 	int oom_score_adj;
 
+	/* NULL: one's own; "host"; "container:ID"; ipc also "none", "private", "shareable" */
+	char *pid_mode, *ipc_mode, *uts_mode, *userns_mode, *cgroupns_mode;
+	char *cgroup_parent;	/* NULL: /stave */
+	struct strlist devices; /* "host[:container[:rwm]]": --device */
+
 	enum runtime_network network;
 	struct strlist extra_hosts; /* "name:ip" */
 	struct strlist dns;
@@ -134,9 +161,11 @@ struct container_options {
 	struct strlist dns_options;
 };
 
-#define CONTAINER_OPTIONS_INIT                                     \
-	((struct container_options){.labels = MAP_INIT_FREE(free), \
-				    .sysctl = MAP_INIT_FREE(free)})
+#define CONTAINER_OPTIONS_INIT                                          \
+	((struct container_options){.labels = MAP_INIT_FREE(free),      \
+				    .sysctl = MAP_INIT_FREE(free),      \
+				    .log_options = MAP_INIT_FREE(free), \
+				    .annotations = MAP_INIT_FREE(free)})
 
 void container_options_clear(struct container_options *o);
 
@@ -153,6 +182,14 @@ int container_options_add_volume(struct container_options *o, const char *text,
 				 struct error *err);
 /* "nofile=1024[:2048]": one --ulimit. */
 int container_options_add_ulimit(struct container_options *o, const char *text,
+				 struct error *err);
+/* "no", "always", "unless-stopped", "on-failure[:3]": --restart, with Docker's words. */
+int container_options_set_restart(struct container_options *o, const char *text,
+				  struct error *err);
+/* "no", "on-failure" …: the name alone. */
+const char *container_restart_name(enum container_restart restart);
+/* "/dev/fuse[:/dev/x[:rwm]]": one --device, which must be there. */
+int container_options_add_device(struct container_options *o, const char *text,
 				 struct error *err);
 /* "none", "host", "default", "bridge", "": --network. */
 int runtime_network_parse(const char *text, enum runtime_network *out, struct error *err);
@@ -190,7 +227,8 @@ int runtime_make_args(const struct image_config *cfg, const struct container_opt
  * directories as source before.  Nothing is read from the root: what that
  * needs is in @u.  The environment is PATH, HOSTNAME, TERM=xterm with a tty,
  * the options', the image's, HOME.  Limits are checked as Docker does
- * ("Minimum memory limit allowed is 6MB").  The cgroup is /stave/ID.
+ * ("Minimum memory limit allowed is 6MB").  The cgroup is /stave/ID.  Of the modes of
+ * name spaces "container:…" is the caller's affair.
  */
 int runtime_make_spec(const struct image_config *cfg, const struct container_options *o,
 		      const struct runtime_user *u, struct runtime_spec *out,
@@ -249,6 +287,11 @@ int runtime_stdio_run(struct runtime_stdio *s, struct sandbox *sb,
 
 /* The size of our terminal into the spec, so that the first program sees it already. */
 void runtime_stdio_console(const struct runtime_stdio *s, struct process_config *p);
+
+/* The user's terminal, for those who have no runtime_stdio; given back on every way out. */
+bool runtime_terminal_raw(int fd);
+void runtime_terminal_restore(void);
+bool runtime_terminal_size(int fd, unsigned *rows, unsigned *columns);
 
 /* NULL is fine. */
 void runtime_stdio_free(struct runtime_stdio *s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Image config and options become a runtime spec. */
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "runtime/runtime.h"
@@ -314,6 +316,45 @@ static void set_sysctl(struct runtime_spec *spec, const char *key, const char *v
 	map_set(&spec->sysctl, key, mem_strdup(value));
 }
 
+/* "host" shares ours; "container:…" has been given its path by the caller. */
+static void share_namespace(struct runtime_spec *spec, enum namespace_type type,
+			    const char *mode)
+{
+	if (str_eq(mode, "host"))
+		spec->namespaces[type].present = false;
+}
+
+static int add_devices(const struct container_options *o, struct runtime_spec *spec,
+		       struct error *err)
+{
+	for (size_t i = 0; i < o->devices.n; i++) {
+		AUTO(strlist) struct strlist parts = STRLIST_INIT;
+		const char *inside, *access;
+		struct stat st;
+		char type;
+
+		strlist_split(&parts, o->devices.items[i], ':');
+		inside =
+			parts.n > 1 && *parts.items[1] == '/' ? parts.items[1] : parts.items[0];
+		access = parts.n > 2				 ? parts.items[2]
+			 : parts.n > 1 && *parts.items[1] != '/' ? parts.items[1]
+								 : "rwm";
+		if (stat(parts.items[0], &st) < 0 ||
+		    (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
+			return error_set(err, ERR_INVALID,
+					 "error gathering device information while adding "
+					 "custom device \"%s\": not a device node",
+					 parts.items[0]);
+		type = S_ISCHR(st.st_mode) ? 'c' : 'b';
+		if (!o->privileged)
+			runtime_spec_add_device_rule(spec, true, type, major(st.st_rdev),
+						     minor(st.st_rdev), access);
+		runtime_spec_add_device(spec, inside, type, major(st.st_rdev),
+					minor(st.st_rdev), st.st_mode & 07777);
+	}
+	return 0;
+}
+
 static void make_namespaces(const struct container_options *o, struct runtime_spec *spec)
 {
 	AUTO(buf) struct buf hostname = BUF_INIT;
@@ -332,8 +373,14 @@ static void make_namespaces(const struct container_options *o, struct runtime_sp
 	}
 	map_each (&o->sysctl, e)
 		set_sysctl(spec, e->key, e->value);
+	share_namespace(spec, NAMESPACE_PID, o->pid_mode);
+	share_namespace(spec, NAMESPACE_IPC, o->ipc_mode);
+	share_namespace(spec, NAMESPACE_UTS, o->uts_mode);
+	share_namespace(spec, NAMESPACE_CGROUP, o->cgroupns_mode);
 	if (o->id)
-		spec->cgroups_path = mem_printf("/stave/%s", o->id);
+		spec->cgroups_path = str_empty(o->cgroup_parent)
+					     ? mem_printf("/stave/%s", o->id)
+					     : mem_printf("/%s/%s", o->cgroup_parent, o->id);
 }
 
 int runtime_make_spec(const struct image_config *cfg, const struct container_options *o,
@@ -349,6 +396,8 @@ int runtime_make_spec(const struct image_config *cfg, const struct container_opt
 		r = make_process(cfg, o, u, &out->process, err);
 	if (r == 0)
 		r = make_mounts(o, out, err);
+	if (r == 0)
+		r = add_devices(o, out, err);
 	if (r == 0)
 		r = runtime_resources(o, &out->resources, err);
 	if (r < 0) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/runtime.h"
 #include "runtime/runtime_terminal.h"
 
 #include <stdlib.h>
@@ -43,4 +44,25 @@ void terminal_restore(void)
 bool terminal_size(int fd, struct winsize *out)
 {
 	return ioctl(fd, TIOCGWINSZ, out) == 0 && out->ws_row && out->ws_col;
+}
+
+bool runtime_terminal_raw(int fd)
+{
+	return terminal_raw(fd);
+}
+
+void runtime_terminal_restore(void)
+{
+	terminal_restore();
+}
+
+bool runtime_terminal_size(int fd, unsigned *rows, unsigned *columns)
+{
+	struct winsize size;
+
+	if (!terminal_size(fd, &size))
+		return false;
+	*rows = size.ws_row;
+	*columns = size.ws_col;
+	return true;
 }

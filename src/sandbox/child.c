@@ -3,8 +3,10 @@
 #include "sandbox/sandbox_child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,10 +14,12 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/strlist.h"
 
 #include "base/banned.h"
 
@@ -25,6 +29,8 @@ void child_die_with_parent(const struct child *c)
 {
 	struct pollfd parent = {.fd = c->parent, .events = POLLIN};
 
+	if (c->survive)
+		return;
 	/* getppid() tells nothing across pid name spaces; a pidfd does */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (poll(&parent, 1, 0) != 0)
@@ -146,6 +152,56 @@ static _Noreturn void finish(struct child *c)
 		child_fail(c, &err);
 	child_execute(c, program, &err);
 	child_fail(c, &err);
+}
+
+/* The container's own devpts: its first process may have mounted something else there. */
+static int open_pts(struct child *c, struct error *err)
+{
+	struct statfs fs;
+
+	if (!c->spec->process.terminal)
+		return 0;
+	c->pts = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->pts < 0 || fstatfs(c->pts, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "a terminal needs a devpts mount at /dev/pts");
+	return 0;
+}
+
+static int enter_cwd(struct child *c, struct error *err)
+{
+	const char *cwd = c->spec->process.cwd;
+	AUTO(fd)
+	int dir = open(str_empty(cwd) ? "/" : cwd, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir >= 0 && fchdir(dir) == 0)
+		return 0;
+	error_sys(err, "chdir to cwd (\"%s\") failed", cwd);
+	err->exit_code = 127;
+	return -ERR_SYSTEM;
+}
+
+static int join_groups(struct child *c, struct error *err)
+{
+	return cgroup_join(c->cgroup, err);
+}
+
+_Noreturn void child_enter_main(struct child *c)
+{
+	static child_step *const steps[] = {
+		join_groups,	     become_root,	    open_pts,
+		child_open_terminal, child_set_stdio,	    child_set_limits,
+		enter_cwd,	     child_drop_privileges, child_take_terminal,
+	};
+
+	child_die_with_parent(c);
+	reset_signals();
+	umask(0);
+	/* those inside must not look into us while we hold things of the host */
+	prctl(PR_SET_DUMPABLE, 0);
+	setsid();
+	run_steps(c, steps, ARRAY_SIZE(steps));
+	finish(c);
 }
 
 _Noreturn void child_main(struct child *c)

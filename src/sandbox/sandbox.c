@@ -21,6 +21,8 @@
 
 #include "base/banned.h"
 
+int setns(int fd, int nstype);
+
 /* One start in progress; all of it is owned. */
 struct launch {
 	const struct sandbox_options *o;
@@ -32,6 +34,7 @@ struct launch {
 	pid_t pid;
 	int pidfd;
 	int terminal;
+	const struct sandbox_enter *enter; /* NULL: a new container */
 };
 
 static void launch_auto(struct launch *l)
@@ -137,13 +140,44 @@ static _Noreturn void stage_main(struct launch *l)
 	_exit(0);
 }
 
+/* Joins the container before the clone, so that the command is born in its pid name space. */
+static _Noreturn void enter_main(struct launch *l, int target)
+{
+	struct child c;
+	struct error err = ERROR_INIT;
+	uint32_t pid;
+	long r;
+
+	prepare_child(l, &c);
+	c.entering = true;
+	c.survive = l->enter->survive;
+	child_die_with_parent(&c);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (setns(target, namespaces_of_process(l->enter->pid)) < 0) {
+		error_sys(&err, "cannot join the name spaces of the container");
+		child_fail(&c, &err);
+	}
+	close(target);
+	r = clone_process(CLONE_PARENT, &l->cgroup, NULL);
+	if (r < 0) {
+		error_sys(&err, "cannot start a process in the container");
+		child_fail(&c, &err);
+	}
+	if (r == 0)
+		child_enter_main(&c);
+	pid = (uint32_t)r;
+	channel_send(c.channel, CHANNEL_PID, &pid, sizeof(pid), -1);
+	_exit(0);
+}
+
 static int launch_prepare(struct launch *l, struct error *err)
 {
 	int r = seccomp_program_get(&l->o->spec->seccomp, l->o->cache_dir, &l->filter, err);
 
 	if (r < 0)
 		return r;
-	r = cgroup_prepare(l->o, &l->cgroup, err);
+	r = l->enter ? cgroup_of_process(l->enter->pid, &l->cgroup, err)
+		     : cgroup_prepare(l->o, &l->cgroup, err);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->channel) < 0)
@@ -252,7 +286,7 @@ static int launch_listen(struct launch *l, struct error *err)
 
 static void launch_abandon(struct launch *l)
 {
-	AUTO(free) char *path = cgroup_path_of(l->o);
+	AUTO(free) char *path = l->enter ? NULL : cgroup_path_of(l->o);
 
 	if (l->stage > 0) {
 		kill(l->stage, SIGKILL);
@@ -288,6 +322,69 @@ static int start_embedded(const struct sandbox_options *o, struct sandbox *out,
 	}
 	if (l.stage > 0)
 		reap(l.stage);
+	out->pid = l.pid;
+	out->pidfd = take_fd(&l.pidfd);
+	out->terminal = take_fd(&l.terminal);
+	return 0;
+}
+
+static int launch_enter(struct launch *l, struct error *err)
+{
+	struct cgroup stay = CGROUP_INIT;
+	AUTO(fd) int target = (int)syscall(SYS_pidfd_open, l->enter->pid, 0);
+	long r;
+
+	if (target < 0)
+		return error_set(err, ERR_CONFLICT, "the container is not running");
+	r = clone_process(0, &stay, NULL);
+	if (r < 0)
+		return error_sys(err, "cannot start a process");
+	if (r == 0)
+		enter_main(l, target);
+	l->stage = (pid_t)r;
+	close_fd(&l->channel[1]);
+	return 0;
+}
+
+int sandbox_enter(const struct sandbox_enter *e, struct sandbox *out, struct error *err)
+{
+	struct runtime_spec spec = {
+		.has_process = true, .process = *e->process, .seccomp = *e->seccomp};
+	const struct sandbox_options o = {.spec = &spec,
+					  .root_fd = -1,
+					  .netns_fd = -1,
+					  .stdio = e->stdio,
+					  .cache_dir = e->cache_dir,
+					  .bundle_dir = -1};
+	AUTO(launch)
+	struct launch l = {.o = &o,
+			   .cgroup = CGROUP_INIT,
+			   .channel = {-1, -1},
+			   .self = -1,
+			   .pidfd = -1,
+			   .terminal = -1,
+			   .enter = e};
+	int r;
+
+	*out = (struct sandbox){.pid = -1, .pidfd = -1, .terminal = -1};
+	if (namespaces_of_process(e->pid) & CLONE_NEWUSER)
+		spec.namespaces[NAMESPACE_USER] =
+			(struct namespace_spec){.present = true, .path = (char[]){"joined"}};
+	if (!e->process->args.n)
+		r = error_set(err, ERR_INVALID, "no command specified");
+	else
+		r = launch_prepare(&l, err);
+	if (r == 0)
+		r = launch_enter(&l, err);
+	if (r == 0)
+		r = launch_listen(&l, err);
+	if (r < 0) {
+		launch_abandon(&l);
+		if (err && !err->exit_code)
+			err->exit_code = 126;
+		return r;
+	}
+	reap(l.stage);
 	out->pid = l.pid;
 	out->pidfd = take_fd(&l.pidfd);
 	out->terminal = take_fd(&l.terminal);
@@ -335,6 +432,7 @@ int sandbox_wait(struct sandbox *s, const struct sandbox_options *o)
 	close_fd(&s->pidfd);
 	close_fd(&s->terminal);
 	s->pid = -1;
+	s->oom = path && cgroup_had_oom(path);
 	if (path)
 		sandbox_remove_cgroup(path, NULL);
 	return code;

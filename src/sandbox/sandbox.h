@@ -64,6 +64,7 @@ struct sandbox {
 	pid_t pid;    /* our child: the container's process 1 (or the other runtime) */
 	int pidfd;    /* owned */
 	int terminal; /* master side of the pty, -1 without; owned */
+	bool oom;     /* after sandbox_wait(): the memory limit killed something in it */
 };
 
 /*
@@ -79,6 +80,53 @@ struct sandbox {
  * of the caller's own state (directory, mask, signals) is touched.
  */
 int sandbox_start(const struct sandbox_options *o, struct sandbox *out, struct error *err);
+
+/* One more command in a container that runs. */
+struct sandbox_enter {
+	pid_t pid; /* its process 1 */
+	const struct process_config *process;
+	const struct seccomp_profile *seccomp;
+	const int *stdio; /* as in sandbox_options */
+	int cache_dir;	  /* likewise */
+	bool survive;	  /* does not die with us, but with the container */
+};
+
+/*
+ * Joins the name spaces and cgroups of process @pid and executes there.  Errors
+ * are those of sandbox_start().  The container may end meanwhile: -ERR_CONFLICT.
+ */
+int sandbox_enter(const struct sandbox_enter *o, struct sandbox *out, struct error *err);
+
+/*
+ * Stops all processes of the container whose process 1 is @pid, or lets them go on.
+ * The freezer's group is stave/@id where there is none of its own; it is for
+ * sandbox_remove_cgroup().
+ */
+int sandbox_freeze(pid_t pid, const char *id, bool freeze, struct error *err);
+
+/* New limits for a container that runs; its processes move into the groups that need to be. */
+int sandbox_update(pid_t pid, const struct runtime_spec *spec, const char *id,
+		   struct error *err);
+
+/* What all processes of a container use now. */
+struct sandbox_usage {
+	uint64_t cpu_ns, memory, memory_limit, read_bytes, written_bytes;
+	uint64_t rx_bytes, tx_bytes;
+	unsigned pids;
+};
+
+void sandbox_measure(pid_t pid, struct sandbox_usage *out);
+
+/* The processes of the container, as numbers out here. */
+struct pid_list {
+	pid_t *items; /* owned */
+	size_t n, cap;
+};
+
+void sandbox_processes(pid_t pid, struct pid_list *out);
+
+/* When @pid started, in clock ticks since boot: with it a pid means one process. 0: gone. */
+uint64_t sandbox_start_time(pid_t pid);
 
 /* The exit code (128 + signal when killed); waits, closes what @s owns, removes its cgroup. */
 int sandbox_wait(struct sandbox *s, const struct sandbox_options *o);

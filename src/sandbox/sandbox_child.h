@@ -161,19 +161,22 @@ struct child {
 	const struct seccomp_program *filter;
 	const struct cgroup *cgroup;
 	int channel;
-	int parent;   /* pidfd */
-	int root;     /* the container's root, attached; the tree of all look-ups */
-	int dev;      /* the tmpfs on /dev, -1: none of ours */
-	int pts;      /* the devpts, -1: none */
-	int null;     /* /dev/null of the container, verified, -1: none */
-	int cwd;      /* the working directory */
-	int slave;    /* of the pty, -1 without */
-	int *sources; /* trees of the binds in spec->mounts, -1 for others */
-	bool user_ns; /* ids are those of a new user name space */
+	int parent;    /* pidfd */
+	int root;      /* the container's root, attached; the tree of all look-ups */
+	int dev;       /* the tmpfs on /dev, -1: none of ours */
+	int pts;       /* the devpts, -1: none */
+	int null;      /* /dev/null of the container, verified, -1: none */
+	int cwd;       /* the working directory */
+	int slave;     /* of the pty, -1 without */
+	int *sources;  /* trees of the binds in spec->mounts, -1 for others */
+	bool user_ns;  /* ids are those of a new user name space */
+	bool entering; /* sandbox_enter(): the container is there already */
+	bool survive;
 };
 
 /* Never returns: executes or reports. */
 _Noreturn void child_main(struct child *c);
+_Noreturn void child_enter_main(struct child *c);
 _Noreturn void child_fail(struct child *c, struct error *err);
 /* Asks to die with the parent, and looks whether it is still there. */
 void child_die_with_parent(const struct child *c);
@@ -237,6 +240,16 @@ int child_final_capabilities(const struct child *c, struct error *err);
 /* Finds args[0] as the container's user sees it. */
 int child_find_program(const struct child *c, char **out_path, struct error *err);
 int child_execute(const struct child *c, const char *path, struct error *err);
+
+/* ---- entering ----------------------------------------------------------------------------
+ */
+
+/* A process in the cgroups of another. */
+int cgroup_of_process(pid_t pid, struct cgroup *out, struct error *err);
+/* Which name spaces of @pid (CLONE_NEWx) are not ours. */
+int namespaces_of_process(pid_t pid);
+/* Did the memory limit of the container at @path kill? */
+bool cgroup_had_oom(const char *path);
 
 /* ---- other runtimes
  * --------------------------------------------------------------------------- */

@@ -72,7 +72,8 @@ int child_open_terminal(struct child *c, struct error *err)
 		ioctl(master, TIOCSWINSZ, &size);
 	if (channel_send(c->channel, CHANNEL_TERMINAL, NULL, 0, master) < 0)
 		return error_sys(err, "cannot hand over the terminal");
-	return bind_console(c, number, err);
+	/* /dev/console is the first command's */
+	return c->entering ? 0 : bind_console(c, number, err);
 }
 
 /*

@@ -344,9 +344,9 @@ struct store_container {
 	char *name; /* unique */
 	struct digest image;
 	char *image_name; /* as the user wrote it */
-	char *state;	  /* "created", "running", "exited" */
+	char *state;	  /* "created", "running", "paused", "restarting", "exited" */
 	char *boot;	  /* in which boot it runs */
-	int64_t pid;	  /* of its monitor or foreground command */
+	int64_t pid;	  /* of its first process, while it runs */
 	int64_t created_ns, started_ns, finished_ns;
 	int64_t exit_code;
 	bool auto_remove;
@@ -362,6 +362,15 @@ struct store_container_list {
 /* -ERR_EXISTS when the name is taken (the message says by which container). */
 int store_container_add(struct store *s, const struct store_container *c, struct error *err);
 int store_container_update(struct store *s, const struct store_container *c, struct error *err);
+/* -ERR_EXISTS as for store_container_add(). */
+int store_container_rename(struct store *s, const char *id, const char *name,
+			   struct error *err);
+/* Replaces what it was made with (`update`). */
+int store_container_configure(struct store *s, const char *id, const char *config,
+			      struct error *err);
+/* Sets the state, if it is @from now; *out_changed tells. */
+int store_container_move(struct store *s, const char *id, const char *from, const char *to,
+			 bool *out_changed, struct error *err);
 int store_container_remove(struct store *s, const char *id, struct error *err);
 int store_container_list(struct store *s, struct store_container_list *out, struct error *err);
 void store_container_clear(struct store_container *c);

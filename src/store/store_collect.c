@@ -202,7 +202,7 @@ int store_count(struct store *s, struct store_counts *out, struct error *err)
 	int r = db_prepare(
 		s, &stmt, err,
 		"SELECT (SELECT count(*) FROM image), (SELECT count(*) FROM container),"
-		" (SELECT count(*) FROM container WHERE state = 'running'),"
+		" (SELECT count(*) FROM container WHERE state IN ('running', 'paused')),"
 		" (SELECT count(*) FROM layer), (SELECT count(*) FROM step)",
 		"");
 

@@ -56,6 +56,40 @@ int store_container_update(struct store *s, const struct store_container *c, str
 		       c->exit_code, c->id);
 }
 
+int store_container_rename(struct store *s, const char *id, const char *name, struct error *err)
+{
+	int r = store_begin(s, false, err);
+
+	if (r < 0)
+		return r;
+	r = name_taken(s, name, err);
+	if (r == 0)
+		r = db_exec(s, err, "UPDATE container SET name = ? WHERE id = ?", "tt", name,
+			    id);
+	if (r < 0) {
+		store_abort(s);
+		return r;
+	}
+	return store_commit(s, err);
+}
+
+int store_container_configure(struct store *s, const char *id, const char *config,
+			      struct error *err)
+{
+	return db_exec(s, err, "UPDATE container SET config = ? WHERE id = ?", "tt", config,
+		       id);
+}
+
+int store_container_move(struct store *s, const char *id, const char *from, const char *to,
+			 bool *out_changed, struct error *err)
+{
+	int r = db_exec(s, err, "UPDATE container SET state = ? WHERE id = ? AND state = ?",
+			"ttt", to, id, from);
+
+	*out_changed = r == 0 && sqlite3_changes(s->db) > 0;
+	return r;
+}
+
 int store_container_remove(struct store *s, const char *id, struct error *err)
 {
 	return db_exec(s, err, "DELETE FROM container WHERE id = ?", "t", id);

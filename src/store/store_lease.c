@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -26,7 +27,7 @@
 #define LIMIT_LEASE_BYTES (1u << 20)
 
 struct lease {
-	int dir; /* borrowed */
+	int dir; /* owned: a lease may outlive the handle it was made with */
 	int fd;
 	char name[17];
 };
@@ -36,11 +37,12 @@ int lease_new(struct store *s, struct lease **out, struct error *err)
 	struct lease *l = mem_new(struct lease);
 	int r;
 
-	l->dir = s->dirs[STORE_LEASES];
+	l->dir = fcntl(s->dirs[STORE_LEASES], F_DUPFD_CLOEXEC, 3);
 	random_hex(l->name, 16);
 	l->fd = openat(l->dir, l->name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (l->fd < 0) {
 		r = error_sys(err, "cannot create a lease in %s/leases", s->path);
+		close_fd(&l->dir);
 		free(l);
 		return r;
 	}
@@ -72,6 +74,7 @@ void lease_end(struct lease *l)
 		return;
 	unlinkat(l->dir, l->name, 0);
 	close(l->fd);
+	close(l->dir);
 	free(l);
 }
 
@@ -96,13 +99,13 @@ static int undo_cache_mount(struct store *s, const char *dir, struct error *err)
 }
 
 /* One that nobody could look at any more, with the volumes that were made for it. */
-static int forget_container(struct store *s, const char *id, struct error *err)
+static int forget_container(struct store *s, const char *id, const char *which,
+			    struct error *err)
 {
+	AUTO(free)
+	char *query = mem_printf("SELECT 1 FROM container WHERE id = ? AND %s", which);
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
-	int r = db_prepare(
-		s, &stmt, err,
-		"SELECT 1 FROM container WHERE id = ? AND (auto_remove OR started = 0)", "t",
-		id);
+	int r = db_prepare(s, &stmt, err, query, "t", id);
 
 	if (r < 0 || (r = db_step(s, stmt, err)) != 1)
 		return r;
@@ -113,13 +116,32 @@ static int forget_container(struct store *s, const char *id, struct error *err)
 static int undo_container(struct store *s, const char *id, struct error *err)
 {
 	int r = db_exec(s, err,
-			"UPDATE container SET state = 'exited', exit_code = 137 WHERE id = ?"
-			" AND state <> 'exited'",
-			"t", id);
+			"UPDATE container SET state = 'exited', exit_code = 137, finished = ?"
+			" WHERE id = ? AND state <> 'exited'",
+			"it", clock_now_ns(), id);
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
 
 	if (r == 0)
-		r = forget_container(s, id, err);
+		r = forget_container(s, id, "(auto_remove OR started = 0)", err);
+	if (r < 0 || (r = db_prepare(s, &stmt, err, "SELECT 1 FROM container WHERE id = ?", "t",
+				     id)) < 0)
+		return r;
+	if ((r = db_step(s, stmt, err)) != 0)
+		return r < 0 ? r : 0;
+	return root_is_component(id) ? root_remove(s->dirs[STORE_CONTAINERS], id, err) : 0;
+}
+
+/* Its monitor, or the command in whose foreground it ran, is gone, and it with them. */
+static int undo_running(struct store *s, const char *id, struct error *err)
+{
+	int r = db_exec(s, err,
+			"UPDATE container SET state = 'exited', exit_code = 137, finished = ?"
+			" WHERE id = ? AND state NOT IN ('exited', 'created')",
+			"it", clock_now_ns(), id);
+	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+
+	if (r == 0)
+		r = forget_container(s, id, "auto_remove AND started <> 0", err);
 	if (r < 0 || (r = db_prepare(s, &stmt, err, "SELECT 1 FROM container WHERE id = ?", "t",
 				     id)) < 0)
 		return r;
@@ -142,6 +164,8 @@ static int undo_line(struct store *s, char *line, struct error *err)
 		return undo_container(s, name, err);
 	if (str_eq(line, "volume"))
 		return volume_undo(s, name, err);
+	if (str_eq(line, "running"))
+		return undo_running(s, name, err);
 	if (str_eq(line, "cachemount"))
 		return undo_cache_mount(s, name, err);
 	return s->undo ? s->undo(s->undo_data, line, name, err) : 0;

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Docker's document about a container: its row, what it was made with, and how it is. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/engine_container.h"
+
+#include "base/banned.h"
+
+static json_t *time_text(int64_t ns)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+
+	if (ns)
+		clock_format(ns, &text);
+	else
+		buf_addstr(&text, "0001-01-01T00:00:00Z");
+	return json_string(buf_str(&text));
+}
+
+static json_t *text_or(const char *text, const char *otherwise)
+{
+	return json_string(text ? text : otherwise);
+}
+
+static json_t *strings_or_null(const struct strlist *l)
+{
+	return l->n ? json_from_strings(l) : json_null();
+}
+
+static json_t *map_text(const struct map *m)
+{
+	json_t *j = json_object();
+
+	map_each (m, e)
+		json_object_set_new(j, e->key, json_string(e->value));
+	return j;
+}
+
+static json_t *state_of(const struct store_container *c, const json_t *state)
+{
+	const bool paused = str_eq(c->state, "paused"), up = container_is_up(c);
+	const bool restarting = str_eq(c->state, "restarting");
+	json_t *j = json_object();
+
+	json_object_set_new(j, "Status", json_string(c->state));
+	json_object_set_new(j, "Running", json_boolean(up || restarting));
+	json_object_set_new(j, "Paused", json_boolean(paused));
+	json_object_set_new(j, "Restarting", json_boolean(restarting));
+	json_object_set_new(j, "OOMKilled",
+			    json_boolean(json_is_true(json_object_get(state, "oom"))));
+	json_object_set_new(j, "Dead", json_false());
+	json_object_set_new(j, "Pid", json_integer(up ? c->pid : 0));
+	json_object_set_new(j, "ExitCode", json_integer(up ? 0 : c->exit_code));
+	json_object_set_new(j, "Error",
+			    text_or(json_string_value(json_object_get(state, "error")), ""));
+	json_object_set_new(j, "StartedAt", time_text(c->started_ns));
+	json_object_set_new(j, "FinishedAt", time_text(c->finished_ns));
+	if (json_object_get(state, "health"))
+		json_object_set(j, "Health", json_object_get(state, "health"));
+	return j;
+}
+
+/* ---- HostConfig ---- */
+
+static json_t *binds_of(const struct container_options *o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < o->mounts.n; i++) {
+		const struct container_mount *m = &o->mounts.items[i];
+
+		if (m->source)
+			json_array_append_new(list,
+					      json_sprintf("%s:%s%s", m->source, m->destination,
+							   m->readonly ? ":ro" : ""));
+	}
+	if (json_array_size(list))
+		return list;
+	json_decref(list);
+	return json_null();
+}
+
+static json_t *tmpfs_of(const struct container_options *o)
+{
+	json_t *j = json_object();
+
+	for (size_t i = 0; i < o->tmpfs.n; i++) {
+		const size_t len = strcspn(o->tmpfs.items[i], ":");
+		AUTO(free) char *path = mem_strndup(o->tmpfs.items[i], len);
+
+		json_object_set_new(
+			j, path,
+			json_string(o->tmpfs.items[i][len] ? o->tmpfs.items[i] + len + 1 : ""));
+	}
+	return j;
+}
+
+static json_t *devices_of(const struct container_options *o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < o->devices.n; i++) {
+		AUTO(strlist) struct strlist parts = STRLIST_INIT;
+		json_t *d = json_object();
+
+		strlist_split(&parts, o->devices.items[i], ':');
+		json_object_set_new(d, "PathOnHost", json_string(parts.items[0]));
+		json_object_set_new(d, "PathInContainer",
+				    json_string(parts.n > 1 && *parts.items[1] == '/'
+							? parts.items[1]
+							: parts.items[0]));
+		json_object_set_new(d, "CgroupPermissions",
+				    json_string(parts.n > 2 ? parts.items[2] : "rwm"));
+		json_array_append_new(list, d);
+	}
+	return list;
+}
+
+static json_t *ulimits_of(const struct container_options *o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < o->ulimits.n; i++) {
+		const struct rlimit_spec *u = &o->ulimits.items[i];
+		AUTO(free)
+		char *name = str_lower(u->type + (str_starts(u->type, "RLIMIT_") ? 7 : 0));
+		json_t *j = json_object();
+
+		json_object_set_new(j, "Name", json_string(name));
+		json_object_set_new(j, "Hard", json_integer((json_int_t)u->hard));
+		json_object_set_new(j, "Soft", json_integer((json_int_t)u->soft));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static void add_limits(const struct container_options *o, json_t *j)
+{
+	json_object_set_new(j, "CpuShares", json_integer((json_int_t)o->cpu_shares));
+	json_object_set_new(j, "Memory", json_integer((json_int_t)o->memory));
+	json_object_set_new(j, "NanoCpus", json_integer(o->nano_cpus));
+	json_object_set_new(j, "CgroupParent", text_or(o->cgroup_parent, ""));
+	json_object_set_new(j, "BlkioWeight", json_integer(0));
+	json_object_set_new(j, "CpuPeriod", json_integer((json_int_t)o->cpu_period));
+	json_object_set_new(j, "CpuQuota", json_integer(o->cpu_quota));
+	json_object_set_new(j, "CpusetCpus", text_or(o->cpuset_cpus, ""));
+	json_object_set_new(j, "CpusetMems", text_or(o->cpuset_mems, ""));
+	json_object_set_new(j, "Devices", devices_of(o));
+	json_object_set_new(j, "MemoryReservation",
+			    json_integer((json_int_t)o->memory_reservation));
+	json_object_set_new(j, "MemorySwap",
+			    json_integer(o->memory && !o->memory_swap
+						 ? (json_int_t)o->memory * 2
+						 : o->memory_swap));
+	json_object_set_new(j, "OomKillDisable", json_null());
+	json_object_set_new(j, "PidsLimit",
+			    o->pids_limit ? json_integer(o->pids_limit) : json_null());
+	json_object_set_new(j, "Ulimits", ulimits_of(o));
+	if (o->sysctl.live)
+		json_object_set_new(j, "Sysctls", map_text(&o->sysctl));
+}
+
+static json_t *restart_of(const struct container_options *o)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "Name", json_string(container_restart_name(o->restart)));
+	json_object_set_new(j, "MaximumRetryCount", json_integer(o->restart_max));
+	return j;
+}
+
+static json_t *log_of(const struct container_options *o)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "Type", text_or(o->log_driver, "json-file"));
+	json_object_set_new(j, "Config", map_text(&o->log_options));
+	return j;
+}
+
+static const char *network_of(const struct container_options *o)
+{
+	return o->network == RUNTIME_NETWORK_HOST   ? "host"
+	       : o->network == RUNTIME_NETWORK_NONE ? "none"
+						    : "bridge";
+}
+
+static json_t *host_config(const struct container_options *o)
+{
+	json_t *j = json_object();
+	json_t *console = json_array();
+
+	json_object_set_new(j, "Binds", binds_of(o));
+	json_object_set_new(j, "ContainerIDFile", json_string(""));
+	json_object_set_new(j, "LogConfig", log_of(o));
+	json_object_set_new(j, "NetworkMode", json_string(network_of(o)));
+	json_object_set_new(j, "PortBindings", json_object());
+	json_object_set_new(j, "RestartPolicy", restart_of(o));
+	json_object_set_new(j, "AutoRemove", json_boolean(o->remove));
+	json_array_append_new(console, json_integer(0));
+	json_array_append_new(console, json_integer(0));
+	json_object_set_new(j, "ConsoleSize", console);
+	json_object_set_new(j, "Annotations", map_text(&o->annotations));
+	json_object_set_new(j, "CapAdd", strings_or_null(&o->cap_add));
+	json_object_set_new(j, "CapDrop", strings_or_null(&o->cap_drop));
+	json_object_set_new(j, "CgroupnsMode", text_or(o->cgroupns_mode, "private"));
+	json_object_set_new(j, "Dns", json_from_strings(&o->dns));
+	json_object_set_new(j, "DnsOptions", json_from_strings(&o->dns_options));
+	json_object_set_new(j, "DnsSearch", json_from_strings(&o->dns_search));
+	json_object_set_new(j, "ExtraHosts", strings_or_null(&o->extra_hosts));
+	json_object_set_new(j, "GroupAdd", strings_or_null(&o->group_add));
+	json_object_set_new(j, "IpcMode", text_or(o->ipc_mode, "private"));
+	json_object_set_new(j, "OomScoreAdj", json_integer(o->oom_score_adj));
+	json_object_set_new(j, "PidMode", text_or(o->pid_mode, ""));
+	json_object_set_new(j, "Privileged", json_boolean(o->privileged));
+	json_object_set_new(j, "PublishAllPorts", json_false());
+	json_object_set_new(j, "ReadonlyRootfs", json_boolean(o->read_only));
+	json_object_set_new(j, "SecurityOpt", strings_or_null(&o->security));
+	if (o->tmpfs.n)
+		json_object_set_new(j, "Tmpfs", tmpfs_of(o));
+	json_object_set_new(j, "UTSMode", text_or(o->uts_mode, ""));
+	json_object_set_new(j, "UsernsMode", text_or(o->userns_mode, ""));
+	json_object_set_new(j, "ShmSize",
+			    json_integer(o->shm_size ? (json_int_t)o->shm_size : 64 << 20));
+	json_object_set_new(j, "Runtime", text_or(o->runtime, "stave"));
+	add_limits(o, j);
+	if (o->init)
+		json_object_set_new(j, "Init", json_true());
+	return j;
+}
+
+/* ---- the rest ---- */
+
+static json_t *mounts_of(const struct container_options *o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < o->mounts.n; i++) {
+		const struct container_mount *m = &o->mounts.items[i];
+		AUTO(free) char *mode = strlist_join(&m->options, ",");
+		json_t *j = json_object();
+
+		if (m->is_volume)
+			continue;
+		json_object_set_new(j, "Type", json_string("bind"));
+		json_object_set_new(j, "Source", text_or(m->source, ""));
+		json_object_set_new(j, "Destination", json_string(m->destination));
+		json_object_set_new(j, "Mode",
+				    json_string(mode && *mode ? mode
+						: m->readonly ? "ro"
+							      : ""));
+		json_object_set_new(j, "RW", json_boolean(!m->readonly));
+		json_object_set_new(j, "Propagation", json_string("rprivate"));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static json_t *address_text(const json_t *state, const char *key)
+{
+	const uint32_t address = (uint32_t)json_integer_value(json_object_get(state, key));
+	const struct in_addr a = {.s_addr = htonl(address)};
+	char text[INET_ADDRSTRLEN] = "";
+
+	if (address)
+		inet_ntop(AF_INET, &a, text, sizeof(text));
+	return json_string(text);
+}
+
+static json_t *network_settings(const struct store_container *c,
+				const struct container_options *o, const json_t *state)
+{
+	json_t *j = json_object(), *networks = json_object(), *one = json_object();
+	AUTO(json) json_t *nothing = json_object();
+
+	if (!container_is_up(c))
+		state = nothing;
+	json_object_set_new(one, "IPAMConfig", json_null());
+	json_object_set_new(one, "Links", json_null());
+	json_object_set_new(one, "Aliases", json_null());
+	json_object_set_new(one, "MacAddress",
+			    text_or(json_string_value(json_object_get(state, "mac")), ""));
+	json_object_set_new(one, "Gateway", address_text(state, "gateway"));
+	json_object_set_new(one, "IPAddress", address_text(state, "address"));
+	json_object_set_new(one, "IPPrefixLen",
+			    json_integer(json_object_get(state, "address") ? 16 : 0));
+	json_object_set_new(j, "Bridge", json_string(""));
+	json_object_set_new(j, "Ports", json_object());
+	json_object_set(j, "Gateway", json_object_get(one, "Gateway"));
+	json_object_set(j, "IPAddress", json_object_get(one, "IPAddress"));
+	json_object_set(j, "IPPrefixLen", json_object_get(one, "IPPrefixLen"));
+	json_object_set(j, "MacAddress", json_object_get(one, "MacAddress"));
+	json_object_set_new(networks, network_of(o), one);
+	json_object_set_new(j, "Networks", networks);
+	return j;
+}
+
+static json_t *config_of(struct engine *e, const struct store_container *c,
+			 const struct container_options *o)
+{
+	AUTO(image_config) struct image_config cfg = IMAGE_CONFIG_INIT;
+	const bool in = strlist_find(&o->attach, "stdin") >= 0;
+	json_t *j = engine_container_config(e, c, &cfg, NULL) == 0 ? image_config_inspect(&cfg)
+								   : json_object();
+
+	json_object_set_new(j, "Image", json_string(c->image_name));
+	json_object_set_new(j, "AttachStdin", json_boolean(in));
+	json_object_set_new(j, "AttachStdout",
+			    json_boolean(strlist_find(&o->attach, "stdout") >= 0));
+	json_object_set_new(j, "AttachStderr",
+			    json_boolean(strlist_find(&o->attach, "stderr") >= 0));
+	json_object_set_new(j, "Tty", json_boolean(o->tty));
+	json_object_set_new(j, "OpenStdin", json_boolean(o->interactive));
+	json_object_set_new(j, "StdinOnce", json_boolean(in && o->interactive));
+	if (!json_is_object(json_object_get(j, "Labels")))
+		json_object_set_new(j, "Labels", json_object());
+	if (o->has_stop_timeout)
+		json_object_set_new(j, "StopTimeout", json_integer(o->stop_timeout));
+	return j;
+}
+
+static void add_words(const struct store_container *c, json_t *j)
+{
+	AUTO(json) json_t *config = NULL;
+	json_t *args, *rest = json_array();
+
+	if (json_parse(c->config, strlen(c->config), &config, NULL) < 0)
+		config = json_object();
+	args = json_object_get(config, "args");
+	for (size_t i = 1; i < json_array_size(args); i++)
+		json_array_append(rest, json_array_get(args, i));
+	json_object_set_new(j, "Path",
+			    json_array_size(args) ? json_incref(json_array_get(args, 0))
+						  : json_string(""));
+	json_object_set_new(j, "Args", rest);
+}
+
+static json_t *log_path(struct engine *e, const struct store_container *c,
+			const struct container_options *o)
+{
+	return str_eq(o->log_driver, "none")
+		       ? json_string("")
+		       : json_sprintf("%s/containers/%s/log.json", store_path(e->store), c->id);
+}
+
+json_t *engine_inspect_container(struct engine *e, const struct store_container *c)
+{
+	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
+	AUTO(json) json_t *state = NULL;
+	char text[DIGEST_TEXT_SIZE];
+	json_t *j = json_object();
+	AUTO(fd) int dir = -1;
+
+	container_options_of(c, &o, NULL);
+	if (container_open_dir(e, c->id, &dir, NULL) == 0)
+		state = container_state_read(dir);
+	json_object_set_new(j, "Id", json_string(c->id));
+	json_object_set_new(j, "Created", time_text(c->created_ns));
+	add_words(c, j);
+	json_object_set_new(j, "State", state_of(c, state));
+	json_object_set_new(j, "Image", json_string(digest_text(&c->image, text)));
+	json_object_set_new(j, "LogPath", log_path(e, c, &o));
+	json_object_set_new(j, "Name", json_sprintf("/%s", c->name));
+	json_object_set_new(
+		j, "RestartCount",
+		json_integer(json_integer_value(json_object_get(state, "restarts"))));
+	json_object_set_new(j, "Driver", json_string("overlayfs"));
+	json_object_set_new(j, "Platform", json_string("linux"));
+	json_object_set_new(j, "MountLabel", json_string(""));
+	json_object_set_new(j, "ProcessLabel", json_string(""));
+	json_object_set_new(j, "AppArmorProfile", json_string(""));
+	json_object_set_new(j, "ExecIDs", json_null());
+	json_object_set_new(j, "HostConfig", host_config(&o));
+	json_object_set_new(j, "Mounts", mounts_of(&o));
+	json_object_set_new(j, "Config", config_of(e, c, &o));
+	json_object_set_new(j, "NetworkSettings", network_settings(c, &o, state));
+	return j;
+}
