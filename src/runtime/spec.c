@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Image config and options become a runtime spec. */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -330,6 +331,7 @@ static int add_devices(const struct container_options *o, struct runtime_spec *s
 	for (size_t i = 0; i < o->devices.n; i++) {
 		AUTO(strlist) struct strlist parts = STRLIST_INIT;
 		const char *inside, *access;
+		AUTO(fd) int node = -1;
 		struct stat st;
 		char type;
 
@@ -339,7 +341,8 @@ static int add_devices(const struct container_options *o, struct runtime_spec *s
 		access = parts.n > 2				 ? parts.items[2]
 			 : parts.n > 1 && *parts.items[1] != '/' ? parts.items[1]
 								 : "rwm";
-		if (stat(parts.items[0], &st) < 0 ||
+		node = open(parts.items[0], O_PATH | O_CLOEXEC);
+		if (node < 0 || fstat(node, &st) < 0 ||
 		    (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
 			return error_set(err, ERR_INVALID,
 					 "error gathering device information while adding "

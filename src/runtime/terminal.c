@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/runtime.h"
 #include "runtime/runtime_terminal.h"
 
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "runtime/runtime.h"
 
 #include "base/banned.h"
 
