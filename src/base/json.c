@@ -245,6 +245,30 @@ int json_get_strings(const json_t *obj, const char *key, struct strlist *out, bo
 	return 0;
 }
 
+json_t *json_lossy_string(const char *s)
+{
+	AUTO(buf) struct buf out = BUF_INIT;
+	json_t *j = json_string(s);
+
+	while (!j && *s) {
+		size_t left = strnlen(s, 4), n = 1;
+		json_t *one = NULL;
+
+		/* jansson is the judge of what a character is */
+		while (n <= left && !(one = json_stringn(s, n)))
+			n++;
+		json_decref(one);
+		if (n > left) {
+			buf_addstr(&out, "\xef\xbf\xbd");
+			s++;
+		} else {
+			buf_add(&out, s, n);
+			s += n;
+		}
+	}
+	return j ? j : json_string(buf_str(&out));
+}
+
 json_t *json_from_strings(const struct strlist *l)
 {
 	json_t *j = json_array();

@@ -39,6 +39,8 @@ int json_get_strings(const json_t *obj, const char *key, struct strlist *out, bo
 /* Borrowed object or array, NULL if absent or null. */
 int json_get_object(const json_t *obj, const char *key, json_t **out, struct error *err);
 int json_get_array(const json_t *obj, const char *key, json_t **out, struct error *err);
+/* A string of any bytes: what is no UTF-8 becomes U+FFFD.  New reference. */
+json_t *json_lossy_string(const char *s);
 json_t *json_from_strings(const struct strlist *l);
 
 static inline void json_auto(json_t **j)

@@ -236,6 +236,18 @@ void build_log_list_clear(struct build_log_list *l);
 int build_diff(struct store *s, const char *id, const char *step, struct layer_change_list *out,
 	       struct error *err);
 
+struct build_line {
+	char *dockerfile; /* its path as the build had it; owned; NULL: not known */
+	unsigned line;	  /* 0: not known */
+};
+
+/*
+ * Which line made each layer of @image: as far as records of its build, and of
+ * those of its bases, are remembered.  @out: as many as layers, zero.
+ */
+void build_layer_lines(struct store *s, const struct digest *image,
+		       const struct digest_list *diff_ids, struct build_line *out);
+
 /*
  * Forgets logs, lists of files and all records but the last one of each thing that
  * was built, which says what the cache had; *out_bytes were freed.

@@ -50,6 +50,7 @@ extern const struct command cmd_commit, cmd_image_diff, cmd_image_verify, cmd_di
 	cmd_history;
 extern const struct command cmd_image;
 extern const struct command cmd_image_inspect;
+extern const struct command cmd_image_why_big;
 extern const struct command cmd_image_prune;
 extern const struct command cmd_images;
 extern const struct command cmd_import;

@@ -48,11 +48,11 @@ static json_t *document(const struct image_difference_list *l)
 					  json_loads(d->old_value, JSON_DECODE_ANY, NULL),
 					  "new", json_loads(d->value, JSON_DECODE_ANY, NULL)));
 		else
-			json_array_append_new(files,
-					      json_pack("{s:s,s:s,s:s,s:I,s:I}", "Kind", kind,
-							"Path", d->path, "What", d->what,
-							"OldSize", (json_int_t)d->old_bytes,
-							"Size", (json_int_t)d->bytes));
+			json_array_append_new(
+				files, json_pack("{s:s,s:o,s:s,s:I,s:I}", "Kind", kind, "Path",
+						 json_lossy_string(d->path), "What", d->what,
+						 "OldSize", (json_int_t)d->old_bytes, "Size",
+						 (json_int_t)d->bytes));
 	}
 	return json_pack("{s:o,s:o}", "Files", files, "Config", config);
 }

@@ -39,6 +39,7 @@ static const struct command *const all[] = {
 	&cmd_image_inspect,
 	&cmd_image_prune,
 	&cmd_image_verify,
+	&cmd_image_why_big,
 	&cmd_images,
 	&cmd_import,
 	&cmd_info,

@@ -165,6 +165,9 @@ json_t *engine_inspect_image(struct engine *e, const struct image *i);
 
 int engine_compare(struct engine *e, const char *a, const char *b,
 		   struct image_difference_list *out, struct error *err);
+/* With the lines of our Dockerfiles; *out_id is the image's. */
+int engine_why_big(struct engine *e, const char *text, struct image_big *out,
+		   struct digest *out_id, struct error *err);
 /* Computes all digests of an image again; *out_bytes were read. */
 int engine_verify(struct engine *e, const char *text, uint64_t *out_bytes, struct error *err);
 

@@ -410,6 +410,71 @@ int image_compare(struct store *s, const struct image *a, const struct image *b,
 		  struct image_difference_list *out, struct error *err);
 void image_difference_list_clear(struct image_difference_list *l);
 
+/* ---- why an image is big ---- */
+
+enum image_waste {
+	IMAGE_USED = 0,
+	IMAGE_SHADOWED,	  /* a later layer has another file in its place */
+	IMAGE_DELETED,	  /* a later layer deletes it */
+	IMAGE_DUPLICATED, /* the same content is in the image before it, under another name */
+	IMAGE_WASTES,
+};
+
+struct image_big_file {
+	char *path; /* as in the layer: relative, clean */
+	uint64_t bytes;
+	long package; /* that brought it; -1: none that is known */
+	enum image_waste waste;
+	size_t by;	/* the layer that shadows or deletes it; the file that it duplicates */
+	unsigned names; /* that it has and nothing hides; 0: it is wasted */
+};
+
+struct image_big_package {
+	const char *type; /* as in struct image_package */
+	char *name, *version;
+};
+
+struct image_big_layer {
+	struct digest diff_id;
+	char *created_by; /* of its history row; "" */
+	char *dockerfile; /* known for our builds; NULL */
+	unsigned line;	  /* in it; 0: not known */
+	uint64_t bytes, wasted;
+	size_t first, n; /* its files, in canonical order */
+};
+
+/* Each byte of an image in one place: bytes of layers, of files and of the image add up. */
+struct image_big {
+	struct {
+		struct image_big_layer *items; /* lowest first */
+		size_t n, cap;
+	} layers;
+	struct {
+		struct image_big_file *items;
+		size_t n, cap;
+	} files;
+	struct {
+		struct image_big_package *items;
+		size_t n, cap;
+	} packages;
+	uint64_t bytes;
+	uint64_t wasted[IMAGE_WASTES]; /* by kind; [IMAGE_USED]: the rest */
+};
+
+/*
+ * Attributes each byte of each layer to its file, and that to a package when
+ * the layer changed a package database that knows the path.  -ERR_CORRUPT if the
+ * files are not as large as the layer was.
+ */
+int image_why_big(struct store *s, const struct image *i, struct image_big *out,
+		  struct error *err);
+void image_big_clear(struct image_big *b);
+
+static inline void image_big_auto(struct image_big *b)
+{
+	image_big_clear(b);
+}
+
 /* Computes every digest of the image again; -ERR_CORRUPT names what is damaged. */
 int image_verify(struct store *s, const struct image *i, uint64_t *out_bytes,
 		 struct error *err);

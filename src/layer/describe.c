@@ -413,6 +413,13 @@ int layer_visit_tree(int dirfd, const struct layer_visitor *visitor, struct erro
 	return describe(dirfd, true, NULL, visitor, &nothing, err);
 }
 
+int layer_visit(int dirfd, const struct layer_visitor *visitor, struct error *err)
+{
+	struct layer_info nothing;
+
+	return describe(dirfd, false, NULL, visitor, &nothing, err);
+}
+
 static int copy_entry(void *data, const struct layer_entry *e, int fd, struct error *err)
 {
 	return layer_writer_add(data, e, fd, err);

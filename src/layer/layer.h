@@ -136,6 +136,9 @@ struct layer_visitor {
 	void *data;
 };
 int layer_visit_tree(int dirfd, const struct layer_visitor *visitor, struct error *err);
+/* A layer directory alike; whiteouts and opaque directories are told as layer_writer takes
+ * them. */
+int layer_visit(int dirfd, const struct layer_visitor *visitor, struct error *err);
 
 /*
  * The files of a merged tree (a view) in the directory @to of the user's: what
