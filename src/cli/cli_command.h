@@ -32,8 +32,8 @@ struct cli_globals {
 /* All commands, in the order of --help. */
 const struct command *const *cli_commands(size_t *out_n);
 
-extern const struct command cmd_attach, cmd_create, cmd_kill, cmd_monitor, cmd_pause,
-	cmd_rename, cmd_restart, cmd_start, cmd_stop, cmd_unpause, cmd_wait;
+extern const struct command cmd_attach, cmd_create, cmd_exec, cmd_logs, cmd_kill, cmd_monitor,
+	cmd_pause, cmd_rename, cmd_restart, cmd_start, cmd_stop, cmd_unpause, cmd_wait;
 extern const struct command cmd_build;
 extern const struct command cmd_build_diff;
 extern const struct command cmd_build_log;
@@ -94,6 +94,9 @@ bool cli_is_address(const char *text);
  * machine): appends "NAME:IP".  -ERR_INVALID with Docker's words.
  */
 int cli_add_host(const char *text, struct strlist *out, struct error *err);
+
+/* --since, --until: a time, seconds since 1970, or a duration back from now. 0 if not given. */
+int cli_parse_moment(const char *option, const char *text, int64_t *out_ns, struct error *err);
 
 /* --filter KEY=VALUE: lower-case key (owned), value borrowed from @text; Docker's message. */
 int cli_parse_filter(const char *text, char **out_key, const char **out_value,

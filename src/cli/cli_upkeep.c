@@ -74,6 +74,23 @@ static bool parse_until(const char *text, int64_t *out_ns)
 	return true;
 }
 
+int cli_parse_moment(const char *option, const char *text, int64_t *out_ns, struct error *err)
+{
+	uint64_t seconds;
+
+	*out_ns = 0;
+	if (str_empty(text))
+		return 0;
+	if (parse_u64(text, INT64_MAX / 1000000000, &seconds)) {
+		*out_ns = (int64_t)seconds * 1000000000;
+		return 0;
+	}
+	if (!parse_until(text, out_ns))
+		return error_set(err, ERR_INVALID, "invalid value for \"%s\": %s", option,
+				 text);
+	return 0;
+}
+
 static int add_prune_filter(const char *text, struct cli_prune_filters *out, struct error *err)
 {
 	AUTO(free) char *key = NULL;

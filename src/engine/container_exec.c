@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exec: one more command in a container that runs, with the rights that its first one has. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "engine/engine_container.h"
+
+#include "base/banned.h"
+
+#define EXIT_NOT_STARTED 126
+
+static int check_state(const struct store_container *c, struct error *err)
+{
+	if (str_eq(c->state, "paused"))
+		return error_set(err, ERR_CONFLICT,
+				 "Container %s is paused, unpause the container before exec",
+				 c->id);
+	if (str_eq(c->state, "restarting"))
+		return error_set(err, ERR_CONFLICT,
+				 "Container %s is restarting, wait until the container is "
+				 "running",
+				 c->id);
+	if (!container_is_up(c))
+		return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
+	return 0;
+}
+
+/* The options of the container, with what this command has instead. */
+static void apply(const struct engine_exec *req, struct container_options *o)
+{
+	o->has_entrypoint = true;
+	strlist_clear(&o->entrypoint);
+	strlist_clear(&o->args);
+	strlist_addall(&o->args, &req->args);
+	strlist_addall(&o->env, &req->env);
+	o->tty = req->tty;
+	o->interactive = req->interactive;
+	if (req->user) {
+		free(o->user);
+		o->user = mem_strdup(req->user);
+	}
+	if (req->workdir) {
+		free(o->workdir);
+		o->workdir = mem_strdup(req->workdir);
+	}
+	o->privileged |= req->privileged;
+}
+
+static int make_spec(struct container_box *b, struct error *err)
+{
+	AUTO(runtime_user) struct runtime_user user = RUNTIME_USER_INIT;
+	AUTO(free) char *path = mem_printf("/proc/%lld/root", (long long)b->row.pid);
+	AUTO(fd) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct image_config *cfg = &b->image.config;
+	int r;
+
+	if (root < 0)
+		return error_set(err, ERR_CONFLICT, "container %s is not running", b->row.id);
+	r = runtime_resolve_user(root, runtime_user_spec(cfg, b->o), &user, err);
+	return r < 0 ? r : runtime_make_spec(cfg, b->o, &user, &b->spec, err);
+}
+
+static int run_attached(struct container_box *b, const struct engine_exec *req,
+			struct sandbox_enter *enter, int *out_code, struct error *err)
+{
+	const struct runtime_stdio_options io = {.tty = req->tty,
+						 .interactive = req->interactive,
+						 .in = req->in,
+						 .out = req->out,
+						 .err = req->err};
+	AUTO(runtime_spec) struct runtime_spec none = RUNTIME_SPEC_INIT;
+	const struct sandbox_options so = {.spec = &none};
+	AUTO(runtime_stdio) struct runtime_stdio *stdio = NULL;
+	struct sandbox sb;
+	int r = runtime_stdio_new(&io, &stdio, err);
+
+	if (r < 0)
+		return r;
+	runtime_stdio_console(stdio, &b->spec.process);
+	enter->stdio = runtime_stdio_child(stdio);
+	if ((r = sandbox_enter(enter, &sb, err)) < 0)
+		return r;
+	store_rest(b->e->store);
+	r = runtime_stdio_run(stdio, &sb, &so, out_code, err);
+	if (store_wake(b->e->store, r < 0 ? NULL : err) < 0 && r == 0)
+		r = -ERR_SYSTEM;
+	return r;
+}
+
+static int run_detached(struct sandbox_enter *enter, struct error *err)
+{
+	struct sandbox sb;
+	int r;
+
+	enter->survive = true;
+	if ((r = sandbox_enter(enter, &sb, err)) < 0)
+		return r;
+	close_fd(&sb.pidfd);
+	close_fd(&sb.terminal);
+	return 0;
+}
+
+static void tell(struct container_box *b, const struct engine_exec *req, const char *what)
+{
+	AUTO(free) char *words = strlist_join(&req->args, " ");
+	AUTO(free) char *action = mem_printf("%s: %s", what, words);
+
+	container_event(b->e, &b->row, action, NULL, NULL);
+}
+
+static int exec(struct container_box *b, const struct engine_exec *req, int *out_code,
+		struct error *err)
+{
+	AUTO(free) char *code = NULL;
+	struct sandbox_enter enter = {.process = &b->spec.process, .seccomp = &b->spec.seccomp};
+	int r;
+
+	if ((r = engine_need_store(b->e, err)) < 0 ||
+	    (r = container_box_open(b, req->container, err)) < 0 ||
+	    (r = check_state(&b->row, err)) < 0) {
+		if (err && !err->exit_code)
+			err->exit_code = 1;
+		return r;
+	}
+	if (b->o->runtime)
+		return error_set(
+			err, ERR_UNSUPPORTED,
+			"exec into a container of another runtime (%s) is not supported",
+			b->o->runtime);
+	apply(req, b->o);
+	free(b->o->id);
+	b->o->id = mem_strdup(b->row.id);
+	if ((r = make_spec(b, err)) < 0)
+		return r;
+	enter.pid = (pid_t)b->row.pid;
+	enter.cache_dir = store_dir(b->e->store, STORE_CACHE);
+	if (req->detach)
+		b->spec.process.terminal = false;
+	tell(b, req, "exec_create");
+	tell(b, req, "exec_start");
+	if (req->detach)
+		return run_detached(&enter, err);
+	if ((r = run_attached(b, req, &enter, out_code, err)) < 0)
+		return r;
+	code = mem_printf("%d", *out_code);
+	container_event(b->e, &b->row, "exec_die", "exitCode", code);
+	return 0;
+}
+
+int engine_exec(struct engine *e, const struct engine_exec *req, int *out_exit_code,
+		struct error *err)
+{
+	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
+	struct container_box b = CONTAINER_BOX_INIT;
+	int r;
+
+	b.e = e;
+	b.o = &o;
+	*out_exit_code = 0;
+	r = exec(&b, req, out_exit_code, err);
+	container_box_clear(&b);
+	if (r < 0 && err && !err->exit_code)
+		err->exit_code = EXIT_NOT_STARTED;
+	return r;
+}

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+# exec, attach and logs: more than one command with one container.
+
+load common
+
+setup_file() {
+	private_store
+}
+
+setup() {
+	common_setup
+	watch_machine
+}
+
+teardown() {
+	am_root || return 0
+	stave rm -f $(stave ps -aq) >/dev/null 2>&1 || true
+}
+
+detach() { stave run -d --network none "$@" >/dev/null; }
+
+# A terminal for the words behind INPUT, which is typed when they had time to start.
+typed() {
+	python3 - "$@" <<'P'
+import fcntl, os, pty, struct, sys, termios, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+time.sleep(0.5)
+for part in sys.argv[1].encode().decode("unicode_escape").encode("latin-1").split(b"\f"):
+    os.write(fd, part)
+    time.sleep(0.3)
+try:
+    while True:
+        data = os.read(fd, 4096)
+        if not data:
+            break
+        os.write(1, data)
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+P
+}
+
+@test "exec: environment, user, directory, input, exit codes" {
+	detach --name xx -e FROM_RUN=1 busybox sleep "$MARK"
+	run stave exec -e MORE=2 xx env
+	ended 0
+	has "$output" FROM_RUN=1
+	has "$output" MORE=2
+	has "$output" HOME=/root
+	is "$(stave exec -u app xx id -u)" 1000
+	is "$(stave exec -u app xx sh -c 'echo $HOME')" /home/app
+	is "$(stave exec -w /tmp xx pwd)" /tmp
+	is "$(echo through | stave exec -i xx cat)" through
+	run stave exec xx sh -c 'exit 3'
+	ended 3
+	run -127 stave exec xx nosuch
+	has "$output" "executable file not found"
+	run -126 stave exec xx /etc/passwd
+	run stave exec nosuch true
+	ended 1
+	has "$output" "No such container: nosuch"
+	stave stop -t 0 xx
+	run stave exec xx true
+	ended 1
+	has "$output" "is not running"
+}
+
+@test "exec is inside: the same processes, capabilities and filter as the first command" {
+	detach --name xx busybox sleep "$MARK"
+	has "$(stave exec xx ps)" "sleep $MARK"
+	is "$(stave exec xx grep -E '^(Cap|Seccomp:|NoNew)' /proc/self/status)" \
+		"$(stave exec xx grep -E '^(Cap|Seccomp:|NoNew)' /proc/1/status)"
+	is "$(stave exec --privileged xx grep CapEff /proc/self/status)" "$(grep CapEff /proc/self/status)"
+	is "$(stave exec xx cat /proc/self/cgroup)" "$(stave exec xx cat /proc/1/cgroup)"
+	run stave exec xx ls /proc/1/root/
+	ended 0
+	stave exec -d xx sh -c 'sleep 0.2; touch /tmp/later'
+	settled stave exec xx test -f /tmp/later
+	stave rm -f xx
+	nothing_left
+}
+
+@test "exec -it has a terminal of its own, with its size" {
+	detach --name xx busybox sleep "$MARK"
+	run typed 'stty size; tty; exit 4\n' stave exec -it xx sh
+	ended 4
+	has "$output" "33 77"
+	has "$output" /dev/pts/
+	run stave exec -it xx sh </dev/null
+	ended 1
+	has "$output" "the input device is not a TTY"
+}
+
+@test "run -it: keys detach, attach comes back, the end has the shell's code" {
+	run typed 'echo one\n\f\x10\x11' stave run -it --network none --name tt busybox sh
+	ended 0
+	is "$(stave inspect --format '{{.State.Status}}' tt)" running
+	run typed 'echo $((40+2)); stty size; exit 6\n' stave attach tt
+	ended 6
+	has "$output" 42
+	has "$output" "33 77"
+	is "$(stave inspect --format '{{.State.Status}} {{.State.ExitCode}}' tt)" "exited 6"
+	has "$(stave logs tt)" one
+	nothing_left
+}
+
+@test "several are attached to one; a killed one takes nothing along" {
+	detach -i --name many busybox sh -c 'while read line; do echo "got $line"; done'
+	stave attach --no-stdin many >"$ctx/one" &
+	one=$!
+	stave attach --no-stdin many >"$ctx/two" &
+	two=$!
+	sleep 0.3
+	echo hello | stave attach many >"$ctx/three" &
+	three=$!
+	settled grep -q 'got hello' "$ctx/one"
+	settled grep -q 'got hello' "$ctx/two"
+	kill -9 "$three" "$one"
+	is "$(stave inspect --format '{{.State.Status}}' many)" running
+	stave stop -t 0 many
+	wait "$two" || true
+	run stave attach many
+	ended 1
+	has "$output" "You cannot attach to a stopped container, start it first"
+}
+
+@test "logs: streams, tail, times, since, follow" {
+	detach --name ll busybox sh -c 'echo one; echo two >&2; printf three; sleep 0.5'
+	stave wait ll >/dev/null
+	run --separate-stderr stave logs ll
+	is "$output" $'one\nthree'
+	is "$stderr" two
+	is "$(stave logs --tail 1 ll 2>&1)" three
+	is "$(stave logs -n 0 ll 2>&1)" ""
+	[[ $(stave logs -t ll 2>/dev/null | head -1) =~ ^20[0-9-]+T[0-9:]+\.[0-9]{9}Z\ one$ ]]
+	is "$(stave logs --since 1h ll 2>/dev/null)" $'one\nthree'
+	is "$(stave logs --until 1h ll 2>&1)" ""
+	detach --name ff busybox sh -c 'for i in 1 2 3 4; do echo $i; sleep 0.1; done'
+	is "$(timeout 10 stave logs -f ff | tr '\n' ' ')" "1 2 3 4 "
+	run stave logs nosuch
+	ended 1
+	detach --name nn --log-driver none busybox true
+	run stave logs nn
+	ended 1
+	has "$output" "configured logging driver does not support reading"
+}
+
+@test "logs: max-size and max-file; bytes that are no text; long lines" {
+	detach --name big --log-opt max-size=10k --log-opt max-file=2 busybox \
+		sh -c 'i=0; while [ $i -lt 500 ]; do echo "line $i"; i=$((i+1)); done'
+	stave wait big >/dev/null
+	dir=$(dirname "$(stave inspect --format '{{.LogPath}}' big)")
+	[ -e "$dir/log.json.1" ]
+	[ ! -e "$dir/log.json.2" ]
+	[ "$(stat -c %s "$dir/log.json.1")" -le 10240 ]
+	is "$(stave logs --tail 1 big)" "line 499"
+	detach --name odd busybox sh -c 'printf "a\377b\0c\n"; head -c 40000 /dev/zero | tr "\0" x'
+	stave wait odd >/dev/null
+	is "$(stave logs odd | head -1)" $'a\xef\xbf\xbdb\xef\xbf\xbdc'
+	is "$(stave logs odd | tail -1 | wc -c)" 40000
+}
+
+@test "health checks: starting, healthy, unhealthy, and nothing is killed" {
+	health() { [ "$(stave inspect --format '{{.State.Health.Status}}' "$1")" = "$2" ]; }
+	detach --name hh --health-cmd 'test -f /tmp/ok' --health-interval 100ms --health-retries 2 \
+		busybox sleep "$MARK"
+	health hh starting
+	settled health hh unhealthy
+	has "$(stave ps)" "(unhealthy)"
+	stave exec hh touch /tmp/ok
+	settled health hh healthy
+	is "$(stave ps -q --filter health=healthy | wc -l)" 1
+	stave stop -t 0 hh
+	nothing_left
+}
