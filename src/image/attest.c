@@ -174,14 +174,11 @@ static int hash_file(void *data, const struct layer_entry *e, int fd, struct err
 int image_statement(struct store *s, const struct image_config *cfg,
 		    const struct image_attestation *a, struct buf *out, struct error *err)
 {
-	AUTO(snapshot_stack) struct snapshot_stack stack = {.bottom = -1};
 	json_t *subjects = json_array();
 	struct layer_visitor visitor = {.entry = hash_file, .data = subjects};
 	AUTO(fd) int tree = -1;
-	int r = image_stack(s, cfg->diff_ids.items, cfg->diff_ids.n, &stack, err);
+	int r = image_view(s, cfg, &tree, err);
 
-	if (r == 0)
-		r = snapshot_view(&stack, &tree, err);
 	if (r == 0)
 		r = layer_visit_tree(tree, &visitor, err);
 	if (r < 0) {

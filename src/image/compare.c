@@ -177,14 +177,6 @@ static int by_path(const void *a, const void *b)
 		      ((const struct image_difference *)b)->path);
 }
 
-static int open_view(struct store *s, const struct image *i, int *out, struct error *err)
-{
-	AUTO(snapshot_stack) struct snapshot_stack stack = {.bottom = -1};
-	int r = image_stack(s, i->config.diff_ids.items, i->config.diff_ids.n, &stack, err);
-
-	return r < 0 ? r : snapshot_view(&stack, out, err);
-}
-
 static int compare_files(struct store *s, const struct image *a, const struct image *b,
 			 struct image_difference_list *out, struct error *err)
 {
@@ -193,8 +185,8 @@ static int compare_files(struct store *s, const struct image *a, const struct im
 	AUTO(fd) int view = -1;
 	int r;
 
-	if ((r = open_view(s, a, &c.view, err)) == 0 &&
-	    (r = open_view(s, b, &view, err)) == 0 &&
+	if ((r = image_view(s, &a->config, &c.view, err)) == 0 &&
+	    (r = image_view(s, &b->config, &view, err)) == 0 &&
 	    (r = layer_visit_tree(c.view, &first, err)) == 0)
 		r = layer_visit_tree(view, &second, err);
 	map_each (&c.before, e)

@@ -8,19 +8,10 @@
 
 #include "base/banned.h"
 
-static int open_tree(struct store *s, const struct image_config *cfg, int *out,
-		     struct error *err)
-{
-	AUTO(snapshot_stack) struct snapshot_stack stack = {.bottom = -1};
-	int r = image_stack(s, cfg->diff_ids.items, cfg->diff_ids.n, &stack, err);
-
-	return r < 0 ? r : snapshot_view(&stack, out, err);
-}
-
 int image_files(struct store *s, const struct image_config *cfg, int dir, struct error *err)
 {
 	AUTO(fd) int tree = -1;
-	int r = open_tree(s, cfg, &tree, err);
+	int r = image_view(s, cfg, &tree, err);
 
 	return r < 0 ? r : layer_copy_out(tree, dir, err);
 }
@@ -37,7 +28,7 @@ int image_files_tar(struct store *s, const struct image_config *cfg, int fd, str
 	const struct layer_sink sink = {.write = tar_write, .data = &fd};
 	struct layer_info info;
 	AUTO(fd) int tree = -1;
-	int r = open_tree(s, cfg, &tree, err);
+	int r = image_view(s, cfg, &tree, err);
 
 	return r < 0 ? r : layer_describe_tree(tree, &sink, &info, err);
 }
@@ -58,7 +49,7 @@ static int write_layer(struct store *s, struct lease *lease, const struct image_
 	struct layer_info info;
 	int r;
 
-	if ((r = open_tree(s, cfg, &tree, err)) < 0 ||
+	if ((r = image_view(s, cfg, &tree, err)) < 0 ||
 	    (r = store_layer_new(s, lease, out->dir, err)) < 0 ||
 	    (r = store_layer_open(s, out->dir, &fd, err)) < 0 ||
 	    (r = layer_writer_open(fd, &w, err)) < 0)

@@ -297,3 +297,11 @@ int image_stack(struct store *s, const struct digest *diff_ids, size_t n,
 	}
 	return 0;
 }
+
+int image_view(struct store *s, const struct image_config *cfg, int *out_fd, struct error *err)
+{
+	AUTO(snapshot_stack) struct snapshot_stack stack = {.bottom = -1};
+	int r = image_stack(s, cfg->diff_ids.items, cfg->diff_ids.n, &stack, err);
+
+	return r < 0 ? r : snapshot_view(&stack, out_fd, err);
+}

@@ -62,6 +62,8 @@ int image_commit_documents(struct store *s, const struct image_documents *given,
  */
 int image_stack(struct store *s, const struct digest *diff_ids, size_t n,
 		struct snapshot_stack *out, struct error *err);
+/* The merged tree of all its layers, read-only. */
+int image_view(struct store *s, const struct image_config *cfg, int *out_fd, struct error *err);
 /* Finds one layer and verifies it if it is doubtful. */
 int image_layer(struct store *s, const struct digest *diff_id, struct store_layer *out,
 		struct error *err);

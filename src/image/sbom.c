@@ -147,11 +147,10 @@ static json_t *document(const struct image_package_list *l, const struct image_c
 int image_sbom(struct store *s, const struct image_config *cfg, json_t **out, struct error *err)
 {
 	AUTO(image_package_list) struct image_package_list list = {0};
-	AUTO(snapshot_stack) struct snapshot_stack stack = {.bottom = -1};
 	AUTO(fd) int tree = -1;
-	int r = image_stack(s, cfg->diff_ids.items, cfg->diff_ids.n, &stack, err);
+	int r = image_view(s, cfg, &tree, err);
 
-	if (r < 0 || (r = snapshot_view(&stack, &tree, err)) < 0)
+	if (r < 0)
 		return r;
 	image_packages(tree, &list);
 	*out = document(&list, cfg);
