@@ -444,7 +444,7 @@ int image_pull(struct store *s, const struct image_pull *how, struct image_pulle
 	if (r == 0)
 		r = record(&p, out, err);
 	pull_clear(&p);
-	if (r == -ERR_CORRUPT)
+	if (r < 0 && r != -ERR_FAILED)
 		forget(s);
 	return r;
 }

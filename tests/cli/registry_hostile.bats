@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+# A registry that lies: a clear error, soon, and nothing in the store.
+
+load common
+
+setup_file() {
+	am_root || return 0
+	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
+	export STAVE_ROOT=$BATS_FILE_TMPDIR/store DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker
+	export record=$BATS_FILE_TMPDIR/record STAVE_STALL_SECONDS=2
+	python3 "$BATS_TEST_DIRNAME/liar.py" "$BATS_FILE_TMPDIR/port" "$record" 3>&- &
+	echo $! >"$BATS_FILE_TMPDIR/pid"
+	local i
+	for i in $(seq 100); do
+		[ ! -s "$BATS_FILE_TMPDIR/port" ] || break
+		sleep 0.05
+	done
+	read -r one two <"$BATS_FILE_TMPDIR/port"
+	export liar=localhost:$one two
+	mkdir -p "$DOCKER_CONFIG"
+	echo "{\"auths\": {\"$liar\": {\"auth\": \"$(printf 'ann:secret' | base64)\"}}}" >"$DOCKER_CONFIG/config.json"
+}
+
+teardown_file() { [ ! -e "$BATS_FILE_TMPDIR/pid" ] || kill "$(cat "$BATS_FILE_TMPDIR/pid")"; }
+
+# LIE WORDS: the pull fails within 20 seconds and 64 MiB, says WORDS, and leaves nothing.
+refuses() {
+	run timeout 20 prlimit --data=$((64 << 20)) stave pull "$liar/$1"
+	[ "$status" = 1 ] || {
+		printf '%s: status %s: %s\n' "$1" "$status" "$output"
+		return 1
+	}
+	has "$output" "$2"
+	hasnt "$output" "secret"
+	is "$(stave images -q)" ""
+	is "$(ls "$STAVE_ROOT/blobs/sha256" "$STAVE_ROOT/layers")" "$STAVE_ROOT/blobs/sha256:
+
+$STAVE_ROOT/layers:"
+}
+
+# Nor any part of a layer.
+leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
+
+@test "documents that are not what they are said to be" {
+	refuses giant "longer than announced"
+	refuses endless-manifest "longer than announced"
+	refuses digest-header "manifest verification failed"
+	refuses type "announced as application/vnd.oci.image.index.v1+json"
+	refuses not-json "manifest"
+	refuses page "manifest"
+	refuses schema1 "schema 1"
+	refuses deep "nested too deeply"
+	refuses config-type "its config is text/plain"
+	refuses config-bytes "verification failed for digest sha256:"
+	refuses layer-type "layers of type text/html"
+	refuses more-layers "the manifest has 1 layers, its config 2"
+	refuses many-layers "layers"
+	leaves_no_part
+}
+
+@test "layers that are not what they are said to be" {
+	refuses bytes "its bytes do not have this digest"
+	refuses short "the registry sent 100 bytes of the"
+	refuses smaller "longer than announced"
+	refuses larger "the registry sent"
+	refuses endless "longer than announced"
+	refuses immense "larger than the limit"
+	refuses diff-id "as the config says"
+	refuses escape "escaped"
+	refuses gone "blob unknown: blob [31m unknown"
+	leaves_no_part
+	[ ! -e /escaped ]
+}
+
+@test "redirects to what is no registry" {
+	refuses redirect-file "redirected to something that is not http(s)"
+	refuses redirect-gopher "redirected to something that is not http(s)"
+	refuses redirect-user "redirected to something that is not http(s)"
+	refuses redirect-loop "more than 5 redirects"
+	leaves_no_part
+}
+
+@test "token servers that may not have a secret" {
+	refuses realm-file "its token server is no http(s) address"
+	refuses realm-plain "which is plain HTTP"
+	refuses never-enough "pull access denied"
+	refuses strange-auth "a kind of authentication that is not known"
+}
+
+@test "a registry without an end" {
+	refuses headers "headers without end"
+	refuses error-page "error page without end"
+	refuses busy "503"
+	refuses silent "Operation too slow"
+	refuses broken "closed"
+	refuses drip "Operation too slow"
+}
+
+@test "no secret goes to another host, and what comes from there counts" {
+	stave pull -q "$liar/basic"
+	auth="Basic $(printf 'ann:secret' | base64)"
+	has "$(grep -F "manifests/latest" "$record")" "$auth"
+	is "$(grep "^$two " "$record" | grep -c Basic)" 0
+	grep -q "^$two GET /layer" "$record"
+	stave rmi "$liar/basic" >/dev/null
+}
+
+@test "a connection that breaks: only what is missing is asked for again" {
+	stave pull -q "$liar/cut"
+	is "$(grep -c 'GET /v2/cut/blobs.*bytes=' "$record")" 4
+	is "$(grep 'GET /v2/cut/blobs.*bytes=' "$record" | sed 's/.*bytes=\([0-9]*\)-/\1/' | sort -n | head -1)" 1400000
+	stave rmi "$liar/cut" >/dev/null
+}
+
+@test "a registry that is busy, or knows no ranges" {
+	stave pull -q "$liar/once"
+	stave rmi "$liar/once" >/dev/null
+	stave pull -q "$liar/deaf"
+	stave rmi "$liar/deaf" >/dev/null
+	leaves_no_part
+	stave system check
+}
+
+@test "a pull that is killed goes on where it was" {
+	STAVE_DEBUG=registry stave pull "$liar/drip" >/dev/null 2>&1 3>&- &
+	pid=$!
+	part() { [ -s "$(ls "$STAVE_ROOT"/cache/pull/* 2>/dev/null)" ]; }
+	settled part
+	kill -9 $pid
+	wait $pid || true
+	size=$(stat -c %s "$STAVE_ROOT"/cache/pull/*)
+	[ "$size" -gt 0 ]
+	run timeout 20 stave pull "$liar/drip"
+	ended 1
+	grep -q "GET /v2/drip/blobs.* bytes=$size-" "$record"
+}
