@@ -38,7 +38,7 @@ static int take_type(const char *value, struct engine_output *out, struct error 
 	} types[] = {
 		{"image", ENGINE_OUTPUT_IMAGE},	  {"local", ENGINE_OUTPUT_LOCAL},
 		{"tar", ENGINE_OUTPUT_TAR},	  {"oci", ENGINE_OUTPUT_OCI},
-		{"docker", ENGINE_OUTPUT_DOCKER},
+		{"docker", ENGINE_OUTPUT_DOCKER}, {"registry", ENGINE_OUTPUT_REGISTRY},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
@@ -46,12 +46,8 @@ static int take_type(const char *value, struct engine_output *out, struct error 
 			out->type = types[i].type;
 			return 0;
 		}
-	if (str_eq(value, "registry"))
-		return error_set(err, ERR_UNSUPPORTED,
-				 "invalid argument \"type=registry\" for output: pushing to a "
-				 "registry is not supported yet");
 	error_set(err, ERR_INVALID, "exporter \"%s\" could not be found", value);
-	error_hint(err, "there are image, local, tar, oci and docker");
+	error_hint(err, "there are image, registry, local, tar, oci and docker");
 	return -ERR_INVALID;
 }
 
@@ -69,19 +65,6 @@ static int take_compression(const char *value, struct image_form *form, struct e
 				 "uncompressed, gzip or zstd",
 				 value);
 	return 0;
-}
-
-static int take_push(const char *key, const char *value, struct error *err)
-{
-	bool on;
-	int r = take_bool(key, value, &on, err);
-
-	if (r < 0 || !on)
-		return r;
-	return error_set(err, ERR_UNSUPPORTED,
-			 "invalid argument \"%s=true\" for output: pushing "
-			 "to a registry is not supported yet",
-			 key);
 }
 
 static void add_annotation(struct image_annotations *a, unsigned places, const char *platform,
@@ -196,8 +179,10 @@ static int take_attribute(const struct target *t, const char *key, const char *v
 	/* no file that a step made is younger than SOURCE_DATE_EPOCH anyway */
 	if (str_eq(key, "rewrite-timestamp") || str_eq(key, "unpack") || str_eq(key, "store"))
 		return take_bool(key, value, &ignored, err);
-	if (str_eq(key, "push") || str_eq(key, "push-by-digest"))
-		return take_push(key, value, err);
+	if (str_eq(key, "push"))
+		return take_bool(key, value, &t->own->push, err);
+	if (str_eq(key, "push-by-digest"))
+		return take_bool(key, value, &t->out->by_digest, err);
 	if (str_starts(key, "annotation"))
 		return take_annotation(key, value, t->out, err);
 	return error_set(err, ERR_INVALID, "invalid argument \"%s\" for output: not known",
@@ -277,6 +262,10 @@ static int open_target(const struct target *t, struct error *err)
 		}
 		return open_file(t, "docker", err);
 	case ENGINE_OUTPUT_IMAGE:
+		if (t->own->push)
+			t->out->type = ENGINE_OUTPUT_REGISTRY;
+		break;
+	case ENGINE_OUTPUT_REGISTRY:
 		break;
 	}
 	return 0;
@@ -411,6 +400,23 @@ void cli_build_outputs_load(struct cli_build_outputs *o)
 			return;
 	*vec_push(o) = (struct cli_build_output){.file = CLI_OUTPUT_INIT};
 	*vec_push(&o->outputs) = (struct engine_output){.type = ENGINE_OUTPUT_IMAGE, .fd = -1};
+}
+
+void cli_build_outputs_push(struct cli_build_outputs *o)
+{
+	for (size_t i = 0; i < o->outputs.n; i++) {
+		struct engine_output *out = &o->outputs.items[i];
+
+		if (out->type == ENGINE_OUTPUT_IMAGE)
+			out->type = ENGINE_OUTPUT_REGISTRY;
+		if (out->type == ENGINE_OUTPUT_REGISTRY)
+			return;
+	}
+	*vec_push(o) = (struct cli_build_output){.file = CLI_OUTPUT_INIT};
+	*vec_push(&o->outputs) =
+		(struct engine_output){.type = ENGINE_OUTPUT_REGISTRY,
+				       .fd = -1,
+				       .form = {.compression = LAYER_GZIP, .level = -1}};
 }
 
 bool cli_build_outputs_files(const struct cli_build_outputs *o)

@@ -9,7 +9,8 @@ struct cli_build_outputs {
 	struct cli_build_output {
 		char *dest; /* NULL: none said */
 		char *level;
-		bool tar; /* tar=false makes a directory of an oci output */
+		bool push; /* of type=image */
+		bool tar;  /* tar=false makes a directory of an oci output */
 		struct cli_output file;
 	} * items; /* beside @outputs */
 	size_t n;
@@ -32,6 +33,8 @@ int cli_build_annotate(const struct strlist *texts, struct cli_build_outputs *ou
 		       struct error *err);
 /* One more, of the image in the store, unless there is one. */
 void cli_build_outputs_load(struct cli_build_outputs *o);
+/* --push: the image to its registry. */
+void cli_build_outputs_push(struct cli_build_outputs *o);
 /* Does one write files only, or to standard output? */
 bool cli_build_outputs_files(const struct cli_build_outputs *o);
 /* All is written: files get their names. */

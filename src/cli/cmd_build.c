@@ -204,13 +204,11 @@ static int make_outputs(const struct build_options_cli *o, struct cli_build_outp
 
 	if (o->push && !o->names.n)
 		return error_set(err, ERR_INVALID, "tag is needed when pushing to registry");
+	if ((r = cli_build_outputs_parse(&o->outputs, out, err)) < 0)
+		return r;
 	if (o->push)
-		return error_set(
-			err, ERR_UNSUPPORTED,
-			"invalid argument --push: pushing to a registry is not supported "
-			"yet");
-	if ((r = cli_build_outputs_parse(&o->outputs, out, err)) < 0 ||
-	    (r = cli_build_annotate(&o->annotations, out, err)) < 0)
+		cli_build_outputs_push(out);
+	if ((r = cli_build_annotate(&o->annotations, out, err)) < 0)
 		return r;
 	if (o->iidfile && cli_build_outputs_files(out))
 		return error_set(err, ERR_INVALID,

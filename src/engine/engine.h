@@ -41,6 +41,7 @@ enum engine_output_type {
 	ENGINE_OUTPUT_LOCAL,	 /* the files, below a directory */
 	ENGINE_OUTPUT_TAR,	 /* the files, as a tar */
 	ENGINE_OUTPUT_OCI,	 /* the image, as an OCI layout */
+	ENGINE_OUTPUT_REGISTRY,	 /* the image, pushed; of one platform also in the store */
 	ENGINE_OUTPUT_DOCKER,	 /* the image, as an archive for `docker load` */
 };
 
@@ -49,6 +50,7 @@ struct engine_output {
 	/* LOCAL, and OCI that is @unpacked: a directory, made when it is not there */
 	const char *dest;
 	bool unpacked;
+	bool by_digest; /* REGISTRY: no tag */
 	bool split; /* LOCAL: below a directory of the platform's name, as always with several
 		     */
 	int fd;	    /* the others: where the archive goes; borrowed */

@@ -22,6 +22,11 @@ static void emit(const struct engine_build *req, struct progress_event e)
 	progress_emit(req->progress, &e);
 }
 
+static bool is_several(const struct engine_build *req)
+{
+	return req->platform && strchr(req->platform, ',');
+}
+
 int engine_outputs_plan(const struct engine_build *req, struct build_options *o,
 			struct strlist *names, struct error *err)
 {
@@ -32,10 +37,10 @@ int engine_outputs_plan(const struct engine_build *req, struct build_options *o,
 		const struct engine_output *out = &req->outputs[i];
 		int r;
 
-		if (out->type != ENGINE_OUTPUT_IMAGE) {
-			o->outputs++;
+		o->outputs += out->type != ENGINE_OUTPUT_IMAGE;
+		if (out->type != ENGINE_OUTPUT_IMAGE &&
+		    (out->type != ENGINE_OUTPUT_REGISTRY || is_several(req)))
 			continue;
-		}
 		recorded = true;
 		if ((r = engine_normal_names(&out->names, &own, err)) < 0)
 			return r;
@@ -61,6 +66,8 @@ static const char *title_of(const struct engine_output *out)
 		return "exporting to tarball";
 	case ENGINE_OUTPUT_OCI:
 		return "exporting to oci image format";
+	case ENGINE_OUTPUT_REGISTRY:
+		return "pushing to registry";
 	case ENGINE_OUTPUT_DOCKER:
 		return "exporting to docker image format";
 	case ENGINE_OUTPUT_IMAGE:
@@ -99,6 +106,11 @@ static int write_image(struct engine *e, const struct engine_output *out,
 	AUTO(fd) int dir = -1;
 	int r;
 
+	if (out->type == ENGINE_OUTPUT_REGISTRY)
+		return how->names->n
+			       ? image_export_registry(e->store, how, out->by_digest, d, err)
+			       : error_set(err, ERR_INVALID,
+					   "tag is needed when pushing to registry");
 	if (!out->unpacked)
 		return image_export_tar(e->store, how, out->fd, d, err);
 	if ((r = open_directory(out->dest, &dir, err)) < 0)
@@ -317,7 +329,8 @@ static void attested_clear(struct attested *a)
 
 static bool holds_attestations(const struct engine_output *out)
 {
-	return out->type == ENGINE_OUTPUT_OCI || out->type == ENGINE_OUTPUT_LOCAL;
+	return out->type == ENGINE_OUTPUT_OCI || out->type == ENGINE_OUTPUT_LOCAL ||
+	       out->type == ENGINE_OUTPUT_REGISTRY;
 }
 
 int engine_check_attestations(const struct engine_build *req, struct error *err)

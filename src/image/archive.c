@@ -69,6 +69,18 @@ void archive_add_file(struct archive *a, int fd, const struct digest *d, uint64_
 		add(a, d, size)->file = take_fd(&file);
 }
 
+void archive_add_later(struct archive *a, const struct digest *diff_id,
+		       const struct digest *blob, uint64_t size)
+{
+	struct archive_blob *b;
+
+	if (archive_has(a, blob))
+		return;
+	b = add(a, blob, size);
+	b->later = true;
+	b->diff_id = *diff_id;
+}
+
 int archive_add_stored(struct archive *a, const struct digest *d, size_t limit,
 		       struct error *err)
 {

@@ -174,6 +174,42 @@ int image_export_layout(struct store *s, const struct image_export *how, int dir
 	return r < 0 ? r : archive_write_dir(&a, dir, err);
 }
 
+/* The stored image has this digest there. */
+static int remember(struct store *s, const struct image_export *how, const char *name,
+		    const struct descriptor *d, struct error *err)
+{
+	AUTO(reference) struct reference ref = REFERENCE_INIT;
+	AUTO(store_image) struct store_image row = {0};
+	AUTO(buf) struct buf text = BUF_INIT;
+	struct digest id;
+	int r;
+
+	digest_of(how->parts->config->data, how->parts->config->len, &id);
+	if (store_image_get(s, &id, &row, NULL) < 0)
+		return 0; /* nobody wanted it in the store */
+	if ((r = reference_parse(name, &ref, err)) < 0)
+		return r;
+	image_repo_digest(&ref, &d->digest, &text);
+	return store_repo_digest_add(s, buf_str(&text), &id, err);
+}
+
+int image_export_registry(struct store *s, const struct image_export *how, bool by_digest,
+			  struct descriptor *out, struct error *err)
+{
+	AUTO(archive) struct archive a;
+	int r;
+
+	archive_init(&a, s);
+	a.lazy = true;
+	r = put_together(&a, how, out, err);
+	for (size_t i = 0; r == 0 && i < how->names->n; i++) {
+		r = archive_push(&a, how->names->items[i], by_digest, out, err);
+		if (r == 0 && how->n_parts == 1)
+			r = remember(s, how, how->names->items[i], out, err);
+	}
+	return r;
+}
+
 int image_annotate(struct store *s, const struct digest *id, const struct image_annotations *a,
 		   struct error *err)
 {

@@ -11,7 +11,8 @@
 
 #include "base/banned.h"
 
-#define COPY_BYTES (256u << 10)
+#define COPY_BYTES  (256u << 10)
+#define PACKED_FORM "gzip:6" /* how the store remembers the usual form */
 
 /* The packed bytes: into a file without a name, and into a hash. */
 struct packed {
@@ -110,6 +111,26 @@ static int pack(struct archive *a, const struct store_layer *layer,
 	return -ERR_CORRUPT;
 }
 
+/* The one form that is remembered: the usual one. */
+static bool is_usual(const struct image_form *form)
+{
+	return form->compression == LAYER_GZIP && form->level == -1;
+}
+
+static bool find_packed(struct archive *a, const struct store_layer *layer,
+			const struct image_form *form, struct descriptor *out)
+{
+	struct digest blob;
+	uint64_t size;
+
+	if (!a->lazy || !is_usual(form) ||
+	    store_packed_find(a->store, &layer->diff_id, PACKED_FORM, &blob, &size, NULL) < 0)
+		return false;
+	descriptor_set(out, media_type_of(form->compression, form->docker_types), &blob, size);
+	archive_add_later(a, &layer->diff_id, &blob, size);
+	return true;
+}
+
 static int add_packed(struct archive *a, const struct store_layer *layer,
 		      const struct store_origin *origin, const struct image_form *form,
 		      struct descriptor *out, struct error *err)
@@ -129,7 +150,9 @@ static int add_packed(struct archive *a, const struct store_layer *layer,
 	hasher_end(&p.hasher, &d);
 	descriptor_set(out, media_type_of(form->compression, form->docker_types), &d, p.size);
 	archive_add_file(a, p.fd, &d, p.size);
-	return 0;
+	return is_usual(form) ? store_packed_add(a->store, &layer->diff_id, PACKED_FORM, &d,
+						 p.size, err)
+			      : 0;
 }
 
 int export_layer(struct archive *a, const struct digest *diff_id, const struct image_form *form,
@@ -150,6 +173,9 @@ int export_layer(struct archive *a, const struct digest *diff_id, const struct i
 		return error_set(err, ERR_UNSUPPORTED,
 				 "force-compression: a layer of the base image came packed in "
 				 "another way, and is not unpacked again");
+	if (is == LAYER_PLAIN && form->compression != LAYER_PLAIN &&
+	    find_packed(a, &layer, form, out))
+		return 0;
 	if (is == LAYER_PLAIN && form->compression != LAYER_PLAIN)
 		return add_packed(a, &layer, foreign ? &origin : NULL, form, out, err);
 	if (foreign)

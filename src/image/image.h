@@ -251,6 +251,12 @@ int image_export_tar(struct store *s, const struct image_export *how, int fd,
  */
 int image_export_layout(struct store *s, const struct image_export *how, int dir,
 			struct descriptor *out, struct error *err);
+/*
+ * The same to the registries that the names say, under each of them; with @by_digest
+ * their tags are not touched.
+ */
+int image_export_registry(struct store *s, const struct image_export *how, bool by_digest,
+			  struct descriptor *out, struct error *err);
 /* The merged tree of the image's layers: below the directory @dir, or as a tar to @fd. */
 int image_files(struct store *s, const struct image_config *cfg, int dir, struct error *err);
 int image_files_tar(struct store *s, const struct image_config *cfg, int fd, struct error *err);

@@ -18,6 +18,8 @@ struct archive_blob {
 	int file;			  /* owned: read from its start; -1 */
 	bool stored;			  /* a blob of the store */
 	char layer[STORE_LAYER_DIR_SIZE]; /* a layer directory's canonical tar; "": none */
+	bool later;			  /* to be packed when its bytes are wanted */
+	struct digest diff_id;		  /* then of this layer */
 };
 
 /* One element of Docker's manifest.json. */
@@ -29,6 +31,7 @@ struct archive_image {
 
 struct archive {
 	struct store *store; /* borrowed */
+	bool lazy;	     /* what was packed once is not packed again before it must be */
 	struct archive_blob *items;
 	size_t n, cap;
 	struct map seen; /* hex digests of @items */
@@ -55,6 +58,9 @@ int archive_add_stored(struct archive *a, const struct digest *d, size_t limit,
  */
 int archive_add_layer(struct archive *a, const struct digest *diff_id,
 		      const struct descriptor *d, struct error *err);
+/* A blob of this digest, packed from the layer when it is asked for. */
+void archive_add_later(struct archive *a, const struct digest *diff_id,
+		       const struct digest *blob, uint64_t size);
 /* The same document or blob again is one blob. */
 bool archive_has(const struct archive *a, const struct digest *d);
 
@@ -62,6 +68,16 @@ bool archive_has(const struct archive *a, const struct digest *d);
 int archive_put_blob(const struct archive *a, const struct archive_blob *b, int fd,
 		     struct error *err);
 int archive_write_tar(const struct archive *a, int fd, struct error *err);
+/*
+ * Has the repository of @ref mount the blob from another one that is known to have
+ * it; *out_from (new) is that one's path, or stays NULL.
+ */
+struct registry;
+int push_mount(struct store *s, struct registry *registry, const struct reference *ref,
+	       const struct digest *blob, char **out_from, struct error *err);
+/* To the registry of @name (a normal reference): first what others point to, @top last. */
+int archive_push(const struct archive *a, const char *name, bool by_digest,
+		 const struct descriptor *top, struct error *err);
 /* An OCI layout: index.json comes last. */
 int archive_write_dir(const struct archive *a, int dir, struct error *err);
 

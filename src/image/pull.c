@@ -272,11 +272,15 @@ static int on_done(void *data, size_t which, struct error *err)
 	return 0;
 }
 
+/* What has come stays for the next time, unless it is of no use. */
 static void drop_files(struct pull *p, bool forget, bool *out_resumed)
 {
 	for (size_t i = 0; i < p->n; i++) {
+		struct stat st;
+
 		*out_resumed |= p->layers[i].resumed;
-		if (forget && p->files[i].fd >= 0)
+		if (p->files[i].fd >= 0 &&
+		    (forget || fstat(p->files[i].fd, &st) < 0 || !st.st_size))
 			unlinkat(p->layout.dir, p->layers[i].file, 0);
 		close_fd(&p->files[i].fd);
 	}
@@ -297,7 +301,7 @@ static int pull_layers(struct pull *p, struct error *err)
 
 		if (r == 0)
 			r = registry_download(p->registry, p->files, p->n, &watch, err);
-		drop_files(p, r == -ERR_CORRUPT, &resumed);
+		drop_files(p, r < 0 && r != -ERR_FAILED, &resumed);
 		if (r != -ERR_CORRUPT || !resumed)
 			return r;
 		error_clear(err);

@@ -15,7 +15,6 @@
 
 #include "base/banned.h"
 
-#define FORM	 "gzip:6" /* how layers of ours are packed, in the store's memory */
 #define SHORT_ID 12
 
 struct push {
@@ -114,47 +113,36 @@ static const char *oci_type(const char *type)
 }
 
 /*
- * Packs the layer, or finds it packed; @out its description.  Without @out_fd
- * what was packed once need not be packed again.
+ * Packs the layer, unless @lazy is enough: its digest is known, and the registry
+ * may have the bytes.
  */
-static int pack(struct push *p, size_t i, struct descriptor *out, int *out_fd,
+static int pack(struct push *p, size_t i, bool lazy, struct descriptor *out, int *out_fd,
 		struct error *err)
 {
 	const struct image_form form = {.compression = LAYER_GZIP, .level = -1};
-	const struct digest *diff_id = &p->image.config.diff_ids.items[i];
 	AUTO(archive) struct archive a;
 	int r;
 
 	archive_init(&a, p->store);
-	if ((r = export_layer(&a, diff_id, &form, out, err)) < 0)
-		return r;
-	if (a.items[0].file < 0)
-		return 0; /* kept as it came */
-	*out_fd = take_fd(&a.items[0].file);
-	return store_packed_add(p->store, diff_id, FORM, &out->digest, out->size, err);
+	a.lazy = lazy;
+	r = export_layer(&a, &p->image.config.diff_ids.items[i], &form, out, err);
+	if (r == 0 && a.items[0].file >= 0)
+		*out_fd = take_fd(&a.items[0].file);
+	return r;
 }
 
 /* What the layer will be, without making it if that is known. */
 static int describe(struct push *p, size_t i, int *out_fd, struct error *err)
 {
-	const struct digest *diff_id = &p->image.config.diff_ids.items[i];
 	struct descriptor *d = &p->m.layers.items[i];
 	AUTO(free) char *type = NULL;
-	struct digest blob;
-	uint64_t size;
 	int r;
 
 	if (p->as_it_is)
 		return 0;
-	if (store_packed_find(p->store, diff_id, FORM, &blob, &size, NULL) == 0) {
-		descriptor_clear(d);
-		*d = DESCRIPTOR_INIT;
-		descriptor_set(d, MEDIA_OCI_LAYER_GZIP, &blob, size);
-		return 0;
-	}
 	descriptor_clear(d);
 	*d = DESCRIPTOR_INIT;
-	if ((r = pack(p, i, d, out_fd, err)) < 0)
+	if ((r = pack(p, i, true, d, out_fd, err)) < 0)
 		return r;
 	type = mem_strdup(oci_type(d->media_type));
 	free(d->media_type);
@@ -192,7 +180,7 @@ static int open_layer(struct push *p, size_t i, int *out_fd, struct error *err)
 		r = archive_add_layer(&a, diff_id, d, err);
 		return r < 0 ? r : write_plain(p, &a, out_fd, err);
 	}
-	if ((r = pack(p, i, &again, out_fd, err)) < 0)
+	if ((r = pack(p, i, false, &again, out_fd, err)) < 0)
 		return r;
 	if (digest_eq(&again.digest, &d->digest))
 		return 0;
@@ -210,36 +198,33 @@ static void on_bytes(void *data, uint64_t current)
 	     p->m.layers.items[p->current - 1].size);
 }
 
-/* From another repository of the registry, which we have seen to have it. */
-static int mount_blob(struct push *p, size_t i, const struct strlist *places, char **out_from,
-		      struct error *err)
+int push_mount(struct store *s, struct registry *registry, const struct reference *ref,
+	       const struct digest *blob, char **out_from, struct error *err)
 {
-	size_t skip = strlen(p->how->ref->domain) + 1;
+	AUTO(strlist) struct strlist places = STRLIST_INIT;
+	size_t skip = strlen(ref->domain) + 1;
+	int r = store_placed(s, blob, ref->domain, &places, err);
 
-	for (size_t k = 0; k < places->n; k++) {
-		const char *from = places->items[k] + skip;
+	for (size_t i = 0; r >= 0 && i < places.n; i++) {
+		const char *from = places.items[i] + skip;
 		bool mounted = false;
-		int r;
 
-		if (str_eq(places->items[k], p->repository))
+		if (str_eq(from, ref->path))
 			continue;
-		r = registry_mount(p->registry, &p->m.layers.items[i].digest, from, &mounted,
-				   err);
+		r = registry_mount(registry, blob, from, &mounted, err);
 		if (mounted)
 			*out_from = mem_strdup(from);
 		/* a registry that cannot mount takes uploads */
-		if (mounted || r < 0)
-			return r;
+		if (mounted)
+			break;
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 static int place(struct push *p, size_t i, int *fd, const char **out_how, char **out_from,
 		 struct error *err)
 {
-	const struct digest *diff_id = &p->image.config.diff_ids.items[i];
 	const struct descriptor *d = &p->m.layers.items[i];
-	AUTO(strlist) struct strlist places = STRLIST_INIT;
 	bool there = false;
 	int r = registry_blob_exists(p->registry, &d->digest, &there, err);
 
@@ -248,8 +233,8 @@ static int place(struct push *p, size_t i, int *fd, const char **out_how, char *
 	*out_how = there ? "Layer already exists" : "Pushed";
 	if (there)
 		return 0;
-	store_placed(p->store, diff_id, &d->digest, p->how->ref->domain, &places, NULL);
-	if ((r = mount_blob(p, i, &places, out_from, err)) < 0 || *out_from)
+	r = push_mount(p->store, p->registry, p->how->ref, &d->digest, out_from, err);
+	if (r < 0 || *out_from)
 		return r;
 	if ((r = open_layer(p, i, fd, err)) < 0)
 		return r;

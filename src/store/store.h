@@ -334,8 +334,8 @@ int store_packed_add(struct store *s, const struct digest *diff_id, const char *
 int store_placed_add(struct store *s, const struct digest *diff_id, const struct digest *blob,
 		     const char *repository, struct error *err);
 /* Those below @registry, the last seen first. */
-int store_placed(struct store *s, const struct digest *diff_id, const struct digest *blob,
-		 const char *registry, struct strlist *out, struct error *err);
+int store_placed(struct store *s, const struct digest *blob, const char *registry,
+		 struct strlist *out, struct error *err);
 
 /* ---- containers ---- */
 

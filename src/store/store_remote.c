@@ -78,16 +78,16 @@ int store_placed_add(struct store *s, const struct digest *diff_id, const struct
 		       "ddti", diff_id, blob, repository, clock_now_ns());
 }
 
-int store_placed(struct store *s, const struct digest *diff_id, const struct digest *blob,
-		 const char *registry, struct strlist *out, struct error *err)
+int store_placed(struct store *s, const struct digest *blob, const char *registry,
+		 struct strlist *out, struct error *err)
 {
 	AUTO(free) char *from = mem_printf("%s/", registry);
 	AUTO(free) char *to = mem_printf("%s0", registry); /* '0' follows '/' */
 	AUTO(stmt) sqlite3_stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
-			   "SELECT repository FROM placed WHERE diff_id = ? AND blob = ?"
+			   "SELECT repository FROM placed WHERE blob = ?"
 			   " AND repository >= ? AND repository < ? ORDER BY used DESC LIMIT ?",
-			   "ddtti", diff_id, blob, from, to, (int64_t)PLACED_ASKED);
+			   "dtti", blob, from, to, (int64_t)PLACED_ASKED);
 
 	while (r >= 0 && (r = db_step(s, stmt, err)) == 1)
 		strlist_take(out, db_text(stmt, 0));

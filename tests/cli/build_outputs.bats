@@ -227,15 +227,15 @@ unpacked() {
 	dest=a,tar=b|tar=b is not true or false
 	dest=a,compression=gzip|type is required for output
 	type=oci,dest=$o,frob=1|not known
-	type=image,push=true|pushing to a registry is not supported yet
-	type=registry|pushing to a registry is not supported yet
+	type=image,push=true|tag is needed when pushing to registry
+	type=registry|tag is needed when pushing to registry
 	type=oci,dest="$o|invalid argument
 	END
 	run out --push
 	has "$output" "tag is needed when pushing to registry"
-	run out --push -t x
+	run out --push -t localhost:1/x
 	ended 1
-	has "$output" "pushing to a registry is not supported yet"
+	has "$output" "localhost:1"
 	run script -qec "stave build -q -o - '$ctx'" /dev/null
 	has "$output" "dest file is required for tar exporter. refusing to write to console"
 }

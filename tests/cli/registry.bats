@@ -198,6 +198,34 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	has "$output" "$open/nothing: failed to resolve source metadata for $open/nothing:latest: manifest for $open/nothing:latest not found"
 }
 
+@test "build --push, and what it sent before is not packed again" {
+	printf 'FROM %s\nCOPY Dockerfile /it\n' busybox >"$ctx/Dockerfile"
+	run stave build --progress=plain --push -t "$open/built:1" -t "$open/too:1" "$ctx"
+	ended 0
+	has "$output" "pushing to registry"
+	digest=$(stave inspect --format '{{index .RepoDigests 0}}' "$open/built:1")
+	is "$(pushed "$open/built:1")" "${digest#*@}"
+	other pull -q "$open/too:1"
+	is "$(other inspect --format '{{.Id}}' "$open/too:1")" "$(id_of "$open/built:1")"
+	sent() { find "$BATS_FILE_TMPDIR/open.d/data" -name data | wc -l; }
+	before=$(sent)
+	stave build -q -o "type=image,push=true,name=$open/third" "$ctx"
+	is "$(sent)" "$before"
+	stave build -q -o "type=registry,name=$open/zstd,compression=zstd" "$ctx"
+	other pull -q "$open/zstd"
+	is "$(other inspect --format '{{.Id}}' "$open/zstd")" "$(id_of "$open/built:1")"
+}
+
+@test "several platforms, pushed as an index; statements beside an image" {
+	printf 'FROM scratch\nCOPY Dockerfile /it\n' >"$ctx/Dockerfile"
+	stave build -q --platform linux/amd64,linux/arm64 --push -t "$open/multi" "$ctx"
+	other pull -q --platform linux/arm64 "$open/multi"
+	is "$(other inspect --format '{{.Architecture}}' "$open/multi")" arm64
+	is "$(stave images -q "$open/multi")" ""
+	stave build -q --provenance=mode=max --push -t "$open/proved" "$ctx"
+	other pull -q "$open/proved"
+}
+
 @test "what does not exist" {
 	run stave pull "$open/nothing"
 	ended 1

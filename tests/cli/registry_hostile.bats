@@ -7,7 +7,7 @@ setup_file() {
 	am_root || return 0
 	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
 	export STAVE_ROOT=$BATS_FILE_TMPDIR/store DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker
-	export record=$BATS_FILE_TMPDIR/record STAVE_STALL_SECONDS=2
+	export record=$BATS_FILE_TMPDIR/record STAVE_STALL_SECONDS=1
 	python3 "$BATS_TEST_DIRNAME/liar.py" "$BATS_FILE_TMPDIR/port" "$record" 3>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
 	local i
@@ -130,7 +130,6 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	wait $pid || true
 	size=$(stat -c %s "$STAVE_ROOT"/cache/pull/*)
 	[ "$size" -gt 0 ]
-	run timeout 20 stave pull "$liar/drip"
-	ended 1
+	run timeout -s KILL 3 stave pull "$liar/drip"
 	grep -q "GET /v2/drip/blobs.* bytes=$size-" "$record"
 }
