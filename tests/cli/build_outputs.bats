@@ -185,7 +185,7 @@ unpacked() {
 	out -o "type=oci,dest=$o,compression=zstd" -t base:1
 	local layer
 	unpacked "$o"
-	layer=$(cat "$x"/blobs/sha256/* 2>/dev/null | grep -a -o '"layers":.*' | grep -o 'sha256:[0-9a-f]*' | cut -d: -f2)
+	layer=$(cat "$x"/blobs/sha256/* 2>/dev/null | grep -a -o '"layers":\[[^]]*' | grep -o 'sha256:[0-9a-f]*' | cut -d: -f2)
 	export STAVE_ROOT=$BATS_TEST_TMPDIR/other
 	stave load -i "$o"
 	printf 'FROM base:1\nCOPY Dockerfile /new\n' >"$ctx/Dockerfile"
