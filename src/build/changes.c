@@ -31,8 +31,11 @@ static int apply(struct graph *g, struct image_config *cfg, struct error *err)
 			r = lower_instruction(g, &st, all->items[i], err);
 	}
 	if (r == 0) {
+		bool escaped = cfg->args_escaped;
+
 		image_config_clear(cfg);
 		image_config_copy(&st.config, cfg);
+		cfg->args_escaped = escaped; /* a mark of builds */
 	}
 	stage_state_clear(&st);
 	return r;

@@ -64,8 +64,7 @@ int cli_output_open(const char *path, struct cli_output *out, struct error *err)
 	}
 	if (stat(path, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
-			return error_set(err, ERR_INVALID, "%s: cannot write to a directory",
-					 path);
+			return error_set(err, ERR_INVALID, "cannot write to a directory");
 		if (!S_ISREG(st.st_mode))
 			return open_in_place(path, out, err);
 	}

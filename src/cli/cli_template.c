@@ -12,7 +12,6 @@
 #include "base/banned.h"
 
 #define ARGUMENTS_MAX 64
-#define CONTEXT_MAX   20 /* characters of the source in a message */
 #define OUTPUT_MAX    (64u << 20)
 
 struct variable {
@@ -62,14 +61,12 @@ static void template_value_auto(struct template_value *v)
 static int fail_at(struct run *r, size_t position, size_t start, size_t end, const char *why)
 {
 	unsigned line, column;
-	size_t len = end - start;
 
 	template_position(r->t->text, position, &line, &column);
 	return error_set(r->err, ERR_INVALID,
 			 "template parsing error: template: :%u:%u: executing \"\" at "
-			 "<%.*s%s>: %s",
-			 line, column, (int)(len > CONTEXT_MAX ? CONTEXT_MAX : len),
-			 r->t->text + start, len > CONTEXT_MAX ? "..." : "", why);
+			 "<%.*s>: %s",
+			 line, column, (int)(end - start), r->t->text + start, why);
 }
 
 static int fail_operand(struct run *r, const struct operand *o, const char *fmt, ...)
@@ -128,6 +125,8 @@ static int take_field(struct run *r, const struct operand *o, const char *name, 
 								       : "interface {}");
 	}
 	found = json_object_get(v->json, name);
+	if (!found)
+		found = json_object_get(json_object_get(v->json, CLI_TEMPLATE_OMITTED), name);
 	if (!found && !template_field_is_map(v->field) && !r->headers) {
 		if (r->type && top)
 			return fail_operand(r, o, "can't evaluate field %s in type %s", name,
@@ -454,7 +453,8 @@ static int range_object(struct run *r, const struct node *n, json_t *object)
 	int rc = 0;
 
 	json_object_foreach (object, name, value)
-		strlist_add(&keys, name);
+		if (!str_eq(name, CLI_TEMPLATE_OMITTED))
+			strlist_add(&keys, name);
 	strlist_sort(&keys);
 	for (size_t i = 0; rc == 0 && r->flow == FLOW_NEXT && i < keys.n; i++) {
 		json_t *key = json_string(keys.items[i]);

@@ -19,6 +19,12 @@
 
 struct cli_template;
 
+/*
+ * A member of an object with members that fields find and nobody else sees: what Go's structs
+ * have and their JSON omits.
+ */
+#define CLI_TEMPLATE_OMITTED "\001omitted"
+
 /* "template parsing error: template: :1: unclosed action" */
 int cli_template_parse(const char *text, struct cli_template **out, struct error *err);
 void cli_template_free(struct cli_template *t);

@@ -71,7 +71,7 @@ static bool run_json(args_t args, size_t n, struct template_value *out, struct b
 	(void)n;
 	(void)why;
 	if (args[0].json)
-		json_text(args[0].json, &text);
+		template_value_json(args[0].json, &text);
 	else
 		buf_addstr(&text, "null");
 	return give_buf(out, &text);

@@ -105,6 +105,8 @@ const struct template_function *template_function_find(const char *name, size_t 
 /* and, or: their operands are evaluated one by one by the interpreter. */
 bool template_function_is_lazy(const struct template_function *f);
 
+/* As `json` writes it. */
+void template_value_json(const json_t *j, struct buf *out);
 void template_value_print(const struct template_value *v, struct buf *out);
 bool template_value_true(const struct template_value *v);
 /* Is it a map of the user's keys, where a missing key is not an error? */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cli/cli_template.h"
 #include "cli/cli_template_node.h"
 
 #include "base/json.h"
@@ -64,7 +65,8 @@ static void print_object(const json_t *j, struct buf *out)
 	json_t *value;
 
 	json_object_foreach ((json_t *)(uintptr_t)j, key, value)
-		strlist_add(&keys, key);
+		if (!str_eq(key, CLI_TEMPLATE_OMITTED))
+			strlist_add(&keys, key);
 	strlist_sort(&keys);
 	buf_addstr(out, "map[");
 	for (size_t i = 0; i < keys.n; i++) {
@@ -74,9 +76,44 @@ static void print_object(const json_t *j, struct buf *out)
 		};
 
 		buf_printf(out, "%s%s:", i ? " " : "", keys.items[i]);
-		template_value_print(&member, out);
+		/* a set: the values are Go's struct{} */
+		if (json_is_object(member.json) && !json_object_size(member.json))
+			buf_addstr(out, "{}");
+		else
+			template_value_print(&member, out);
 	}
 	buf_addch(out, ']');
+}
+
+static void strip(json_t *j)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	json_object_del(j, CLI_TEMPLATE_OMITTED);
+	json_object_foreach (j, key, value)
+		strip(value);
+	json_array_foreach (j, i, value)
+		strip(value);
+}
+
+void template_value_json(const json_t *j, struct buf *out)
+{
+	AUTO(json) json_t *copy = json_deep_copy(j);
+	AUTO(buf) struct buf text = BUF_INIT;
+
+	strip(copy);
+	json_text(copy, &text);
+	/* Go writes the two line ends that JavaScript knows as escapes */
+	for (const char *at = buf_str(&text); *at; at++) {
+		if (strncmp(at, "\u2028", 3) && strncmp(at, "\u2029", 3)) {
+			buf_addch(out, *at);
+		} else {
+			buf_printf(out, "\\u202%c", at[2] & 1 ? '9' : '8');
+			at += 2;
+		}
+	}
 }
 
 void template_value_print(const struct template_value *v, struct buf *out)

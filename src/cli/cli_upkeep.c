@@ -60,8 +60,7 @@ static bool parse_local(const char *text, int64_t *out_ns)
 	return false;
 }
 
-/* A span back from now, seconds since 1970, or a time. */
-static bool parse_until(const char *text, int64_t *out_ns)
+bool cli_parse_until(const char *text, int64_t *out_ns)
 {
 	int64_t span, seconds;
 
@@ -85,7 +84,7 @@ int cli_parse_moment(const char *option, const char *text, int64_t *out_ns, stru
 		*out_ns = (int64_t)seconds * 1000000000;
 		return 0;
 	}
-	if (!parse_until(text, out_ns))
+	if (!cli_parse_until(text, out_ns))
 		return error_set(err, ERR_INVALID, "invalid value for \"%s\": %s", option,
 				 text);
 	return 0;
@@ -109,7 +108,7 @@ static int add_prune_filter(const char *text, struct cli_prune_filters *out, str
 		return error_set(err, ERR_INVALID, "more than one until filter specified");
 	} else {
 		out->has_until = true;
-		if (!parse_until(value, &out->before_ns))
+		if (!cli_parse_until(value, &out->before_ns))
 			return error_set(err, ERR_INVALID,
 					 "failed to parse value as time or duration: \"%s\"",
 					 value);

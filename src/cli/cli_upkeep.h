@@ -9,6 +9,8 @@
 /* Docker's sizes with four digits: "10.71kB".  New string. */
 char *cli_size4(uint64_t bytes);
 
+/* until=: a span back from now, seconds since 1970, or a time. */
+bool cli_parse_until(const char *text, int64_t *out_ns);
 /* --filter of image, container and system prune. */
 struct cli_prune_filters {
 	bool has_until;

@@ -35,6 +35,13 @@ static int run(struct cli_invocation *inv)
 	char text[DIGEST_TEXT_SIZE];
 	struct digest id;
 
+	if (req.name) {
+		AUTO(reference) struct reference ref = REFERENCE_INIT;
+
+		/* before anything is read */
+		if (reference_parse(req.name, &ref, &err) < 0)
+			return cli_fail(inv, &err);
+	}
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	if (engine_commit(e, &req, &id, &err) < 0)

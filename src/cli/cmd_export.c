@@ -20,8 +20,10 @@ static int run(struct cli_invocation *inv)
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
 
-	if (cli_output_open(o->output, &output, &err) < 0)
+	if (cli_output_open(o->output, &output, &err) < 0) {
+		error_wrap(&err, "failed to export container");
 		return cli_fail(inv, &err);
+	}
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	if (engine_export(e, inv->argv[0], output.fd, &err) < 0 ||

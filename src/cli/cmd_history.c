@@ -19,6 +19,7 @@ struct history_options {
 	bool no_trunc;
 	bool quiet;
 	char *format;
+	char *platform;
 };
 
 static const struct option_def options[] = {
@@ -26,6 +27,9 @@ static const struct option_def options[] = {
 	OPTION('H', "human", BOOL, history_options, human,
 	       "Print sizes and dates in human readable format", .fallback = "true"),
 	OPTION(0, "no-trunc", BOOL, history_options, no_trunc, "Don't truncate output"),
+	OPTION(0, "platform", STRING, history_options, platform,
+	       "Show history for the given platform. Formatted as \"os[/arch[/variant]]\" "
+	       "(e.g., \"linux/amd64\")"),
 	OPTION('q', "quiet", BOOL, history_options, quiet, "Only show image IDs"),
 };
 
@@ -40,7 +44,7 @@ static const struct cli_column columns[] = {
 
 #define TABLE(created)                                                                   \
 	{                                                                                \
-		.type = "*formatter.historyContext",                                     \
+		.type = "*image.historyContext",                                         \
 		.fallback = "table {{.ID}}\t{{." created                                 \
 			    "}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",               \
 		.quiet = "{{.ID}}", .columns = columns, .ncolumns = ARRAY_SIZE(columns), \
@@ -111,9 +115,12 @@ static int print_history(struct cli_invocation *inv, struct engine *e, struct cl
 {
 	AUTO(image) struct image image = {.config = IMAGE_CONFIG_INIT};
 	AUTO(buf) struct buf text = BUF_INIT;
+	const struct history_options *o = inv->options;
 	struct image_history rows = {0};
 	int r = engine_image(e, inv->argv[0], &image, err);
 
+	if (r == 0)
+		r = engine_check_platform(&image, inv->argv[0], o->platform, err);
 	if (r == 0)
 		r = engine_history(e, &image, &rows, err);
 	for (size_t i = 0; r == 0 && i < rows.n; i++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli_command.h"
 #include "cli/cli_table.h"
+#include "cli/cli_upkeep.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -43,7 +43,7 @@ static const struct cli_column columns[] = {
 	{"Containers", "CONTAINERS"},
 	{"SharedSize", "SHARED SIZE"},
 	{"UniqueSize", "UNIQUE SIZE"},
-	{"VirtualSize", "VIRTUAL SIZE"},
+	{"VirtualSize", "SIZE"},
 };
 
 #define TABLE(digest)                                                                    \
@@ -57,6 +57,11 @@ static const struct cli_column columns[] = {
 static const struct cli_table_def table = TABLE("");
 static const struct cli_table_def table_digests = TABLE("{{.Digest}}\t");
 
+/* The older form of a list, for eyes and grep. */
+#define RAW(digest)                                           \
+	"repository: {{.Repository}}\ntag: {{.Tag}}\n" digest \
+	"image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n"
+
 /* What --filter and the argument ask for. */
 struct wanted {
 	struct strlist references; /* patterns; any of them */
@@ -69,6 +74,12 @@ struct wanted {
 	int64_t since_ns;
 };
 
+static void wanted_clear(struct wanted *w)
+{
+	strlist_clear(&w->references);
+	strlist_clear(&w->labels);
+}
+
 static int created_of(struct engine *e, const char *text, int64_t *out, struct error *err)
 {
 	AUTO(image) struct image i = {.config = IMAGE_CONFIG_INIT};
@@ -76,6 +87,45 @@ static int created_of(struct engine *e, const char *text, int64_t *out, struct e
 
 	*out = i.row.created_ns;
 	return r;
+}
+
+/* Of several the narrowest counts. */
+static void want_before(struct wanted *w, int64_t ns)
+{
+	w->before_ns = w->has_before && w->before_ns < ns ? w->before_ns : ns;
+	w->has_before = true;
+}
+
+static void want_since(struct wanted *w, int64_t ns)
+{
+	w->since_ns = w->has_since && w->since_ns > ns ? w->since_ns : ns;
+	w->has_since = true;
+}
+
+static int add_time_filter(struct engine *e, const char *key, const char *value,
+			   struct wanted *w, struct error *err)
+{
+	int64_t ns = 0;
+	int r = 0;
+
+	if (!str_eq(key, "until"))
+		r = created_of(e, value, &ns, err);
+	else if (!cli_parse_until(value, &ns))
+		r = error_set(err, ERR_INVALID,
+			      "failed to parse value as time or duration: \"%s\"", value);
+	if (r == 0 && str_eq(key, "since"))
+		want_since(w, ns);
+	else if (r == 0)
+		want_before(w, ns);
+	return r;
+}
+
+static int add_reference(struct wanted *w, const char *pattern, struct error *err)
+{
+	if (!glob_valid(pattern))
+		return error_set(err, ERR_INVALID, "syntax error in pattern");
+	strlist_add(&w->references, pattern);
+	return 0;
 }
 
 static int add_filter(struct engine *e, const char *text, struct wanted *w, struct error *err)
@@ -86,8 +136,10 @@ static int add_filter(struct engine *e, const char *text, struct wanted *w, stru
 
 	if (r < 0)
 		return r;
+	if (str_empty(key))
+		return error_set(err, ERR_INVALID, "invalid filter");
 	if (str_eq(key, "reference")) {
-		strlist_add(&w->references, value);
+		return add_reference(w, value, err);
 	} else if (str_eq(key, "label")) {
 		strlist_add(&w->labels, value);
 	} else if (str_eq(key, "dangling")) {
@@ -95,12 +147,8 @@ static int add_filter(struct engine *e, const char *text, struct wanted *w, stru
 		if (!parse_bool(value, &w->dangling))
 			return error_set(err, ERR_INVALID, "invalid filter 'dangling=[%s]'",
 					 value);
-	} else if (str_eq(key, "before")) {
-		w->has_before = true;
-		return created_of(e, value, &w->before_ns, err);
-	} else if (str_eq(key, "since")) {
-		w->has_since = true;
-		return created_of(e, value, &w->since_ns, err);
+	} else if (str_eq(key, "before") || str_eq(key, "since") || str_eq(key, "until")) {
+		return add_time_filter(e, key, value, w, err);
 	} else {
 		return error_set(err, ERR_INVALID, "invalid filter '%s'", key);
 	}
@@ -117,8 +165,7 @@ static bool name_matches(const struct wanted *w, const struct reference *ref)
 	for (size_t i = 0; i < w->references.n; i++) {
 		const char *pattern = w->references.items[i];
 
-		if (fnmatch(pattern, buf_str(&full), FNM_PATHNAME) == 0 ||
-		    fnmatch(pattern, buf_str(&name), FNM_PATHNAME) == 0)
+		if (glob_match(pattern, buf_str(&full)) || glob_match(pattern, buf_str(&name)))
 			return true;
 	}
 	return w->references.n == 0;
@@ -151,32 +198,22 @@ static int labels_match(struct engine *e, const struct wanted *w, const struct s
 	return 1;
 }
 
+/* Without a time of its own an image is neither before nor after anything. */
 static bool row_matches(const struct wanted *w, const struct store_image *row)
 {
 	return (!w->has_dangling || w->dangling == (row->names.n == 0)) &&
-	       (!w->has_before || row->created_ns < w->before_ns) &&
+	       (!w->has_before || (row->created_ns && row->created_ns < w->before_ns)) &&
 	       (!w->has_since || row->created_ns > w->since_ns);
-}
-
-/* Docker's size with four digits, which only this old field has. */
-static void set_virtual_size(json_t *row, uint64_t bytes)
-{
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-	double size = (double)bytes;
-	AUTO(free) char *text = NULL;
-	size_t unit = 0;
-
-	for (; size >= 1000 && unit + 1 < ARRAY_SIZE(units); unit++)
-		size /= 1000;
-	text = mem_printf("%.4g%s", size, units[unit]);
-	cli_row_string(row, "VirtualSize", text);
 }
 
 static json_t *make_row(const struct store_image *i, const struct reference *ref, bool no_trunc)
 {
 	char id[DIGEST_TEXT_SIZE];
 	AUTO(free) char *short_id = cli_short_id(digest_text(&i->id, id));
-	AUTO(free) char *since = cli_time_ago(i->created_ns, clock_now_ns());
+	/* no time is 1970 here, as in Docker */
+	AUTO(free)
+	char *since = cli_time_ago(i->created_ns ? i->created_ns : 1, clock_now_ns());
+	AUTO(free) char *virtual = cli_size4(i->size);
 	AUTO(free) char *at = cli_time_text(i->created_ns);
 	AUTO(buf) struct buf name = BUF_INIT;
 	json_t *row = json_object();
@@ -193,7 +230,7 @@ static json_t *make_row(const struct store_image *i, const struct reference *ref
 	cli_row_size(row, "Size", i->size);
 	cli_row_string(row, "Tag", ref && ref->tag ? ref->tag : "<none>");
 	cli_row_string(row, "UniqueSize", "N/A");
-	set_virtual_size(row, i->size);
+	cli_row_string(row, "VirtualSize", virtual);
 	return row;
 }
 
@@ -215,20 +252,6 @@ static int add_rows(struct cli_table *t, const struct wanted *w, const struct st
 	return r;
 }
 
-/* -q names each image once. */
-static int add_quiet(struct cli_table *t, const struct wanted *w, const struct store_image *i,
-		     bool no_trunc, struct error *err)
-{
-	for (size_t n = 0; n < i->names.n; n++) {
-		AUTO(reference) struct reference ref = REFERENCE_INIT;
-
-		if (reference_parse(i->names.items[n], &ref, NULL) == 0 &&
-		    name_matches(w, &ref))
-			return cli_table_add(t, make_row(i, &ref, no_trunc), err);
-	}
-	return w->references.n ? 0 : cli_table_add(t, make_row(i, NULL, no_trunc), err);
-}
-
 static int fill(struct engine *e, struct cli_table *t, const struct wanted *w,
 		const struct images_options *o, struct error *err)
 {
@@ -240,9 +263,7 @@ static int fill(struct engine *e, struct cli_table *t, const struct wanted *w,
 			continue;
 		r = labels_match(e, w, &list.items[i], err);
 		if (r == 1)
-			r = o->quiet && !o->format
-				    ? add_quiet(t, w, &list.items[i], o->no_trunc, err)
-				    : add_rows(t, w, &list.items[i], o->no_trunc, err);
+			r = add_rows(t, w, &list.items[i], o->no_trunc, err);
 	}
 	return r;
 }
@@ -253,10 +274,8 @@ static int list_images(struct cli_invocation *inv, struct engine *e, struct cli_
 	const struct images_options *o = inv->options;
 	AUTO(buf) struct buf text = BUF_INIT;
 	struct wanted w = {0};
-	int r = 0;
+	int r = inv->argc ? add_reference(&w, inv->argv[0], err) : 0;
 
-	if (inv->argc)
-		strlist_add(&w.references, inv->argv[0]);
 	for (size_t i = 0; r == 0 && i < o->filters.n; i++)
 		r = add_filter(e, o->filters.items[i], &w, err);
 	if (r == 0)
@@ -265,9 +284,17 @@ static int list_images(struct cli_invocation *inv, struct engine *e, struct cli_
 		cli_table_text(t, &text);
 		cli_print(inv, &text);
 	}
-	strlist_clear(&w.references);
-	strlist_clear(&w.labels);
+	wanted_clear(&w);
 	return r;
+}
+
+static const char *format_of(const struct images_options *o)
+{
+	if (!str_eq(o->format, "raw"))
+		return o->format;
+	return o->quiet	    ? "image_id: {{.ID}}"
+	       : o->digests ? RAW("digest: {{.Digest}}\n")
+			    : RAW("");
 }
 
 static int run(struct cli_invocation *inv)
@@ -284,8 +311,8 @@ static int run(struct cli_invocation *inv)
 				"invalid argument \"%s\" for \"-f, --filter\" "
 				"flag: bad format of filter (expected name=value)",
 				o->filters.items[i]);
-	if (cli_table_new(o->digests ? &table_digests : &table, o->format, o->quiet, &t, &err) <
-	    0)
+	if (cli_table_new(o->digests ? &table_digests : &table, format_of(o), o->quiet, &t,
+			  &err) < 0)
 		return cli_fail(inv, &err);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inspect, image inspect, container inspect: one document for each name. */
+#include "cli/cmd_inspect.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ struct inspect_options {
 	char *format;
 	bool size;
 	char *type;
+	char *platform;
 };
 
 static const struct option_def options_any[] = {
@@ -39,6 +42,9 @@ static const struct option_def options_container[] = {
 };
 static const struct option_def options_image[] = {
 	OPTION('f', "format", STRING, inspect_options, format, cli_help_format),
+	OPTION(0, "platform", STRING, inspect_options, platform,
+	       "Inspect a specific platform of the multi-platform image, "
+	       "'os[/arch[/variant]]' (eg. linux/amd64)"),
 };
 
 static int find_container(struct engine *e, const char *name, json_t **out, struct error *err)
@@ -52,30 +58,36 @@ static int find_container(struct engine *e, const char *name, json_t **out, stru
 	return r;
 }
 
-static int find_image(struct engine *e, const char *name, json_t **out, struct error *err)
+static int find_image(struct engine *e, const char *name, const char *platform, json_t **out,
+		      struct error *err)
 {
 	AUTO(image) struct image i = {.config = IMAGE_CONFIG_INIT};
 	int r = engine_image(e, name, &i, err);
 
 	if (r == 0)
+		r = engine_check_platform(&i, name, platform, err);
+	if (r == 0)
 		*out = engine_inspect_image(e, &i);
 	return r;
 }
 
-static int find(struct engine *e, enum inspect_type type, const char *name, json_t **out,
-		struct error *err)
+static int find(struct engine *e, enum inspect_type type, const char *name,
+		const char *platform, json_t **out, struct error *err)
 {
 	int r;
 
 	if (type == INSPECT_CONTAINER)
 		return find_container(e, name, out, err);
 	if (type == INSPECT_IMAGE)
-		return find_image(e, name, out, err);
+		return find_image(e, name, platform, out, err);
+	if (!*name)
+		return error_set(err, ERR_INVALID,
+				 "invalid container name or ID: value is empty");
 	r = find_container(e, name, out, err);
 	if (r != -ERR_NOT_FOUND)
 		return r;
 	error_clear(err);
-	r = find_image(e, name, out, err);
+	r = find_image(e, name, NULL, out, err);
 	if (r == -ERR_NOT_FOUND || r == -ERR_INVALID) {
 		error_clear(err);
 		r = error_set(err, ERR_NOT_FOUND, "No such object: %s", name);
@@ -87,8 +99,10 @@ static int find(struct engine *e, enum inspect_type type, const char *name, json
 static int print_one(const struct cli_invocation *inv, const struct cli_template *t,
 		     const json_t *object, struct error *err)
 {
+	AUTO(json)
+	json_t *typed = inspect_is_image(object) ? inspect_image_typed(object) : NULL;
 	AUTO(buf) struct buf text = BUF_INIT;
-	int r = cli_template_execute(t, object, NULL, &text, err);
+	int r = cli_template_execute(t, typed ? typed : object, NULL, &text, err);
 
 	buf_addch(&text, '\n');
 	cli_print(inv, &text);
@@ -100,10 +114,7 @@ static void print_array(const struct cli_invocation *inv, const json_t *array)
 	const struct inspect_options *o = inv->options;
 	AUTO(buf) struct buf text = BUF_INIT;
 
-	if (str_eq(o->format, "json") || !json_array_size(array))
-		json_text(array, &text);
-	else
-		json_pretty(array, &text);
+	inspect_array_text(array, !str_eq(o->format, "json"), &text);
 	buf_addch(&text, '\n');
 	cli_print(inv, &text);
 }
@@ -120,12 +131,23 @@ static void print_error(const struct cli_invocation *inv, enum inspect_type type
 	}
 }
 
+static void note_size(const struct cli_invocation *inv, enum inspect_type type,
+		      const json_t *object)
+{
+	const struct inspect_options *o = inv->options;
+
+	if (type == INSPECT_ANY && o->size && inspect_is_image(object))
+		fprintf(inv->program->err, "WARNING: --size ignored for image\n");
+}
+
 static int inspect(struct cli_invocation *inv, enum inspect_type type,
 		   const struct cli_template *t)
 {
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(json) json_t *found = json_array();
 	struct error *errors = mem_zalloc((size_t)inv->argc * sizeof(*errors));
+	const struct inspect_options *o = inv->options;
+	bool any = false;
 	int status = 0;
 
 	if (!cli_open_engine(inv, &e)) {
@@ -135,8 +157,10 @@ static int inspect(struct cli_invocation *inv, enum inspect_type type,
 	for (int i = 0; i < inv->argc; i++) {
 		AUTO(json) json_t *object = NULL;
 
-		if (find(e, type, inv->argv[i], &object, &errors[i]) < 0)
+		if (find(e, type, inv->argv[i], o->platform, &object, &errors[i]) < 0)
 			continue;
+		any = true;
+		note_size(inv, type, object);
 		if (!t) {
 			json_array_append(found, object);
 		} else if (print_one(inv, t, object, &errors[i]) < 0) {
@@ -149,6 +173,8 @@ static int inspect(struct cli_invocation *inv, enum inspect_type type,
 	}
 	if (!t)
 		print_array(inv, found);
+	else if (!any)
+		fputc('\n', inv->program->out);
 	for (int i = 0; i < inv->argc; i++) {
 		if (errors[i].code) {
 			print_error(inv, type, &errors[i]);
@@ -165,12 +191,10 @@ static int run_type(struct cli_invocation *inv, enum inspect_type type)
 	const struct inspect_options *o = inv->options;
 	AUTO(cli_template) struct cli_template *t = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
-	AUTO(free) char *plain = NULL;
 
 	if (str_empty(o->format) || str_eq(o->format, "json"))
 		return inspect(inv, type, NULL);
-	plain = cli_template_unescape(o->format);
-	if (cli_template_parse(plain, &t, &err) < 0) {
+	if (cli_template_parse(o->format, &t, &err) < 0) {
 		fprintf(inv->program->err, "%s\n", err.message);
 		return EXIT_TEMPLATE;
 	}

@@ -25,13 +25,17 @@ static void print_item(const struct cli_invocation *inv, const struct image_load
 	FILE *to = inv->program->out;
 	char text[DIGEST_TEXT_SIZE];
 
-	for (size_t k = 0; k < i->renamed.n; k++)
-		fprintf(to,
-			"The image %s already exists, renaming the old one with ID %s to empty "
-			"string\n",
-			i->renamed.items[k], digest_text(&i->renamed_from.items[k], text));
-	for (size_t k = 0; k < i->names.n; k++)
+	for (size_t k = 0; k < i->names.n; k++) {
+		long old = strlist_find(&i->renamed, i->names.items[k]);
+
+		if (old >= 0)
+			fprintf(to,
+				"The image %s already exists, renaming the old one with ID %s "
+				"to empty string\n",
+				i->names.items[k],
+				digest_text(&i->renamed_from.items[old], text));
 		fprintf(to, "Loaded image: %s\n", i->names.items[k]);
+	}
 	if (!i->names.n)
 		fprintf(to, "Loaded image ID: %s\n", digest_text(&i->id, text));
 }

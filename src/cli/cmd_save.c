@@ -31,8 +31,10 @@ static int run(struct cli_invocation *inv)
 		.platform = o->platform,
 	};
 
-	if (cli_output_open(o->output, &output, &err) < 0)
+	if (cli_output_open(o->output, &output, &err) < 0) {
+		error_wrap(&err, "failed to save image");
 		return cli_fail(inv, &err);
+	}
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	req.output = output.fd;

@@ -64,6 +64,36 @@ int engine_image(struct engine *e, const char *text, struct image *out, struct e
 	return image_find(e->store, text, out, err);
 }
 
+int engine_check_platform(const struct image *i, const char *text, const char *platform,
+			  struct error *err)
+{
+	AUTO(platform) struct platform want = PLATFORM_INIT;
+	AUTO(buf) struct buf wanted = BUF_INIT;
+	AUTO(buf) struct buf have = BUF_INIT;
+	int r;
+
+	if (str_empty(platform))
+		return 0;
+	if ((r = platform_parse(platform, &want, err)) < 0)
+		return r;
+	if (platform_eq(&want, &i->config.platform))
+		return 0;
+	platform_format(&want, &wanted);
+	platform_format(&i->config.platform, &have);
+	return error_set(err, ERR_NOT_FOUND,
+			 "image with reference %s was found but its platform (%s) does not "
+			 "match the specified platform (%s)",
+			 text, buf_str(&have), buf_str(&wanted));
+}
+
+int engine_repo_digests(struct engine *e, const struct digest *id, struct strlist *out,
+			struct error *err)
+{
+	int r = engine_need_store(e, err);
+
+	return r < 0 ? r : store_repo_digests(e->store, id, out, err);
+}
+
 int engine_tag(struct engine *e, const char *source, const char *target, struct error *err)
 {
 	struct digest id;

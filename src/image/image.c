@@ -10,23 +10,70 @@
 
 #include "base/banned.h"
 
+#define CANDIDATES_MAX 8
+
 static bool is_hex(const char *s)
 {
 	return *s && s[strspn(s, "0123456789abcdef")] == 0;
+}
+
+/* " (name:tag)" */
+static void add_familiar(const char *normal, struct buf *out)
+{
+	AUTO(reference) struct reference ref = REFERENCE_INIT;
+
+	if (reference_parse(normal, &ref, NULL) < 0)
+		return;
+	buf_addstr(out, " (");
+	reference_familiar(&ref, out);
+	buf_addch(out, ')');
+}
+
+/* The candidates, so that the next word can be longer than the one that was too short. */
+static int ambiguous(struct store *s, const char *text, const struct digest_list *found,
+		     struct error *err)
+{
+	AUTO(buf) struct buf names = BUF_INIT;
+
+	for (size_t i = 0; i < found->n && i < CANDIDATES_MAX; i++) {
+		struct store_image row = {0};
+		char hex[DIGEST_HEX_SIZE];
+
+		buf_printf(&names, "%s%.12s", i ? ", " : "", digest_hex(&found->items[i], hex));
+		if (store_image_get(s, &found->items[i], &row, NULL) == 0 && row.names.n)
+			add_familiar(row.names.items[0], &names);
+		store_image_clear(&row);
+	}
+	if (found->n > CANDIDATES_MAX)
+		buf_addstr(&names, " …");
+	error_set(err, ERR_CONFLICT, "ambiguous image id prefix: %s could be %s", text,
+		  buf_str(&names));
+	error_hint(err, "write more of the id, or a name");
+	return -ERR_CONFLICT;
+}
+
+static int no_such_image(const char *text, struct error *err)
+{
+	/* as Docker says it: what is no whole id was looked for as a name, too */
+	if (is_hex(text))
+		return error_set(err, ERR_NOT_FOUND, "No such image: %s%s%s",
+				 strlen(text) == 64 ? "sha256:" : "", text,
+				 strlen(text) < 64 ? ":latest" : "");
+	return error_set(err, ERR_NOT_FOUND, "No such image: %s", text);
 }
 
 static int resolve_prefix(struct store *s, const char *hex, const char *text,
 			  struct digest *out_id, struct error *err)
 {
 	struct digest_list found = {0};
-	int r = store_image_prefix(s, hex, 2, &found, err);
+	int r = store_image_prefix(s, hex, CANDIDATES_MAX + 1, &found, err);
 
 	if (r == 0 && found.n == 1)
 		*out_id = found.items[0];
 	else if (r == 0 && found.n > 1)
-		r = error_set(err, ERR_CONFLICT, "ambiguous image id prefix: %s", text);
+		r = ambiguous(s, text, &found, err);
 	else if (r == 0)
-		r = error_set(err, ERR_NOT_FOUND, "No such image: %s", text);
+		r = no_such_image(text, err);
 	free(found.items);
 	return r;
 }
@@ -91,12 +138,18 @@ int image_resolve(struct store *s, const char *text, struct digest *out_id, stru
 		return resolve_prefix(s, hex, text, out_id, err);
 	}
 	if (strlen(text) != 64 || !is_hex(text)) {
-		r = resolve_name(s, text, out_id, err);
-		if (r != -ERR_NOT_FOUND || !is_hex(text))
+		AUTO(error) struct error nameless = ERROR_INIT;
+
+		/* that it is no name does not matter if it is an id */
+		r = resolve_name(s, text, out_id, &nameless);
+		if (r != -ERR_NOT_FOUND || !is_hex(text)) {
+			if (r < 0)
+				error_move(err, &nameless);
 			return r;
+		}
 	}
 	return strlen(text) <= 64 ? resolve_prefix(s, text, text, out_id, err)
-				  : error_set(err, ERR_NOT_FOUND, "No such image: %s", text);
+				  : no_such_image(text, err);
 }
 
 int image_open(struct store *s, const struct digest *id, struct image *out, struct error *err)

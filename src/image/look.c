@@ -93,9 +93,21 @@ static const char *last_comment(const struct image_config *cfg)
 	return comment ? comment : "";
 }
 
+/* Of the config as it came: what nobody here needs, and people look at. */
+static char *word_of(const struct image *i, const char *key)
+{
+	AUTO(json) json_t *doc = NULL;
+	char *word = NULL;
+
+	if (json_parse(i->config_bytes.data, i->config_bytes.len, &doc, NULL) == 0)
+		json_get_string(doc, key, &word, NULL);
+	return word;
+}
+
 json_t *image_inspect(struct store *s, const struct image *i)
 {
 	const struct image_config *cfg = &i->config;
+	AUTO(free) char *version = word_of(i, "docker_version");
 	char text[DIGEST_TEXT_SIZE];
 	json_t *j = json_object(), *driver = json_object(), *data = json_object(), *meta;
 
@@ -103,8 +115,9 @@ json_t *image_inspect(struct store *s, const struct image *i)
 	add_names(s, j, &i->row);
 	json_object_set_new(j, "Parent", json_string(""));
 	json_object_set_new(j, "Comment", json_string(last_comment(cfg)));
-	json_object_set_new(j, "Created", time_or_empty(cfg->created, cfg->has_created));
-	json_object_set_new(j, "DockerVersion", json_string(""));
+	if (cfg->has_created)
+		json_object_set_new(j, "Created", time_or_empty(cfg->created, true));
+	json_object_set_new(j, "DockerVersion", json_string(version ? version : ""));
 	json_object_set_new(j, "Author", json_string(cfg->author ? cfg->author : ""));
 	json_object_set_new(
 		j, "Architecture",
@@ -112,6 +125,8 @@ json_t *image_inspect(struct store *s, const struct image *i)
 	if (cfg->platform.variant)
 		json_object_set_new(j, "Variant", json_string(cfg->platform.variant));
 	json_object_set_new(j, "Os", json_string(cfg->platform.os ? cfg->platform.os : ""));
+	if (!str_empty(cfg->platform.os_version))
+		json_object_set_new(j, "OsVersion", json_string(cfg->platform.os_version));
 	json_object_set_new(j, "Size", json_integer((json_int_t)i->row.size));
 	json_object_set_new(data, "Store", json_string(store_path(s)));
 	json_object_set_new(driver, "Data", data);

@@ -70,7 +70,10 @@ int image_choose(struct store *s, const char *text, struct image_choices *out,
 		reference_normal(&ref, &normal);
 	}
 	if ((r = image_resolve(s, text, &id, err)) < 0)
-		return r;
+		/* all tags were looked for */
+		return r == -ERR_NOT_FOUND
+			       ? error_set(err, ERR_NOT_FOUND, "No such image: %s", text)
+			       : r;
 	if (normal.len && store_name_find(s, buf_str(&normal), &named, NULL) == 0 &&
 	    digest_eq(&named, &id))
 		add_name(out, &id, buf_str(&normal));

@@ -138,9 +138,9 @@ void image_config_encode(const struct image_config *cfg, struct buf *out)
 	json_write_close(&w, '}');
 }
 
-static json_t *strings_or_null(const struct strlist *l, bool present)
+static json_t *strings_or_null(const struct strlist *l)
 {
-	return l->n || present ? json_from_strings(l) : json_null();
+	return l->n ? json_from_strings(l) : json_null();
 }
 
 static json_t *set_or_null(const struct strlist *l)
@@ -202,12 +202,11 @@ json_t *image_config_inspect(const struct image_config *cfg)
 
 	if (cfg->args_escaped)
 		json_object_set_new(j, "ArgsEscaped", json_true());
-	json_object_set_new(j, "Cmd", strings_or_null(&cfg->cmd, cfg->has_cmd));
+	json_object_set_new(j, "Cmd", strings_or_null(&cfg->cmd));
 	if (!str_empty(cfg->domainname))
 		json_object_set_new(j, "Domainname", json_string(cfg->domainname));
-	json_object_set_new(j, "Entrypoint",
-			    strings_or_null(&cfg->entrypoint, cfg->has_entrypoint));
-	json_object_set_new(j, "Env", strings_or_null(&cfg->env, false));
+	json_object_set_new(j, "Entrypoint", strings_or_null(&cfg->entrypoint));
+	json_object_set_new(j, "Env", strings_or_null(&cfg->env));
 	if (cfg->exposed_ports.n)
 		json_object_set_new(j, "ExposedPorts", set_or_null(&cfg->exposed_ports));
 	if (cfg->healthcheck.present)
@@ -215,7 +214,7 @@ json_t *image_config_inspect(const struct image_config *cfg)
 	if (!str_empty(cfg->hostname))
 		json_object_set_new(j, "Hostname", json_string(cfg->hostname));
 	json_object_set_new(j, "Labels", labels_or_null(&cfg->labels));
-	json_object_set_new(j, "OnBuild", strings_or_null(&cfg->on_build, false));
+	json_object_set_new(j, "OnBuild", strings_or_null(&cfg->on_build));
 	if (cfg->shell.n)
 		json_object_set_new(j, "Shell", json_from_strings(&cfg->shell));
 	if (!str_empty(cfg->stop_signal))

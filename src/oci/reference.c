@@ -8,18 +8,18 @@
  *   component  = alnum+ *(separator alnum+), separator "." "_" "__" "-"+
  *   tag        = [A-Za-z0-9_] [A-Za-z0-9_.-]{0,127}
  */
-#include "oci/oci.h"
+#include "oci/oci_reference.h"
 
 #include <ctype.h>
 #include <string.h>
 
+#include "oci/oci.h"
 #include "oci/oci_json.h"
 
 #include "base/mem.h"
 #include "base/banned.h"
 
 #define NAME_LENGTH_MAX 255
-#define TAG_LENGTH_MAX	128
 #define LEGACY_DOMAIN	"index.docker.io"
 #define OFFICIAL_PREFIX "library/"
 
@@ -37,7 +37,7 @@ bool reference_tag_valid(const char *tag)
 {
 	size_t n = strlen(tag);
 
-	if (!n || n > TAG_LENGTH_MAX || *tag == '.' || *tag == '-')
+	if (!n || n > REFERENCE_TAG_MAX || *tag == '.' || *tag == '-')
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!is_alnum(tag[i]) && !strchr("_.-", tag[i]))
@@ -224,8 +224,11 @@ int reference_parse(const char *text, struct reference *out, struct error *err)
 	AUTO(reference) struct reference ref = REFERENCE_INIT;
 	int rc = parse(text, &ref, err);
 
-	if (rc < 0)
+	if (rc < 0) {
+		if (err && str_eq(err->message, "invalid reference format"))
+			reference_hint(text, err);
 		return rc;
+	}
 	*out = ref;
 	ref = REFERENCE_INIT;
 	return 0;

@@ -168,3 +168,68 @@ setup_file() {
 	is "$(in_t cat /p)" precious
 	store_is_clean
 }
+
+@test "images: patterns, until=, a bad pattern, one line for each name with -q" {
+	stave tag busybox sh/one:1
+	stave tag busybox sh/one:2
+	is "$(stave images -q 'sh/*' | wc -l)" 2
+	is "$(stave images --format '{{.Tag}}' 'sh/[a-o]n?' | sort | xargs)" "1 2"
+	is "$(stave images -q --filter until=24h sh/one | wc -l)" 2
+	is "$(stave images -q --filter until=2020-01-01 sh/one)" ""
+	run stave images 'sh/[x'
+	ended 1
+	has "$output" "syntax error in pattern"
+	run stave images --filter until=nonsense
+	ended 1
+	has "$output" 'failed to parse value as time or duration: "nonsense"'
+	has "$(stave images --format raw sh/one:1)" "image_id: "
+	stave rmi sh/one:1 sh/one:2
+}
+
+@test "an id that is too short lists the images that it could be" {
+	local i id
+	for i in $(seq 17); do
+		printf 'FROM busybox\nLABEL n=%s\n' "$i" >"$ctx/Dockerfile"
+		stave build -q -t "amb:$i" "$ctx" >/dev/null
+	done
+	# 17 ids and 16 digits
+	id=$(stave images -q amb | cut -c1 | sort | uniq -d | head -1)
+	run stave history "sha256:$id"
+	ended 1
+	has "$output" "ambiguous image id prefix: sha256:$id could be "
+	has "$output" "(amb:"
+	# an id alone is enough, and says nothing else
+	run --separate-stderr stave inspect --format '{{.Id}}' "$(stave images -q amb:7)"
+	ended 0
+	is "$stderr" ""
+	stave rmi $(seq -f amb:%g 17) >/dev/null
+}
+
+@test "a name that is none: which character" {
+	run stave tag busybox 'a b'
+	ended 1
+	has "$output" 'hint: character 2, " ", cannot be in the name of an image'
+	run stave tag busybox x/ü
+	has "$output" 'hint: character 3, "ü"'
+	run stave tag busybox a:b/-c
+	has "$output" 'hint: character 5, "-"'
+	run stave tag busybox a:
+	has "$output" "behind the colon at the end a tag is missing"
+}
+
+@test "inspect: nothing found with --format is an empty line; --platform; escapes" {
+	run --separate-stderr stave inspect --format '{{.Id}}' nosuch
+	ended 1
+	is "$output" ""
+	is "$stderr" "Error: No such object: nosuch"
+	run stave image inspect --platform linux/s390x busybox
+	ended 1
+	has "$output" "does not match the specified platform (linux/s390x)"
+	printf 'FROM busybox\nENV A="<&>"\nCMD ["x"]\n' >"$ctx/Dockerfile"
+	build
+	has "$(stave inspect t)" '"A=\u003c\u0026\u003e"'
+	has "$(stave inspect t)" '"Entrypoint": null'
+	has "$(config '{{json .Config.Env}}')" '"A=<&>"'
+	is "$(config '{{json .Config}}')" '{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","A=<&>"],"Cmd":["x"],"ArgsEscaped":true}'
+	is "$(config '{{.Config.Labels}} {{.Config.User}}|')" 'map[] |'
+}

@@ -83,7 +83,7 @@ three_layers() {
 @test "save: errors leave no file" {
 	run stave save -o "$a" nosuch
 	ended 1
-	has "$output" "No such image: nosuch:latest"
+	has "$output" "No such image: nosuch"
 	[ ! -e "$a" ]
 	run stave save -o "$BATS_TEST_TMPDIR" busybox
 	ended 1

@@ -62,7 +62,7 @@ def images():
     """(name, names, config, layers)"""
     plain = {"architecture": "amd64", "os": "linux"}
     label = {"Labels": {MARK: "1"}}
-    yield "one", ["shapes/one:latest", "shapes/one:1.0", "shapes/also:one"], {
+    yield "one", ["shapes/one:latest", "shapes/one:1.0"], {
         **plain, "created": when("one"), "docker_version": "19.03.12", "container": "ab" * 32, "author": "Ann <ann@x.org>",
         "container_config": {"Hostname": "abc", "Cmd": ["/bin/sh", "-c", "#(nop) ", "CMD [\"sh\"]"]},
         "config": {"Hostname": "", "Domainname": "", "User": "", "AttachStdin": False, "AttachStdout": False,

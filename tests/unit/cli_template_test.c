@@ -49,7 +49,7 @@ static const struct {
 	 "PATH=/bin B=é ", NULL},
 	{"{{len .Config.Env}} {{.Size}} {{.Config.ArgsEscaped}} {{len .Os}}", "3 318 true 5",
 	 NULL},
-	{"{{.Config.Volumes}}", "map[/a:map[] /data:map[]]", NULL},
+	{"{{.Config.Volumes}}", "map[/a:{} /data:{}]", NULL},
 	{"{{.Config.Entrypoint}} {{.RepoDigests}} {{.Config.ExposedPorts}}", "[] [] map[]",
 	 NULL},
 	{"{{json .Config.Entrypoint}}", "null", NULL},

@@ -105,7 +105,7 @@ static void small_config(void **state)
 	json_object_del(shown, "Labels");
 	json_text(shown, &text);
 	assert_string_equal(buf_str(&text),
-			    "{\"Cmd\":[],\"Entrypoint\":null,\"Env\":null,\"ExposedPorts\":{"
+			    "{\"Cmd\":null,\"Entrypoint\":null,\"Env\":null,\"ExposedPorts\":{"
 			    "\"53/udp\":{},\"80/tcp\":{}},\"OnBuild\":null,\"User\":\"\","
 			    "\"Volumes\":null,\"WorkingDir\":\"\"}");
 	json_decref(shown);
