@@ -32,6 +32,8 @@ struct cli_globals {
 /* All commands, in the order of --help. */
 const struct command *const *cli_commands(size_t *out_n);
 
+extern const struct command cmd_events, cmd_port, cmd_stats, cmd_system_start, cmd_top,
+	cmd_update;
 extern const struct command cmd_attach, cmd_create, cmd_exec, cmd_logs, cmd_kill, cmd_monitor,
 	cmd_pause, cmd_rename, cmd_restart, cmd_start, cmd_stop, cmd_unpause, cmd_wait;
 extern const struct command cmd_build;

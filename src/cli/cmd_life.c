@@ -147,6 +147,14 @@ static int run_wait(struct cli_invocation *inv)
 	return status;
 }
 
+static int fail_rename(struct cli_invocation *inv, const struct error *err)
+{
+	cli_fail(inv, err);
+	fprintf(inv->program->err, "Error: failed to rename container named %s\n",
+		inv->argv[0]);
+	return CLI_EXIT_ERROR;
+}
+
 static int run_rename(struct cli_invocation *inv)
 {
 	AUTO(engine) struct engine *e = NULL;
@@ -156,11 +164,15 @@ static int run_rename(struct cli_invocation *inv)
 		error_set(&err, ERR_INVALID, "neither old nor new names may be empty");
 		return cli_fail(inv, &err);
 	}
-	if (run_check_name(inv->argv[1] + (*inv->argv[1] == '/'), &err) < 0)
-		return cli_fail(inv, &err);
+	if (run_check_name(inv->argv[1] + (*inv->argv[1] == '/'), &err) < 0) {
+		error_wrap(&err, "Error when allocating new name");
+		return fail_rename(inv, &err);
+	}
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
-	return engine_rename(e, inv->argv[0], inv->argv[1], &err) < 0 ? cli_fail(inv, &err) : 0;
+	if (engine_rename(e, inv->argv[0], inv->argv[1], &err) < 0)
+		return fail_rename(inv, &err);
+	return 0;
 }
 
 static const struct option_def stop_options[] = {

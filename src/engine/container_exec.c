@@ -17,7 +17,7 @@ static int check_state(const struct store_container *c, struct error *err)
 	if (str_eq(c->state, "paused"))
 		return error_set(err, ERR_CONFLICT,
 				 "Container %s is paused, unpause the container before exec",
-				 c->id);
+				 c->name);
 	if (str_eq(c->state, "restarting"))
 		return error_set(err, ERR_CONFLICT,
 				 "Container %s is restarting, wait until the container is "

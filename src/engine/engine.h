@@ -346,6 +346,39 @@ struct engine_logs {
 
 int engine_logs(struct engine *e, const struct engine_logs *req, struct error *err);
 
+/* The processes of one that runs, as numbers out here. */
+int engine_top(struct engine *e, const char *text, struct pid_list *out, struct error *err);
+
+struct engine_usage_now {
+	struct sandbox_usage usage; /* all 0: it does not run */
+	int64_t at_ns;		    /* monotonic */
+};
+
+void engine_measure(struct engine *e, const struct store_container *c,
+		    struct engine_usage_now *out);
+
+struct engine_update {
+	const struct container_options *limits; /* what is 0 or NULL stays */
+	bool has_limits;
+	const char *restart; /* NULL: stays */
+};
+
+int engine_update(struct engine *e, const char *text, const struct engine_update *u,
+		  struct error *err);
+
+/* What restart policies want to run after boot; @told of each, @why NULL: it runs. */
+int engine_start_all(struct engine *e,
+		     void (*told)(void *data, const char *name, const struct error *why),
+		     void *data, struct error *err);
+
+struct engine_events {
+	int64_t since_ns, until_ns; /* 0: from now on; for ever */
+	int (*event)(void *data, const json_t *event, struct error *err);
+	void *data;
+};
+
+int engine_events(struct engine *e, const struct engine_events *req, struct error *err);
+
 /* The life of a monitor.  Its exit status. */
 int engine_monitor(struct engine *e, const struct engine_monitor *req);
 

@@ -422,7 +422,14 @@ int monitor_reload(struct monitor *m, struct error *err)
 	}
 	store_close(m->e->store);
 	m->e->store = NULL;
-	return r;
+	if (r < 0 || m->after.cgroups_path)
+		return r;
+	/* `update` may have made groups */
+	m->after.cgroups_path =
+		str_empty(m->o.cgroup_parent)
+			? mem_printf("/stave/%s", m->box.row.id)
+			: mem_printf("/%s/%s", m->o.cgroup_parent, m->box.row.id);
+	return lease_note(m->box.lease, "cgroup", m->after.cgroups_path, err);
 }
 
 /* Somebody does not want the next start that was planned. */

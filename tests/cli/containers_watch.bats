@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+# top, stats, update, events, port, system start: looking at containers that run.
+
+load common
+
+setup_file() {
+	private_store
+}
+
+setup() {
+	common_setup
+	watch_machine
+}
+
+teardown() {
+	am_root || return 0
+	stave rm -f $(stave ps -aq) >/dev/null 2>&1 || true
+}
+
+detach() { stave run -d --network none "$@" >/dev/null; }
+
+inspect() { stave inspect --format "$1" "$2"; }
+
+@test "top shows the container's processes and no others" {
+	detach --name xx busybox sh -c "sleep $MARK & sleep $MARK"
+	sleep 0.2
+	run stave top xx
+	ended 0
+	is "${#lines[@]}" 3
+	has "${lines[0]}" PID
+	has "$output" "sleep $MARK"
+	is "$(stave top xx -o pid,comm | awk 'NR > 1 {print $2}' | sort -u)" sleep
+	stave stop -t 0 xx
+	run stave top xx
+	ended 1
+	has "$output" "is not running"
+}
+
+@test "stats --no-stream: one row for each that runs" {
+	detach --name busy busybox sh -c 'while :; do :; done'
+	detach --name idle busybox sleep "$MARK"
+	run stave stats --no-stream --format '{{.Name}} {{.CPUPerc}} {{.PIDs}}'
+	ended 0
+	[[ $output =~ busy\ [1-9][0-9]*\.[0-9][0-9]%\ 1 ]]
+	has "$output" "idle 0.00% 1"
+	has "$(stave stats --no-stream idle)" "MEM USAGE / LIMIT"
+}
+
+@test "update sets limits of a running container and its restart policy" {
+	detach --name up busybox sh -c 'while :; do sleep 0.1; done'
+	is "$(stave update --memory 64m --memory-swap 128m --pids-limit 20 --restart on-failure:3 up)" up
+	is "$(inspect '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}' up)" "67108864 20"
+	is "$(inspect '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}' up)" "on-failure 3"
+	has "$(cat "/proc/$(inspect '{{.State.Pid}}' up)/cgroup")" "/stave/$(inspect '{{.Id}}' up)"
+	run stave update up
+	differ "$status" 0
+	run stave update --memory 1m up
+	ended 1
+	has "$output" "Minimum memory limit allowed is 6MB"
+	stave rm -f up
+	nothing_left
+}
+
+@test "events tell a life in its order" {
+	detach --name ev -l kind=test busybox sleep "$MARK"
+	stave pause ev
+	stave unpause ev
+	stave exec ev true
+	stave rename ev ew
+	stave stop -t 0 ew
+	stave rm ew
+	run stave events --since 1h --until 0s --filter label=kind=test --format '{{.Action}}'
+	ended 0
+	is "$output" $'create\nstart\npause\nunpause\nexec_create: true\nexec_start: true\nexec_die\nrename\ndie\nstop\ndestroy'
+	run stave events --since 1h --until 0s --filter container=ew --filter event=die
+	has "$output" "container die"
+	has "$output" "exitCode=137"
+	has "$output" "image=busybox"
+	stave events --since 1h --until 0s --format json | jq -e .timeNano >/dev/null
+	timeout 5 stave events --filter event=create --format '{{.Actor.Attributes.name}}' >"$ctx/live" &
+	sleep 0.3
+	stave create --name live busybox true >/dev/null
+	settled grep -q live "$ctx/live"
+	run stave events --filter nope=x --until 0s
+	ended 1
+}
+
+@test "system start brings back what its policy wants, as after a crash" {
+	detach --name al --restart always busybox sleep "$MARK"
+	detach --name un --restart unless-stopped busybox sleep "$MARK"
+	detach --name st --restart unless-stopped busybox sleep "$MARK"
+	detach --name no busybox sleep "$MARK"
+	stave stop -t 0 st
+	for name in al un no; do
+		kill -9 "$(jq -r .monitor "$STAVE_ROOT/containers/$(inspect '{{.Id}}' $name)/state.json")"
+	done
+	settled eval '[ -z "$(stave ps -q)" ]'
+	is "$(stave system start | sort)" $'al\nun'
+	is "$(stave ps --format '{{.Names}}' | sort)" $'al\nun'
+}
+
+@test "inspect has Docker's shape" {
+	detach --name in --hostname hh --cap-add NET_ADMIN -e A=1 --restart always \
+		--stop-timeout 3 -v "$ctx:/ctx:ro" --expose 8080 busybox sleep "$MARK"
+	is "$(inspect '{{.Config.Hostname}} {{.Config.Tty}} {{.Config.StopTimeout}} {{.Path}}' in)" "hh false 3 sleep"
+	is "$(inspect '{{json .HostConfig.CapAdd}} {{.HostConfig.RestartPolicy.Name}}' in)" '["NET_ADMIN"] always'
+	is "$(inspect '{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}}{{end}}' in)" "bind $ctx /ctx false"
+	is "$(inspect '{{json .Config.ExposedPorts}}' in)" '{"8080/tcp":{}}'
+	[ "$(inspect '{{.State.Pid}}' in)" -gt 1 ]
+	is "$(stave port in)" ""
+	run stave port in 80
+	ended 1
+	has "$output" "No public port '80' published for in"
+}
