@@ -52,6 +52,7 @@ extern const struct command cmd_commit, cmd_image_diff, cmd_image_verify, cmd_di
 	cmd_history;
 extern const struct command cmd_image;
 extern const struct command cmd_image_inspect;
+extern const struct command cmd_image_flatten, cmd_image_rebase;
 extern const struct command cmd_image_why_big;
 extern const struct command cmd_image_prune;
 extern const struct command cmd_images;

@@ -173,6 +173,20 @@ json_t *engine_inspect_image(struct engine *e, const struct image *i);
 
 int engine_compare(struct engine *e, const char *a, const char *b,
 		   struct image_difference_list *out, struct error *err);
+/* One layer of all under the same config; @name NULL: no name. */
+int engine_flatten(struct engine *e, const char *text, const char *name, struct digest *out_id,
+		   struct error *err);
+
+struct engine_rebase {
+	const char *image, *onto;
+	const char *from;     /* NULL: found by the layers */
+	struct strlist names; /* as written */
+	bool force;
+};
+
+/* See image_rebase(). */
+int engine_rebase(struct engine *e, const struct engine_rebase *req, struct digest *out_id,
+		  struct error *err);
 /* With the lines of our Dockerfiles; *out_id is the image's. */
 int engine_why_big(struct engine *e, const char *text, struct image_big *out,
 		   struct digest *out_id, struct error *err);

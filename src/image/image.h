@@ -418,6 +418,31 @@ int image_compare(struct store *s, const struct image *a, const struct image *b,
 		  struct image_difference_list *out, struct error *err);
 void image_difference_list_clear(struct image_difference_list *l);
 
+/* ---- another base ---- */
+
+struct image_rebase {
+	const struct image *image;
+	const struct image *from; /* the base it was built on */
+	const struct image *onto;
+	bool force; /* although there are reasons against it */
+};
+
+/*
+ * The image that the longest part of the layers of @i is; of several that whose
+ * history is its history.  -ERR_NOT_FOUND.
+ */
+int image_find_base(struct store *s, const struct image *i, struct image *out,
+		    struct error *err);
+/*
+ * The config (@out: IMAGE_CONFIG_INIT) of the image with the layers of @onto in place
+ * of those of @from; settings are merged three ways.  -ERR_CONFLICT, with the
+ * reasons as further lines, when the image's own layers touch what is not the same
+ * in both bases, when both sides changed a setting, or for another platform.  What
+ * RUN steps read of the base is not known: that is for the caller to know.
+ */
+int image_rebase(struct store *s, const struct image_rebase *how, struct image_config *out,
+		 struct error *err);
+
 /* ---- why an image is big ---- */
 
 enum image_waste {
