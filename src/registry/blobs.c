@@ -15,7 +15,8 @@
 
 #define ANSWER_SECONDS 120u
 #define MONOLITH_BYTES (8u << 20) /* larger ones can go on after a break */
-#define UPLOAD_TRIES   5u
+#define UPLOAD_TRIES   6u
+#define PROGRESS_BYTES (1u << 20) /* so much counts as getting on */
 
 /* ---- down ---- */
 
@@ -225,6 +226,15 @@ static void closing_url(const struct upload *u, struct call *c)
 			    digest_text(u->digest, text));
 }
 
+/*
+ * Also when the registry has lost the session: what was cut may be of no use to
+ * it, and its answer to what arrived of a cut request is that, too.
+ */
+static bool is_again(long status)
+{
+	return status == 404 || status == 416 || status == 429 || status >= 500;
+}
+
 static int send_rest(struct upload *u, struct call *c, bool *out_broken, struct error *err)
 {
 	int result;
@@ -240,8 +250,7 @@ static int send_rest(struct upload *u, struct call *c, bool *out_broken, struct 
 	c->bytes = tell_sent;
 	c->data = u;
 	result = call_simple(u->registry, c, err);
-	*out_broken =
-		result < 0 ? c->broken : c->response.status == 429 || c->response.status >= 500;
+	*out_broken = result < 0 ? c->broken : is_again(c->response.status);
 	return result;
 }
 
@@ -334,6 +343,7 @@ int registry_upload(struct registry *r, const struct digest *digest, uint64_t si
 
 	for (unsigned tries = 0;; tries++) {
 		bool broken = false, there = false;
+		uint64_t before = u.sent;
 
 		result = send_all(&u, &broken, err);
 		if (result == 0 || !broken || tries + 1 >= UPLOAD_TRIES)
@@ -348,6 +358,8 @@ int registry_upload(struct registry *r, const struct digest *digest, uint64_t si
 		if (size <= MONOLITH_BYTES || !ask_progress(&u)) {
 			u.session = (free(u.session), NULL);
 			u.sent = 0;
+		} else if (u.sent > before + PROGRESS_BYTES) {
+			tries = 0;
 		}
 	}
 	free(u.session);

@@ -148,6 +148,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                   "never-enough": f"http://localhost:{self.ports[0]}/token"}
         if lie in realms:
             self.send(401, WWW_Authenticate=f'Bearer realm="{realms[lie]}",service="s"')
+        elif lie == "token" and self.headers.get("Authorization") != "Bearer t0ken":
+            self.send(401, WWW_Authenticate='Bearer realm="http://localhost:'
+                      f'{self.ports[0]}/token",service="it",scope="repository:token:pull"')
         elif lie == "strange-auth":
             self.send(401, WWW_Authenticate="Negotiate")
         elif lie == "basic" and not self.headers.get("Authorization"):

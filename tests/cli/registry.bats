@@ -226,6 +226,27 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	other pull -q "$open/proved"
 }
 
+@test "connections that are cut at random: all comes through" {
+	head -c 8500000 /dev/urandom >"$ctx/noise"
+	head -c 3000000 /dev/urandom >"$ctx/more"
+	printf 'FROM busybox\nCOPY noise /\nCOPY more /\n' >"$ctx/Dockerfile"
+	local seed cut id
+	for seed in 1 2 3 4; do
+		python3 "$BATS_TEST_DIRNAME/cutter.py" "$BATS_TEST_TMPDIR/port" "${open#*:}" $seed 3>&- &
+		echo $! >"$BATS_TEST_TMPDIR/pid"
+		settled test -s "$BATS_TEST_TMPDIR/port"
+		cut=localhost:$(cat "$BATS_TEST_TMPDIR/port")
+		id=$(stave build -q --no-cache --label "seed=$seed" -t "$cut/cut/$seed" "$ctx")
+		stave push -q "$cut/cut/$seed"
+		second=$BATS_TEST_TMPDIR/store$seed
+		other pull -q "$cut/cut/$seed"
+		is "$(other inspect --format '{{.Id}}' "$cut/cut/$seed")" "$id"
+		other system check
+		kill "$(cat "$BATS_TEST_TMPDIR/pid")"
+		rm "$BATS_TEST_TMPDIR/port"
+	done
+}
+
 @test "what does not exist" {
 	run stave pull "$open/nothing"
 	ended 1

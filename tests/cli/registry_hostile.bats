@@ -105,6 +105,14 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	stave rmi "$liar/basic" >/dev/null
 }
 
+@test "a token: asked for with the secret, sent without it" {
+	stave pull -q "$liar/token"
+	has "$(grep -F 'GET /token?' "$record" | grep repository%3Atoken)" \
+		"/token?account=ann&scope=repository%3Atoken%3Apull&service=it Basic $(printf 'ann:secret' | base64)"
+	is "$(grep '/v2/token/' "$record" | grep -c Basic)" 0
+	stave rmi "$liar/token" >/dev/null
+}
+
 @test "a connection that breaks: only what is missing is asked for again" {
 	stave pull -q "$liar/cut"
 	is "$(grep -c 'GET /v2/cut/blobs.*bytes=' "$record")" 4
