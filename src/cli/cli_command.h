@@ -72,6 +72,8 @@ extern const struct command cmd_system_df;
 extern const struct command cmd_system_prune;
 extern const struct command cmd_tag;
 extern const struct command cmd_version;
+extern const struct command cmd_volume, cmd_volume_create, cmd_volume_inspect, cmd_volume_ls,
+	cmd_volume_prune, cmd_volume_rm;
 
 /* Opens the store that the global options name; prints its own error and returns false. */
 bool cli_open_engine(const struct cli_invocation *inv, struct engine **out);

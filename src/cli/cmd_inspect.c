@@ -20,6 +20,7 @@ enum inspect_type {
 	INSPECT_ANY = 0,
 	INSPECT_CONTAINER,
 	INSPECT_IMAGE,
+	INSPECT_VOLUME,
 };
 
 struct inspect_options {
@@ -71,6 +72,16 @@ static int find_image(struct engine *e, const char *name, const char *platform, 
 	return r;
 }
 
+static int find_volume(struct engine *e, const char *name, json_t **out, struct error *err)
+{
+	AUTO(store_volume) struct store_volume v = STORE_VOLUME_INIT;
+	int r = engine_volume(e, name, &v, err);
+
+	if (r == 0)
+		*out = engine_inspect_volume(e, &v);
+	return r;
+}
+
 static int find(struct engine *e, enum inspect_type type, const char *name,
 		const char *platform, json_t **out, struct error *err)
 {
@@ -80,6 +91,8 @@ static int find(struct engine *e, enum inspect_type type, const char *name,
 		return find_container(e, name, out, err);
 	if (type == INSPECT_IMAGE)
 		return find_image(e, name, platform, out, err);
+	if (type == INSPECT_VOLUME)
+		return find_volume(e, name, out, err);
 	if (!*name)
 		return error_set(err, ERR_INVALID,
 				 "invalid container name or ID: value is empty");
@@ -89,6 +102,10 @@ static int find(struct engine *e, enum inspect_type type, const char *name,
 	error_clear(err);
 	r = find_image(e, name, NULL, out, err);
 	if (r == -ERR_NOT_FOUND || r == -ERR_INVALID) {
+		error_clear(err);
+		r = find_volume(e, name, out, err);
+	}
+	if (r == -ERR_NOT_FOUND) {
 		error_clear(err);
 		r = error_set(err, ERR_NOT_FOUND, "No such object: %s", name);
 	}
@@ -211,8 +228,11 @@ static int run_any(struct cli_invocation *inv)
 		return run_type(inv, INSPECT_CONTAINER);
 	if (str_eq(o->type, "image"))
 		return run_type(inv, INSPECT_IMAGE);
+	if (str_eq(o->type, "volume"))
+		return run_type(inv, INSPECT_VOLUME);
 	fprintf(inv->program->err,
-		"%s: unknown type: \"%s\": must be one of \"container\", \"image\"\n",
+		"%s: unknown type: \"%s\": must be one of \"container\", \"image\", "
+		"\"volume\"\n",
 		inv->program->name, o->type);
 	return CLI_EXIT_ERROR;
 }
@@ -222,6 +242,11 @@ static int run_container(struct cli_invocation *inv)
 	return run_type(inv, INSPECT_CONTAINER);
 }
 
+static int run_volume(struct cli_invocation *inv)
+{
+	return run_type(inv, INSPECT_VOLUME);
+}
+
 static int run_image(struct cli_invocation *inv)
 {
 	return run_type(inv, INSPECT_IMAGE);
@@ -229,7 +254,7 @@ static int run_image(struct cli_invocation *inv)
 
 const struct command cmd_inspect = {
 	.path = "inspect",
-	.summary = "Return low-level information on containers and images",
+	.summary = "Return low-level information on containers, images and volumes",
 	.usage = "[OPTIONS] NAME|ID [NAME|ID...]",
 	COMMAND_OPTIONS(options_any, inspect_options),
 	.min_args = 1,
@@ -255,4 +280,14 @@ const struct command cmd_image_inspect = {
 	.min_args = 1,
 	.max_args = ARGS_ANY,
 	.run = run_image,
+};
+
+const struct command cmd_volume_inspect = {
+	.path = "volume inspect",
+	.summary = "Display detailed information on one or more volumes",
+	.usage = "[OPTIONS] VOLUME [VOLUME...]",
+	COMMAND_OPTIONS(options_image, inspect_options),
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.run = run_volume,
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli_upkeep.h"
+#include "cli/cmd_volume.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -244,15 +245,21 @@ static int prune_cache(const struct cli_invocation *inv, struct engine *e,
 static int prune_all(const struct cli_invocation *inv, struct engine *e,
 		     const struct engine_prune *how, struct error *err)
 {
-	uint64_t containers = 0, images = 0, cache = 0;
+	const struct prune_options *o = inv->options;
+	/* -a is about images: named volumes go with `volume prune -a` alone */
+	const struct engine_prune anonymous = {.labels = how->labels,
+					       .not_labels = how->not_labels};
+	uint64_t containers = 0, volumes = 0, images = 0, cache = 0;
 	int r = prune_containers(inv, e, how, &containers, err);
 
+	if (r == 0 && o->volumes)
+		r = cli_prune_volumes(inv, e, &anonymous, &volumes, err);
 	if (r == 0)
 		r = prune_images(inv, e, how, &images, err);
 	if (r == 0 && !how->labels->n && !how->not_labels->n)
 		r = prune_cache(inv, e, how, &cache, err);
 	if (r == 0)
-		print_total(inv, containers + images + cache);
+		print_total(inv, containers + volumes + images + cache);
 	return r;
 }
 

@@ -136,6 +136,30 @@ static char *status_of(const struct store_container *c, const json_t *document, 
 	return mem_strdup("Created");
 }
 
+/* Names of volumes and sources of binds. */
+static void set_mounts(json_t *row, const json_t *mounts, bool no_trunc)
+{
+	AUTO(strlist) struct strlist names = STRLIST_INIT;
+	AUTO(free) char *text = NULL;
+	AUTO(free) char *count = NULL;
+	unsigned volumes = 0;
+	const json_t *m;
+	size_t i;
+
+	json_array_foreach (mounts, i, m) {
+		const char *name = json_string_value(json_object_get(m, "Name"));
+
+		volumes += name != NULL;
+		if (!name)
+			name = json_string_value(json_object_get(m, "Source"));
+		strlist_take(&names, no_trunc ? mem_strdup(name) : cli_truncate(name, 15));
+	}
+	text = strlist_join(&names, ",");
+	count = mem_printf("%u", volumes);
+	cli_row_string(row, "LocalVolumes", count);
+	cli_row_string(row, "Mounts", text);
+}
+
 json_t *cli_container_row(const struct store_container *c, const json_t *document,
 			  bool no_trunc)
 {
@@ -153,8 +177,7 @@ json_t *cli_container_row(const struct store_container *c, const json_t *documen
 	cli_row_string(row, "ID", id);
 	cli_row_string(row, "Image", c->image_name);
 	cli_row_string(row, "Labels", labels);
-	cli_row_string(row, "LocalVolumes", "0");
-	cli_row_string(row, "Mounts", "");
+	set_mounts(row, json_object_get(document, "Mounts"), no_trunc);
 	cli_row_string(row, "Names", c->name);
 	cli_row_string(row, "Networks", "");
 	cli_row_string(row, "Ports", "");

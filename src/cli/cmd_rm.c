@@ -25,7 +25,7 @@ static int run(struct cli_invocation *inv)
 		return CLI_EXIT_ERROR;
 	for (int i = 0; i < inv->argc; i++) {
 		AUTO(error) struct error err = ERROR_INIT;
-		int r = engine_rm(e, inv->argv[i], o->force, &err);
+		int r = engine_rm(e, inv->argv[i], o->force, o->volumes, &err);
 
 		if (r == 0) {
 			fprintf(inv->program->out, "%s\n", inv->argv[i]);

@@ -14,8 +14,9 @@
 
 struct run_options {
 	bool remove, interactive, tty, detach, read_only, init, privileged, quiet;
-	struct strlist env, env_files, volumes, tmpfs, cap_add, cap_drop, hosts, dns,
-		dns_search, dns_options, ulimits, sysctls, security, groups, labels, publish;
+	struct strlist env, env_files, volumes, mounts, volumes_from, tmpfs, cap_add, cap_drop,
+		hosts, dns, dns_search, dns_options, ulimits, sysctls, security, groups, labels,
+		publish;
 	char *workdir, *user, *entrypoint, *name, *hostname, *domainname, *network, *pull,
 		*stop_signal, *cidfile, *platform, *runtime, *cpuset_cpus, *cpuset_mems;
 	int64_t memory, memory_swap, memory_reservation, shm_size, cpus, cpu_quota, cpu_period,
@@ -112,6 +113,7 @@ static int set_lists(const struct run_options *o, struct container_options *to,
 	strlist_addall(&to->cap_drop, &o->cap_drop);
 	strlist_addall(&to->group_add, &o->groups);
 	strlist_addall(&to->tmpfs, &o->tmpfs);
+	strlist_addall(&to->volumes_from, &o->volumes_from);
 	strlist_addall(&to->dns_search, &o->dns_search);
 	strlist_addall(&to->dns_options, &o->dns_options);
 	/* -e wins over the files, so it comes behind them */
@@ -121,6 +123,7 @@ static int set_lists(const struct run_options *o, struct container_options *to,
 	    (r = add_all(to, &o->hosts, add_host, err)) < 0 ||
 	    (r = add_all(to, &o->dns, add_dns, err)) < 0 ||
 	    (r = add_all(to, &o->volumes, container_options_add_volume, err)) < 0 ||
+	    (r = add_all(to, &o->mounts, container_options_add_mount, err)) < 0 ||
 	    (r = add_all(to, &o->ulimits, container_options_add_ulimit, err)) < 0 ||
 	    (r = add_all(to, &o->sysctls, add_sysctl, err)) < 0)
 		return r;

@@ -77,6 +77,8 @@
 		RUN(0, "memory-reservation", BYTES, memory_reservation, "Memory soft limit"),  \
 		RUN(0, "memory-swap", BYTES, memory_swap,                                      \
 		    "Swap limit equal to memory plus swap: '-1' to enable unlimited swap"),    \
+		RUN(0, "mount", LIST, mounts, "Attach a filesystem mount to the container",    \
+		    .type = "mount"),                                                          \
 		RUN(0, "name", STRING, name, "Assign a name to the container"),                \
 		RUN(0, "net", STRING, network, "Connect a container to a network",             \
 		    .hidden = true),                                                           \
@@ -125,5 +127,7 @@
 		RUN(0, "userns", STRING, life.userns, "User namespace to use"),                \
 		RUN(0, "uts", STRING, life.uts, "UTS namespace to use"),                       \
 		RUN('v', "volume", LIST, volumes, "Bind mount a volume"),                      \
+		RUN(0, "volumes-from", LIST, volumes_from,                                     \
+		    "Mount volumes from the specified container(s)"),                          \
 		RUN('w', "workdir", STRING, workdir,                                           \
 		    "Working directory inside the container"),

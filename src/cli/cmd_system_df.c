@@ -6,6 +6,7 @@
 #include "cli/cli_table.h"
 #include "cli/cli_upkeep.h"
 #include "cli/cmd_ps.h"
+#include "cli/cmd_volume.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -110,13 +111,15 @@ static int print_summary(const struct cli_invocation *inv, const struct df *df,
 	const struct store_usage *u = &df->usage;
 	AUTO(cli_table) struct cli_table *t = NULL;
 	AUTO(buf) struct buf text = BUF_INIT;
-	uint64_t running = 0, busy = 0;
+	uint64_t running = 0, busy = 0, held = 0;
 	int r = cli_table_new(&table, o->format, false, &t, err);
 
 	for (size_t i = 0; i < df->containers.n; i++)
 		running += str_eq(df->containers.items[i].state, "running");
 	for (size_t i = 0; i < df->entries.n; i++)
 		busy += df->entries.items[i].busy;
+	for (size_t i = 0; i < u->volumes.n; i++)
+		held += u->volumes.items[i].containers.n > 0;
 	if (r == 0)
 		r = cli_table_add(t,
 				  summary_row("Images", u->images.n, u->images_active,
@@ -129,7 +132,10 @@ static int print_summary(const struct cli_invocation *inv, const struct df *df,
 					      true),
 				  err);
 	if (r == 0)
-		r = cli_table_add(t, summary_row("Local Volumes", 0, 0, 0, 0, true), err);
+		r = cli_table_add(t,
+				  summary_row("Local Volumes", u->volumes.n, held,
+					      u->volume_bytes, u->volume_bytes_idle, true),
+				  err);
 	if (r == 0)
 		r = cli_table_add(t,
 				  summary_row("Build Cache", df->entries.n, busy,
@@ -192,6 +198,21 @@ static json_t *image_rows(const struct df *df)
 			json_array_append_new(
 				rows, image_row(image, usage,
 						image->names.n ? image->names.items[n] : NULL));
+	}
+	return rows;
+}
+
+static json_t *volume_rows(struct engine *e, const struct df *df)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < df->usage.volumes.n; i++) {
+		const struct store_volume *v = &df->usage.volumes.items[i];
+		json_t *row = cli_volume_row(e, v);
+
+		set_count(row, "Links", v->containers.n);
+		set_size(row, "Size", v->disk);
+		json_array_append_new(rows, row);
 	}
 	return rows;
 }
@@ -362,7 +383,7 @@ static int print_details(const struct cli_invocation *inv, struct engine *e,
 
 	json_object_set_new(document, "Images", image_rows(df));
 	json_object_set_new(document, "Containers", container_rows(e, df));
-	json_object_set_new(document, "Volumes", json_array());
+	json_object_set_new(document, "Volumes", volume_rows(e, df));
 	json_object_set_new(document, "BuildCache", cache_rows(df));
 	json_object_set_new(document, "Store", store_rows(&df->usage));
 	if (!str_empty(o->format) && !str_eq(o->format, "table"))

@@ -15,6 +15,9 @@ const struct command cmd_image = {
 const struct command cmd_system = {
 	.path = "system", .summary = "Manage stave", .flags = COMMAND_GROUP};
 
+const struct command cmd_volume = {
+	.path = "volume", .summary = "Manage volumes", .flags = COMMAND_GROUP};
+
 static const struct command *const all[] = {
 	&cmd_attach,
 	&cmd_build,
@@ -78,6 +81,12 @@ static const struct command *const all[] = {
 	&cmd_unpause,
 	&cmd_update,
 	&cmd_version,
+	&cmd_volume,
+	&cmd_volume_create,
+	&cmd_volume_inspect,
+	&cmd_volume_ls,
+	&cmd_volume_prune,
+	&cmd_volume_rm,
 	&cmd_wait,
 };
 

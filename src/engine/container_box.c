@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/root.h"
 #include "engine/engine_container.h"
+#include "engine/engine_mounts.h"
 
 #include "base/banned.h"
 
@@ -114,9 +115,12 @@ static int make_row(struct container_box *s, const struct engine_run *req, struc
 	s->row.pid = 0;
 	s->row.created_ns = clock_now_ns();
 	s->row.auto_remove = s->o->remove;
+	if ((r = engine_mounts_plan(s->e, &s->image.config, s->o, err)) < 0)
+		return r;
 	s->row.config = describe_options(s);
 	if ((r = lease_note(s->lease, "container", id, err)) < 0 ||
-	    (r = choose_name(s, err)) < 0)
+	    (r = choose_name(s, err)) < 0 ||
+	    (r = engine_mounts_hold(s->e, s->lease, id, s->o, err)) < 0)
 		return r;
 	/* from here on the row holds the image, if nobody was faster */
 	return store_image_get(s->e->store, &s->row.image, &row, err);
@@ -162,39 +166,6 @@ int container_box_state(struct container_box *s, const char *state, struct error
 
 /* ---- what it runs with ---- */
 
-/* As Docker: a missing source of -v becomes a directory, parents too. The user's own path. */
-static int make_source(const char *path)
-{
-	AUTO(free) char *copy = mem_strdup(path);
-
-	for (char *p = copy + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = 0;
-		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-			return -1;
-		*p = '/';
-	}
-	return mkdir(copy, 0755) < 0 && errno != EEXIST ? -1 : 0;
-}
-
-static int check_mounts(const struct container_box *s, struct error *err)
-{
-	for (size_t i = 0; i < s->o->mounts.n; i++) {
-		const struct container_mount *m = &s->o->mounts.items[i];
-
-		if (m->is_volume || !m->source)
-			return error_set(
-				err, ERR_UNSUPPORTED,
-				"volumes with a name (or without one) are not supported "
-				"yet: %s; give a host directory",
-				m->source ? m->source : m->destination);
-		if (make_source(m->source) < 0)
-			return error_sys(err, "cannot use %s", m->source);
-	}
-	return 0;
-}
-
 static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int root,
 		     struct error *err)
 {
@@ -203,7 +174,7 @@ static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int r
 	const struct resources_spec *res = &s->spec.resources;
 	int r;
 
-	if ((r = check_mounts(s, err)) < 0 ||
+	if ((r = engine_mounts_open(s->e, root, s->o, err)) < 0 ||
 	    (r = runtime_resolve_user(root, runtime_user_spec(cfg, s->o), &user, err)) < 0 ||
 	    (r = runtime_make_spec(cfg, s->o, &user, &s->spec, err)) < 0)
 		return r;
@@ -365,10 +336,12 @@ bool container_is_up(const struct store_container *c)
 	return str_eq(c->state, "running") || str_eq(c->state, "paused");
 }
 
-int container_remove(struct engine *e, const struct store_container *c, struct error *err)
+int container_remove(struct engine *e, const struct store_container *c, bool volumes,
+		     struct error *err)
 {
-	int r = c->auto_remove ? store_container_remove_with_volumes(e->store, c->id, err)
-			       : store_container_remove(e->store, c->id, err);
+	int r = volumes || c->auto_remove
+			? store_container_remove_with_volumes(e->store, c->id, err)
+			: store_container_remove(e->store, c->id, err);
 
 	if (r == 0)
 		r = root_remove(store_dir(e->store, STORE_CONTAINERS), c->id, err);

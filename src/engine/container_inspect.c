@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine_container.h"
+#include "engine/engine_mounts.h"
 
 #include "base/banned.h"
 
@@ -65,24 +66,6 @@ static json_t *state_of(const struct store_container *c, const json_t *state)
 }
 
 /* ---- HostConfig ---- */
-
-static json_t *binds_of(const struct container_options *o)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < o->mounts.n; i++) {
-		const struct container_mount *m = &o->mounts.items[i];
-
-		if (m->source)
-			json_array_append_new(list,
-					      json_sprintf("%s:%s%s", m->source, m->destination,
-							   m->readonly ? ":ro" : ""));
-	}
-	if (json_array_size(list))
-		return list;
-	json_decref(list);
-	return json_null();
-}
 
 static json_t *tmpfs_of(const struct container_options *o)
 {
@@ -194,7 +177,10 @@ static json_t *host_config(const struct container_options *o)
 	json_t *j = json_object();
 	json_t *console = json_array();
 
-	json_object_set_new(j, "Binds", binds_of(o));
+	json_object_set_new(j, "Binds", mounts_as_binds(o));
+	json_object_set_new(j, "VolumesFrom",
+			    o->volumes_from.n ? json_from_strings(&o->volumes_from)
+					      : json_null());
 	json_object_set_new(j, "ContainerIDFile", json_string(""));
 	json_object_set_new(j, "LogConfig", log_of(o));
 	json_object_set_new(j, "NetworkMode", json_string(network_of(o)));
@@ -234,31 +220,6 @@ static json_t *host_config(const struct container_options *o)
 }
 
 /* ---- the rest ---- */
-
-static json_t *mounts_of(const struct container_options *o)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < o->mounts.n; i++) {
-		const struct container_mount *m = &o->mounts.items[i];
-		AUTO(free) char *mode = strlist_join(&m->options, ",");
-		json_t *j = json_object();
-
-		if (m->is_volume)
-			continue;
-		json_object_set_new(j, "Type", json_string("bind"));
-		json_object_set_new(j, "Source", text_or(m->source, ""));
-		json_object_set_new(j, "Destination", json_string(m->destination));
-		json_object_set_new(j, "Mode",
-				    json_string(mode && *mode ? mode
-						: m->readonly ? "ro"
-							      : ""));
-		json_object_set_new(j, "RW", json_boolean(!m->readonly));
-		json_object_set_new(j, "Propagation", json_string("rprivate"));
-		json_array_append_new(list, j);
-	}
-	return list;
-}
 
 static json_t *address_text(const json_t *state, const char *key)
 {
@@ -375,7 +336,7 @@ json_t *engine_inspect_container(struct engine *e, const struct store_container 
 	json_object_set_new(j, "AppArmorProfile", json_string(""));
 	json_object_set_new(j, "ExecIDs", json_null());
 	json_object_set_new(j, "HostConfig", host_config(&o));
-	json_object_set_new(j, "Mounts", mounts_of(&o));
+	json_object_set_new(j, "Mounts", engine_mounts_of(e, c));
 	json_object_set_new(j, "Config", config_of(e, c, &o));
 	json_object_set_new(j, "NetworkSettings", network_settings(c, &o, state));
 	return j;

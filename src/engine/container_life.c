@@ -86,8 +86,11 @@ static int find(struct target *t, const char *text, struct error *err)
 
 static int find_again(struct target *t, struct error *err)
 {
-	AUTO(free) char *id = mem_strdup(t->c.id);
+	AUTO(free) char *id = NULL;
 
+	if (!t->c.id) /* found to be gone before */
+		return error_set(err, ERR_NOT_FOUND, "the container is gone");
+	id = mem_strdup(t->c.id);
 	store_container_clear(&t->c);
 	return engine_container(t->e, id, &t->c, err);
 }
@@ -172,7 +175,7 @@ int engine_create(struct engine *e, const struct engine_run *req, char **out_id,
 	if (r == 0)
 		*out_id = mem_strdup(b.row.id);
 	else if (b.row.id && b.row.name)
-		container_remove(e, &b.row, NULL);
+		container_remove(e, &b.row, true, NULL);
 	container_box_clear(&b);
 	if (r < 0 && err && !err->exit_code)
 		err->exit_code = 125;
@@ -441,7 +444,7 @@ int engine_wait(struct engine *e, const char *text, int *out_code, struct error 
 	return 0;
 }
 
-int engine_rm(struct engine *e, const char *text, bool force, struct error *err)
+int engine_rm(struct engine *e, const char *text, bool force, bool volumes, struct error *err)
 {
 	AUTO(target) struct target t = TARGET_INIT(e);
 	int code, r = find(&t, text, err);
@@ -468,5 +471,5 @@ int engine_rm(struct engine *e, const char *text, bool force, struct error *err)
 		if (!t.c.id)
 			return 0;
 	}
-	return container_remove(e, &t.c, err);
+	return container_remove(e, &t.c, volumes, err);
 }

@@ -401,8 +401,8 @@ int engine_containers(struct engine *e, struct store_container_list *out, struct
 /* By name, id or its beginning.  -ERR_NOT_FOUND "No such container: x". */
 int engine_container(struct engine *e, const char *text, struct store_container *out,
 		     struct error *err);
-/* -ERR_CONFLICT for a running one, unless @force. */
-int engine_rm(struct engine *e, const char *text, bool force, struct error *err);
+/* -ERR_CONFLICT for a running one, unless @force; @volumes: those without a name, too. */
+int engine_rm(struct engine *e, const char *text, bool force, bool volumes, struct error *err);
 /* Docker's inspect object as far as it is known, new reference. */
 json_t *engine_inspect_container(struct engine *e, const struct store_container *c);
 
@@ -435,6 +435,27 @@ struct engine_commit {
 int engine_commit(struct engine *e, const struct engine_commit *req, struct digest *out_id,
 		  struct error *err);
 
+/* ---- volumes ---- */
+
+struct engine_volume {
+	const char *name;   /* NULL: a random one, and the volume is anonymous */
+	const char *driver; /* NULL or "local" */
+	const struct map *labels, *options; /* values are strings */
+};
+
+/* One that is there is left as it is.  *out_name is new. */
+int engine_volume_create(struct engine *e, const struct engine_volume *req, char **out_name,
+			 struct error *err);
+/* By name. */
+int engine_volumes(struct engine *e, struct store_volume_list *out, struct error *err);
+/* -ERR_NOT_FOUND "get x: no such volume".  @out: STORE_VOLUME_INIT. */
+int engine_volume(struct engine *e, const char *name, struct store_volume *out,
+		  struct error *err);
+/* -ERR_CONFLICT while a container has it, whatever @force says: that is for absent ones. */
+int engine_volume_rm(struct engine *e, const char *name, bool force, struct error *err);
+/* Docker's inspect object, new reference. */
+json_t *engine_inspect_volume(struct engine *e, const struct store_volume *v);
+
 /* ---- system ---- */
 
 struct engine_info {
@@ -465,6 +486,9 @@ struct engine_prune {
 	const struct strlist *labels, *not_labels; /* KEY or KEY=VALUE; may be NULL */
 };
 
+/* All of how->labels, none of how->not_labels. */
+bool engine_prune_labels(const struct map *labels, const struct engine_prune *how);
+
 /*
  * Bytes are those that the file system has back.  While another command holds
  * the store they stay for the next removal: *out_busy (may be NULL).
@@ -475,6 +499,10 @@ int engine_image_prune(struct engine *e, const struct engine_prune *how,
 /* Those that neither run nor are about to. */
 int engine_container_prune(struct engine *e, const struct engine_prune *how,
 			   struct strlist *out_ids, uint64_t *out_bytes, struct error *err);
+
+/* Those that no container has: without a name, or with how->all any. */
+int engine_volume_prune(struct engine *e, const struct engine_prune *how,
+			struct strlist *out_names, uint64_t *out_bytes, struct error *err);
 
 struct engine_cache_prune {
 	bool all;	   /* what images use as well, and internal files */

@@ -58,7 +58,8 @@ int container_box_start(struct container_box *b, int *root, struct sandbox_optio
 			struct sandbox_bind *binds, struct sandbox *sb, struct error *err);
 int container_box_state(struct container_box *b, const char *state, struct error *err);
 /* Row and directory go. */
-int container_remove(struct engine *e, const struct store_container *c, struct error *err);
+int container_remove(struct engine *e, const struct store_container *c, bool volumes,
+		     struct error *err);
 void container_box_clear(struct container_box *b);
 
 /* The options that a row was made with, into a fresh CONTAINER_OPTIONS_INIT. */

@@ -63,7 +63,7 @@ static int settle(struct container_box *b, int result, int code, struct error *e
 	if (b->row.started_ns)
 		tell_end(b, code);
 	if (b->o->remove || (result < 0 && !b->row.started_ns)) {
-		r = container_remove(b->e, &b->row, err);
+		r = container_remove(b->e, &b->row, true, err);
 	} else if (b->row.started_ns) {
 		b->row.finished_ns = clock_now_ns();
 		b->row.exit_code = code;

@@ -26,8 +26,7 @@ static bool has_label(const struct map *labels, const char *wanted)
 	       (!wanted[len] || str_eq(map_get(labels, key), wanted + len + 1));
 }
 
-/* All of --filter label=, none of --filter label!=. */
-static bool labels_match(const struct map *labels, const struct engine_prune *how)
+bool engine_prune_labels(const struct map *labels, const struct engine_prune *how)
 {
 	for (size_t i = 0; how->labels && i < how->labels->n; i++)
 		if (!has_label(labels, how->labels->items[i]))
@@ -56,7 +55,7 @@ static int image_goes(struct engine *e, const struct store_image *row,
 	if (!filters_labels(how))
 		return 1;
 	r = image_open(e->store, &row->id, &i, err);
-	return r < 0 ? r : labels_match(&i.config.labels, how);
+	return r < 0 ? r : engine_prune_labels(&i.config.labels, how);
 }
 
 static int discard_images(struct engine *e, const struct engine_prune *how,
@@ -123,7 +122,7 @@ static bool container_goes(const struct store_container *c, const struct map *he
 	    (how->before_ns && c->created_ns >= how->before_ns))
 		return false;
 	read_labels(c, &labels);
-	return labels_match(&labels, how);
+	return engine_prune_labels(&labels, how);
 }
 
 static int remove_container(struct engine *e, const char *id, uint64_t *out_bytes,

@@ -308,7 +308,7 @@ static int record(struct monitor *m, bool again, struct error *err)
 		json_object_set_new(m->state, "stopped", json_true());
 	monitor_save(m);
 	if (m->o.remove)
-		return container_remove(m->e, &m->box.row, err);
+		return container_remove(m->e, &m->box.row, true, err);
 	r = container_box_state(&m->box, again ? "restarting" : "exited", err);
 	return r < 0 ? r : root_remove(m->box.dir, "work", err);
 }
@@ -476,7 +476,7 @@ static void fail(struct monitor *m, struct error *why)
 	if (m->box.row.id && engine_need_store(m->e, &err) == 0) {
 		m->box.row.exit_code = why->exit_code;
 		if (m->o.remove)
-			container_remove(m->e, &m->box.row, &err);
+			container_remove(m->e, &m->box.row, true, &err);
 		else
 			container_box_state(&m->box, m->box.row.state, &err);
 	}

@@ -92,6 +92,13 @@ int layer_copy(int from, int to, struct layer_info *out, struct error *err);
 int layer_describe_tree(int dirfd, const struct layer_sink *sink, struct layer_info *out,
 			struct error *err);
 
+/*
+ * A merged tree (or a directory in it) once more, into the empty directory
+ * @to: owners, modes, times in whole seconds, attributes, links, devices; but
+ * for what the top itself has.
+ */
+int layer_copy_tree(int tree, int to, struct error *err);
+
 struct layer_entry;
 
 /*

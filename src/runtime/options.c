@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The small languages inside of options: -v, --ulimit, --network. */
-#include <ctype.h>
-#include <errno.h>
+/* The small languages inside of options: --ulimit, --network. */
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "runtime/runtime.h"
 
 #include "base/mem.h"
 #include "base/parse.h"
-#include "base/root.h"
 
 #include "base/banned.h"
 
@@ -19,24 +15,12 @@ static const char *const ulimit_names[] = {
 	"nofile", "nproc", "rss",  "rtprio", "rttime", "sigpending", "stack",
 };
 
-static const char *const volume_modes[] = {
-	"rw",	  "ro",	     "z",	 "Z",	   "shared",	 "rshared", "slave",
-	"rslave", "private", "rprivate", "nocopy", "consistent", "cached",  "delegated",
-};
-
 static bool is_one_of(const char *word, const char *const *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(word, list[i]))
 			return true;
 	return false;
-}
-
-static void mount_clear(struct container_mount *m)
-{
-	free(m->source);
-	free(m->destination);
-	strlist_clear(&m->options);
 }
 
 void container_options_clear(struct container_options *o)
@@ -48,17 +32,17 @@ void container_options_clear(struct container_options *o)
 		&o->detach_keys, &o->pid_mode,	    &o->ipc_mode,     &o->uts_mode,
 		&o->userns_mode, &o->cgroupns_mode, &o->cgroup_parent};
 	struct strlist *const lists[] = {
-		&o->args,     &o->entrypoint, &o->env,	       &o->cap_add,
-		&o->cap_drop, &o->group_add,  &o->tmpfs,       &o->extra_hosts,
-		&o->dns,      &o->dns_search, &o->dns_options, &o->attach,
-		&o->expose,   &o->security,   &o->devices,     &o->health.test};
+		&o->args,	 &o->entrypoint,  &o->env,	   &o->cap_add,	 &o->cap_drop,
+		&o->group_add,	 &o->tmpfs,	  &o->extra_hosts, &o->dns,	 &o->dns_search,
+		&o->dns_options, &o->attach,	  &o->expose,	   &o->security, &o->devices,
+		&o->health.test, &o->volumes_from};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(*strings[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		strlist_clear(lists[i]);
 	for (size_t i = 0; i < o->mounts.n; i++)
-		mount_clear(&o->mounts.items[i]);
+		container_mount_clear(&o->mounts.items[i]);
 	for (size_t i = 0; i < o->ulimits.n; i++)
 		free(o->ulimits.items[i].type);
 	free(o->mounts.items);
@@ -68,108 +52,6 @@ void container_options_clear(struct container_options *o)
 	map_clear(&o->log_options);
 	map_clear(&o->annotations);
 	*o = CONTAINER_OPTIONS_INIT;
-}
-
-static char *absolute(const char *path)
-{
-	AUTO(free) char *clean = root_clean_path(path);
-
-	return mem_printf("/%s", clean);
-}
-
-/* "./data" and ".." are the user's current directory, as the docker command has it. */
-static int resolve_source(const char *text, struct container_mount *m, struct error *err)
-{
-	if (text[0] == '/') {
-		m->source = absolute(text);
-		return 0;
-	}
-	if (text[0] == '.') {
-		AUTO(free) char *here = getcwd(NULL, 0);
-		AUTO(free) char *joined = NULL;
-
-		if (!here)
-			return error_sys(err, "cannot tell the current directory");
-		joined = mem_printf("%s/%s", here, text);
-		m->source = absolute(joined);
-		return 0;
-	}
-	for (const char *c = text; *c; c++) {
-		if (isalnum((unsigned char)*c) || (c != text && strchr("_.-", *c)))
-			continue;
-		return error_set(err, ERR_INVALID,
-				 "create %s: \"%s\" includes invalid characters for a local "
-				 "volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
-				 "If you intended to pass a host directory, use absolute path",
-				 text, text);
-	}
-	m->source = mem_strdup(text);
-	m->is_volume = true;
-	return 0;
-}
-
-static int parse_modes(const char *text, struct container_mount *m, struct error *err)
-{
-	AUTO(strlist) struct strlist words = STRLIST_INIT;
-
-	strlist_split(&words, text, ',');
-	for (size_t i = 0; i < words.n; i++) {
-		const char *w = words.items[i];
-
-		if (!is_one_of(w, volume_modes, ARRAY_SIZE(volume_modes)))
-			return error_set(err, ERR_INVALID, "invalid mode: %s", text);
-		if (str_eq(w, "ro"))
-			m->readonly = true;
-		else if (str_ends(w, "shared") || str_ends(w, "slave") ||
-			 str_ends(w, "private"))
-			strlist_add(&m->options, w);
-	}
-	return 0;
-}
-
-static int split_volume(const char *text, struct strlist *parts, struct error *err)
-{
-	if (!text[0])
-		return error_set(err, ERR_INVALID, "invalid empty volume spec");
-	strlist_split(parts, text, ':');
-	for (size_t i = 0; i < parts->n; i++)
-		if (!parts->items[i][0])
-			return error_set(err, ERR_INVALID,
-					 "invalid spec: %s: empty section between colons",
-					 text);
-	if (parts->n > 3)
-		return error_set(err, ERR_INVALID, "invalid spec: %s: too many colons", text);
-	return 0;
-}
-
-int container_options_add_volume(struct container_options *o, const char *text,
-				 struct error *err)
-{
-	AUTO(strlist) struct strlist parts = STRLIST_INIT;
-	struct container_mount m = {0};
-	int r = split_volume(text, &parts, err);
-
-	if (r < 0)
-		return r;
-	m.destination = absolute(parts.items[parts.n == 1 ? 0 : 1]);
-	if (parts.n == 1)
-		m.is_volume = true;
-	else
-		r = resolve_source(parts.items[0], &m, err);
-	if (r == 0 && str_eq(m.destination, "/"))
-		r = error_set(
-			err, ERR_INVALID,
-			"invalid volume specification: '%s': invalid mount config for type "
-			"\"%s\": invalid specification: destination can't be '/'",
-			text, m.is_volume ? "volume" : "bind");
-	if (r == 0 && parts.n == 3)
-		r = parse_modes(parts.items[2], &m, err);
-	if (r < 0) {
-		mount_clear(&m);
-		return r;
-	}
-	*vec_push(&o->mounts) = m;
-	return 0;
 }
 
 static bool parse_limit(const char *text, uint64_t *out)

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "runtime/runtime.h"
+#include "runtime/runtime_mount.h"
 
 #include "base/banned.h"
 
@@ -76,6 +76,7 @@ static const struct field fields[] = {
 	FIELD(LIST, group_add),
 	FIELD(MAP, sysctl),
 	FIELD(LIST, tmpfs),
+	FIELD(LIST, volumes_from),
 	FIELD(U64, shm_size),
 	FIELD(U64, memory),
 	FIELD(U64, memory_reservation),
@@ -164,25 +165,6 @@ static json_t *encode_ulimits(const struct rlimit_list *l)
 	return list;
 }
 
-static json_t *encode_mounts(const struct container_mount_list *l)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < l->n; i++) {
-		const struct container_mount *m = &l->items[i];
-		json_t *o = json_object();
-
-		if (m->source)
-			json_object_set_new(o, "source", json_string(m->source));
-		put(o, "is_volume", json_true(), m->is_volume);
-		json_object_set_new(o, "destination", json_string(m->destination));
-		put(o, "readonly", json_true(), m->readonly);
-		put(o, "options", json_from_strings(&m->options), m->options.n > 0);
-		json_array_append_new(list, o);
-	}
-	return list;
-}
-
 static json_t *encode_health(const struct image_healthcheck *h)
 {
 	json_t *j = json_object();
@@ -203,7 +185,7 @@ json_t *container_options_encode(const struct container_options *o)
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		put_field(j, &fields[i], (const char *)o + fields[i].offset);
 	put(j, "ulimits", encode_ulimits(&o->ulimits), o->ulimits.n > 0);
-	put(j, "mounts", encode_mounts(&o->mounts), o->mounts.n > 0);
+	put(j, "mounts", mounts_encode(&o->mounts), o->mounts.n > 0);
 	put(j, "health", encode_health(&o->health), o->health.present);
 	put(j, "restart", json_string(container_restart_name(o->restart)), o->restart != 0);
 	json_object_set_new(j, "network", json_string(network_names[o->network]));
@@ -274,28 +256,6 @@ static int decode_ulimits(const json_t *j, struct rlimit_list *out, struct error
 	return r;
 }
 
-static int decode_mounts(const json_t *j, struct container_mount_list *out, struct error *err)
-{
-	json_t *list = NULL, *o;
-	size_t i;
-	int r = json_get_array(j, "mounts", &list, err);
-
-	json_array_foreach (list, i, o) {
-		struct container_mount *m = vec_push(out);
-
-		*m = (struct container_mount){0};
-		if (r < 0 || (r = json_get_string(o, "source", &m->source, err)) < 0 ||
-		    (r = json_get_bool(o, "is_volume", &m->is_volume, err)) < 0 ||
-		    (r = json_get_string(o, "destination", &m->destination, err)) < 0 ||
-		    (r = json_get_bool(o, "readonly", &m->readonly, err)) < 0 ||
-		    (r = json_get_strings(o, "options", &m->options, NULL, err)) < 0)
-			return r;
-		if (!m->destination)
-			return error_set(err, ERR_INVALID, "a mount has no destination");
-	}
-	return r;
-}
-
 static int decode_health(const json_t *j, struct image_healthcheck *out, struct error *err)
 {
 	json_t *h = NULL;
@@ -337,7 +297,7 @@ int container_options_decode(const json_t *j, struct container_options *out, str
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fields); i++)
 		r = get_field(j, &fields[i], (char *)out + fields[i].offset, err);
 	if (r < 0 || (r = decode_ulimits(j, &out->ulimits, err)) < 0 ||
-	    (r = decode_mounts(j, &out->mounts, err)) < 0 ||
+	    (r = mounts_decode(j, &out->mounts, err)) < 0 ||
 	    (r = decode_health(j, &out->health, err)) < 0 ||
 	    (r = decode_restart(j, out, err)) < 0 ||
 	    (r = json_get_string(j, "network", &network, err)) < 0)

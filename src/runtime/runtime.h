@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -68,13 +69,42 @@ enum runtime_network {
 	RUNTIME_NETWORK_HOST,	     /* ours */
 };
 
-struct container_mount {
-	char *source;	/* host path (absolute), volume name, or NULL: a volume without name */
-	bool is_volume; /* the source is not a path: the caller finds the directory */
-	char *destination; /* absolute, clean */
-	bool readonly;
-	struct strlist options; /* propagation and the like: "rslave", "exec" … */
+enum container_mount_type {
+	CONTAINER_MOUNT_BIND = 0,
+	CONTAINER_MOUNT_VOLUME,
+	CONTAINER_MOUNT_TMPFS,
 };
+
+struct container_mount {
+	enum container_mount_type type;
+	char *source; /* host path (absolute), volume name, or NULL: a volume without name */
+	char *destination; /* absolute, clean */
+	char *mode;	   /* -v's words behind the second colon, as written; NULL: none */
+	bool readonly;
+	bool must_exist;	/* a bind's source is not made when it is missing */
+	bool no_copy;		/* a volume that is empty does not get the image's files */
+	bool owned;		/* a volume that was made for this container, without a name */
+	bool inherited;		/* by --volumes-from */
+	bool shallow;		/* without what is mounted below the source */
+	struct strlist options; /* "rslave"; of a tmpfs "size=1048576", "mode=1777" */
+	struct map labels;	/* of a volume that has to be made; owned strings, as below */
+	struct map driver_options; /* likewise: type, o, device */
+
+	/* Of a volume, from the caller before runtime_make_spec(); not kept in the record. */
+	char *directory;  /* what is bound; or the device of a file system */
+	char *fs_type;	  /* NULL: bind */
+	char *fs_options; /* with commas; NULL: none */
+};
+
+#define CONTAINER_MOUNT_INIT                                     \
+	((struct container_mount){.labels = MAP_INIT_FREE(free), \
+				  .driver_options = MAP_INIT_FREE(free)})
+
+void container_mount_clear(struct container_mount *m);
+/* What the record has of it; @to is overwritten. */
+void container_mount_copy(const struct container_mount *from, struct container_mount *to);
+/* "bind", "volume", "tmpfs". */
+const char *container_mount_type_name(enum container_mount_type type);
 
 struct container_mount_list {
 	struct container_mount *items;
@@ -135,7 +165,8 @@ struct container_options {
 
 	struct strlist tmpfs; /* "/path" or "/path:size=1m,mode=700" */
 	struct container_mount_list mounts;
-	uint64_t shm_size; /* bytes; 0: 64 MiB */
+	struct strlist volumes_from; /* as written; not used here */
+	uint64_t shm_size;	     /* bytes; 0: 64 MiB */
 
 	uint64_t memory; /* bytes; 0: no limit, as below */
 	uint64_t memory_reservation;
@@ -180,6 +211,9 @@ static inline void container_options_auto(struct container_options *o)
  */
 int container_options_add_volume(struct container_options *o, const char *text,
 				 struct error *err);
+/* "type=bind,src=/host,dst=/container,readonly": one --mount. */
+int container_options_add_mount(struct container_options *o, const char *text,
+				struct error *err);
 /* "nofile=1024[:2048]": one --ulimit. */
 int container_options_add_ulimit(struct container_options *o, const char *text,
 				 struct error *err);
@@ -223,9 +257,8 @@ int runtime_make_args(const struct image_config *cfg, const struct container_opt
 
 /*
  * Fills @out (a fresh RUNTIME_SPEC_INIT) for an image (@cfg NULL: none) and
- * options.  Binds of volumes (is_volume) must have been given their
- * directories as source before.  Nothing is read from the root: what that
- * needs is in @u.  The environment is PATH, HOSTNAME, TERM=xterm with a tty,
+ * options.  Volumes must have been given their directories before.  Nothing is read from the
+ * root: what that needs is in @u.  The environment is PATH, HOSTNAME, TERM=xterm with a tty,
  * the options', the image's, HOME.  Limits are checked as Docker does
  * ("Minimum memory limit allowed is 6MB").  The cgroup is /stave/ID.  Of the modes of
  * name spaces "container:…" is the caller's affair.

@@ -252,14 +252,15 @@ static int add_tmpfs(const char *text, struct runtime_spec *spec, size_t *defaul
 static int add_bind(const struct container_mount *c, struct runtime_spec *spec,
 		    size_t *defaults, struct error *err)
 {
+	const char *source = c->type == CONTAINER_MOUNT_VOLUME ? c->directory : c->source;
 	struct mount_spec *m;
 
-	if (str_empty(c->source))
+	if (str_empty(source))
 		return error_set(err, ERR_INVALID, "the volume at %s has no directory",
 				 c->destination);
-	if (put_mount(spec, defaults, c->destination, "bind", c->source, &m, err) < 0)
+	if (put_mount(spec, defaults, c->destination, "bind", source, &m, err) < 0)
 		return -ERR_INVALID;
-	strlist_add(&m->options, "rbind");
+	strlist_add(&m->options, c->shallow ? "bind" : "rbind");
 	if (c->readonly)
 		strlist_add(&m->options, "ro");
 	if (c->options.n)
@@ -267,6 +268,35 @@ static int add_bind(const struct container_mount *c, struct runtime_spec *spec,
 	else
 		strlist_add(&m->options, "rprivate");
 	return 0;
+}
+
+/* A tmpfs by --mount, or a volume that its driver's options describe. */
+static int add_file_system(const struct container_mount *c, struct runtime_spec *spec,
+			   size_t *defaults, struct error *err)
+{
+	const bool tmpfs = c->type == CONTAINER_MOUNT_TMPFS;
+	struct mount_spec *m;
+
+	if (put_mount(spec, defaults, c->destination, tmpfs ? "tmpfs" : c->fs_type,
+		      tmpfs ? "tmpfs" : c->directory, &m, err) < 0)
+		return -ERR_INVALID;
+	if (tmpfs)
+		strlist_split(&m->options, "noexec,nosuid,nodev", ',');
+	if (c->readonly)
+		strlist_add(&m->options, "ro");
+	if (tmpfs)
+		strlist_addall(&m->options, &c->options);
+	else if (!str_empty(c->fs_options))
+		strlist_split(&m->options, c->fs_options, ',');
+	return 0;
+}
+
+static int add_mount(const struct container_mount *c, struct runtime_spec *spec,
+		     size_t *defaults, struct error *err)
+{
+	if (c->type == CONTAINER_MOUNT_TMPFS || c->fs_type)
+		return add_file_system(c, spec, defaults, err);
+	return add_bind(c, spec, defaults, err);
 }
 
 static unsigned depth(const struct mount_spec *m)
@@ -306,7 +336,7 @@ static int make_mounts(const struct container_options *o, struct runtime_spec *s
 		if (add_tmpfs(o->tmpfs.items[i], spec, &defaults, err) < 0)
 			return -ERR_INVALID;
 	for (size_t i = 0; i < o->mounts.n; i++)
-		if (add_bind(&o->mounts.items[i], spec, &defaults, err) < 0)
+		if (add_mount(&o->mounts.items[i], spec, &defaults, err) < 0)
 			return -ERR_INVALID;
 	sort_mounts(&spec->mounts, defaults);
 	return 0;

@@ -122,6 +122,17 @@ ran() {
 	E
 	build
 	is "$(stave run --rm --read-only --network none t cat /v/f)" kept
+	is "$(stave run --rm --read-only --network none t sh -c 'echo new >/v/f; cat /v/f')" new
+}
+
+@test "a VOLUME that the image does not have is made, also below a read-only root" {
+	dockerfile <<-'E'
+		FROM busybox
+		VOLUME /no/such/dir
+	E
+	build
+	is "$(stave run --rm --read-only --network none t sh -c 'echo x >/no/such/dir/f; cat /no/such/dir/f')" x
+	is "$(stave volume ls -q)" ""
 }
 
 @test "one platform gives one manifest, no index, unless asked (buildx 1509)" {

@@ -256,7 +256,6 @@ static void test_volume_syntax(void **state)
 		{"/a/../c/:/b/./d", "/c", "/b/d", false, false},
 		{"name.x:/b:ro", "name.x", "/b", true, true},
 		{"/b", NULL, "/b", true, false},
-		{"a:b", "a", "/b", true, false},
 	};
 	static const struct {
 		const char *text, *message;
@@ -265,6 +264,15 @@ static void test_volume_syntax(void **state)
 		{":/b", "invalid spec: :/b: empty section between colons"},
 		{"/a:/b:ro:c", "invalid spec: /a:/b:ro:c: too many colons"},
 		{"/a:/b:xx", "invalid mode: xx"},
+		{"/a:/b:ro,rw", "invalid mode: ro,rw"},
+		{"/a:/b:nocopy", "invalid volume specification: '/a:/b:nocopy': invalid mount "
+				 "config for type \"bind\": field VolumeOptions must not be "
+				 "specified"},
+		{"a:/b:rslave", "invalid volume specification: 'a:/b:rslave': invalid mount "
+				"config for type \"volume\": field BindOptions must not be "
+				"specified"},
+		{"a:b", "invalid volume specification: 'a:b': invalid mount config for type "
+			"\"volume\": invalid mount path: 'b' mount path must be absolute"},
 		{"/a:/", "invalid volume specification: '/a:/': invalid mount config for type "
 			 "\"bind\": invalid specification: destination can't be '/'"},
 	};
@@ -277,7 +285,8 @@ static void test_volume_syntax(void **state)
 		assert_int_equal(o.mounts.n, 1);
 		assert_true(str_eq(o.mounts.items[0].source, good[i].source));
 		assert_string_equal(o.mounts.items[0].destination, good[i].destination);
-		assert_int_equal(o.mounts.items[0].is_volume, good[i].is_volume);
+		assert_int_equal(o.mounts.items[0].type == CONTAINER_MOUNT_VOLUME,
+				 good[i].is_volume);
 		assert_int_equal(o.mounts.items[0].readonly, good[i].readonly);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
