@@ -572,6 +572,35 @@ shared() {
 	rm -rf "$here"
 }
 
+@test "umoci unpacks what save writes, and load reads what umoci packs" {
+	command -v umoci >/dev/null || skip "umoci is not there"
+	local dir=$BATS_TEST_TMPDIR/umoci
+	mkdir -p "$dir/layout"
+	printf 'FROM busybox\nRUN rm /etc/group; echo kept >/kept; chmod 4750 /kept\n' >"$ctx/Dockerfile"
+	build
+	stave save -o "$dir/a.tar" t
+	tar -C "$dir/layout" -xf "$dir/a.tar"
+	umoci unpack --image "$dir/layout:latest" "$dir/bundle"
+	is "$(cat "$dir/bundle/rootfs/kept") $(stat -c %a "$dir/bundle/rootfs/kept")" "kept 4750"
+	[ ! -e "$dir/bundle/rootfs/etc/group" ]
+	echo new >"$dir/bundle/rootfs/new"
+	rm "$dir/bundle/rootfs/kept"
+	umoci repack --image "$dir/layout:latest" "$dir/bundle"
+	umoci config --image "$dir/layout:latest" --config.env A=1
+	umoci gc --layout "$dir/layout"
+	digest=$(jq -r '.manifests[0].digest' "$dir/layout/index.json")
+	id=$(jq -r .config.digest "$dir/layout/blobs/sha256/${digest#*:}")
+	# the list that is Docker's alone still names the old image
+	rm "$dir/layout/manifest.json"
+	tar -C "$dir/layout" -cf "$dir/b.tar" .
+	is "$(stave load -i "$dir/b.tar" | tail -1)" "Loaded image: t:latest"
+	is "$(id_of t)" "$id"
+	is "$(in_t cat /new)" new
+	run in_t cat /kept
+	differ "$status" 0
+	has "$(config '{{json .Config.Env}}')" '"A=1"'
+}
+
 # ---- killed ----
 
 @test "a load or save that is killed leaves nothing that counts" {
