@@ -206,7 +206,21 @@ static bool row_matches(const struct wanted *w, const struct store_image *row)
 	       (!w->has_since || row->created_ns > w->since_ns);
 }
 
-static json_t *make_row(const struct store_image *i, const struct reference *ref, bool no_trunc)
+/* The digest that the image has in the repository of @ref; NULL: none is known. */
+static const char *digest_in(const struct strlist *digests, const struct reference *ref)
+{
+	AUTO(buf) struct buf prefix = BUF_INIT;
+
+	reference_normal_name(ref, &prefix);
+	buf_addch(&prefix, '@');
+	for (size_t i = 0; i < digests->n; i++)
+		if (str_starts(digests->items[i], buf_str(&prefix)))
+			return digests->items[i] + prefix.len;
+	return NULL;
+}
+
+static json_t *make_row(const struct store_image *i, const struct reference *ref,
+			const char *digest, bool no_trunc)
 {
 	char id[DIGEST_TEXT_SIZE];
 	AUTO(free) char *short_id = cli_short_id(digest_text(&i->id, id));
@@ -223,7 +237,7 @@ static json_t *make_row(const struct store_image *i, const struct reference *ref
 	cli_row_string(row, "Containers", "N/A");
 	cli_row_string(row, "CreatedAt", at);
 	cli_row_string(row, "CreatedSince", since);
-	cli_row_string(row, "Digest", "<none>");
+	cli_row_string(row, "Digest", digest ? digest : "<none>");
 	cli_row_string(row, "ID", no_trunc ? id : short_id);
 	cli_row_string(row, "Repository", ref ? buf_str(&name) : "<none>");
 	cli_row_string(row, "SharedSize", "N/A");
@@ -235,19 +249,30 @@ static json_t *make_row(const struct store_image *i, const struct reference *ref
 }
 
 /* One row for each name; an image without any has one too, unless names were asked for. */
-static int add_rows(struct cli_table *t, const struct wanted *w, const struct store_image *i,
-		    bool no_trunc, struct error *err)
+static int add_rows(struct engine *e, struct cli_table *t, const struct wanted *w,
+		    const struct store_image *i, bool no_trunc, struct error *err)
 {
-	int r = 0;
+	AUTO(strlist) struct strlist digests = STRLIST_INIT;
+	int r = engine_repo_digests(e, &i->id, &digests, err);
 
-	if (!i->names.n && !w->references.n)
-		return cli_table_add(t, make_row(i, NULL, no_trunc), err);
+	if (r < 0)
+		return r;
+	for (size_t n = 0; r == 0 && !i->names.n && n < digests.n; n++) {
+		AUTO(reference) struct reference ref = REFERENCE_INIT;
+
+		if (reference_parse(digests.items[n], &ref, NULL) == 0 && name_matches(w, &ref))
+			r = cli_table_add(
+				t, make_row(i, &ref, digest_in(&digests, &ref), no_trunc), err);
+	}
+	if (!i->names.n && !digests.n && !w->references.n)
+		return cli_table_add(t, make_row(i, NULL, NULL, no_trunc), err);
 	for (size_t n = 0; r == 0 && n < i->names.n; n++) {
 		AUTO(reference) struct reference ref = REFERENCE_INIT;
 
 		if (reference_parse(i->names.items[n], &ref, NULL) == 0 &&
 		    name_matches(w, &ref))
-			r = cli_table_add(t, make_row(i, &ref, no_trunc), err);
+			r = cli_table_add(
+				t, make_row(i, &ref, digest_in(&digests, &ref), no_trunc), err);
 	}
 	return r;
 }
@@ -263,7 +288,7 @@ static int fill(struct engine *e, struct cli_table *t, const struct wanted *w,
 			continue;
 		r = labels_match(e, w, &list.items[i], err);
 		if (r == 1)
-			r = add_rows(t, w, &list.items[i], o->no_trunc, err);
+			r = add_rows(e, t, w, &list.items[i], o->no_trunc, err);
 	}
 	return r;
 }

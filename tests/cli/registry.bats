@@ -100,6 +100,8 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	other pull -q "$open/d@$digest"
 	is "$(other inspect --format '{{.Id}}' "$open/d@$digest")" "$(id_of img)"
 	is "$(other inspect --format '{{.RepoTags}}' "$open/d@$digest")" '[]'
+	is "$(other images --digests --format '{{.Repository}} {{.Tag}} {{.Digest}}')" "$open/d <none> $digest"
+	is "$(stave images --digests --format '{{.Digest}}' "$open/d")" "$digest"
 	run other pull "$open/d@sha256:$(printf '%064d' 1)"
 	ended 1
 	has "$output" "not found"
