@@ -34,8 +34,9 @@ const struct command *const *cli_commands(size_t *out_n);
 
 extern const struct command cmd_events, cmd_port, cmd_stats, cmd_system_start, cmd_top,
 	cmd_update;
-extern const struct command cmd_attach, cmd_create, cmd_exec, cmd_logs, cmd_kill, cmd_monitor,
-	cmd_pause, cmd_rename, cmd_restart, cmd_start, cmd_stop, cmd_unpause, cmd_wait;
+extern const struct command cmd_attach, cmd_cp, cmd_create, cmd_exec, cmd_logs, cmd_kill,
+	cmd_monitor, cmd_pause, cmd_rename, cmd_restart, cmd_start, cmd_stop, cmd_unpause,
+	cmd_wait;
 extern const struct command cmd_build;
 extern const struct command cmd_build_diff;
 extern const struct command cmd_build_log;

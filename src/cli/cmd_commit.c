@@ -31,6 +31,7 @@ static int run(struct cli_invocation *inv)
 		.message = o->message,
 		.author = o->author,
 		.changes = o->changes,
+		.pause = o->pause,
 	};
 	char text[DIGEST_TEXT_SIZE];
 	struct digest id;

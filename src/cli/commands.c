@@ -33,6 +33,7 @@ static const struct command *const all[] = {
 	&cmd_container,
 	&cmd_container_inspect,
 	&cmd_container_prune,
+	&cmd_cp,
 	&cmd_create,
 	&cmd_diff,
 	&cmd_events,

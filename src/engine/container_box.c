@@ -143,7 +143,7 @@ static int make_directory(struct container_box *s, struct error *err)
 	return 0;
 }
 
-static int mount_root(struct container_box *s, int *out_fd, struct error *err)
+int container_box_mount(struct container_box *s, int *out_fd, struct error *err)
 {
 	AUTO(snapshot_stack) struct snapshot_stack stack = {0};
 	AUTO(free) char *upper = mem_printf("../containers/%s/fs", s->row.id);
@@ -275,7 +275,7 @@ int container_box_prepare(struct container_box *s, struct runtime_stdio *stdio, 
 {
 	int r;
 
-	if ((r = mount_root(s, out_root, err)) < 0 ||
+	if ((r = container_box_mount(s, out_root, err)) < 0 ||
 	    (r = make_spec(s, stdio, *out_root, err)) < 0 || (r = attach_network(s, err)) < 0)
 		return r;
 	log_debug("engine", "prepared %.12s", s->row.id);
@@ -325,7 +325,7 @@ int container_box_open(struct container_box *s, const char *id, struct error *er
 	    (r = image_open(s->e->store, &s->row.image, &s->image, err)) < 0 ||
 	    (r = container_open_dir(s->e, s->row.id, &s->dir, err)) < 0)
 		return r;
-	/* as mount_root() wants it, also after an end that removed it */
+	/* as container_box_mount() wants it, also after an end that removed it */
 	if (mkdirat(s->dir, "work", 0755) < 0 && errno != EEXIST)
 		return error_sys(err, "cannot create containers/%.12s/work", s->row.id);
 	return 0;

@@ -91,9 +91,11 @@ int engine_export(struct engine *e, const char *container, int out, struct error
 		return r;
 	upper = mem_printf("../containers/%s", c.id);
 	snapshot_stack_add(&stack, upper);
-	if ((r = snapshot_view(&stack, &view, err)) < 0)
+	if ((r = snapshot_view(&stack, &view, err)) < 0 || (r = container_hold(e, &c, err)) < 0)
 		return r;
-	return layer_describe_tree(view, &sink, &info, err);
+	r = layer_describe_tree(view, &sink, &info, err);
+	container_release(e, &c);
+	return r;
 }
 
 /* ---- commit ---- */
@@ -203,7 +205,12 @@ int engine_commit(struct engine *e, const struct engine_commit *req, struct dige
 	command = command_of(&cfg);
 	if ((r = build_changes(e->store, &req->changes, &cfg, err)) < 0 ||
 	    (r = engine_epoch(NULL, &has_epoch, &now, err)) < 0 ||
-	    (r = commit_layer(e, &c, &layer, err)) < 0)
+	    (req->pause && (r = container_hold(e, &c, err)) < 0))
+		return r;
+	r = commit_layer(e, &c, &layer, err);
+	if (req->pause)
+		container_release(e, &c);
+	if (r < 0)
 		return r;
 	now = has_epoch ? now * 1000000000 : clock_now_ns();
 	drop_names(&cfg);

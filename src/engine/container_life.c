@@ -403,6 +403,17 @@ int engine_pause(struct engine *e, const char *text, bool pause, struct error *e
 	return 0;
 }
 
+int container_hold(struct engine *e, const struct store_container *c, struct error *err)
+{
+	return str_eq(c->state, "running") ? engine_pause(e, c->id, true, err) : 0;
+}
+
+void container_release(struct engine *e, const struct store_container *c)
+{
+	if (str_eq(c->state, "running"))
+		engine_pause(e, c->id, false, NULL);
+}
+
 /* ---- rename, wait, rm ---- */
 
 int engine_rename(struct engine *e, const char *text, const char *name, struct error *err)

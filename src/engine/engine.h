@@ -393,6 +393,20 @@ struct engine_events {
 
 int engine_events(struct engine *e, const struct engine_events *req, struct error *err);
 
+struct engine_copy {
+	const char *container;
+	const char *path;      /* in it */
+	const char *host_path; /* "-": a tar on @in or @out */
+	bool to_container;
+	bool archive; /* owners are kept */
+	bool follow;  /* links at the end of the source */
+	int in, out;
+};
+
+/* cp, by Docker's rules of what a path means.  Of a container that runs or not. */
+int engine_copy(struct engine *e, const struct engine_copy *req, uint64_t *out_bytes,
+		struct error *err);
+
 /* The life of a monitor.  Its exit status. */
 int engine_monitor(struct engine *e, const struct engine_monitor *req);
 
@@ -426,6 +440,7 @@ struct engine_commit {
 	const char *message;	/* NULL: none */
 	const char *author;	/* NULL: the image's */
 	struct strlist changes; /* -c: Dockerfile instructions */
+	bool pause;		/* what runs in it is held meanwhile */
 };
 
 /*

@@ -57,6 +57,8 @@ int container_box_prepare(struct container_box *b, struct runtime_stdio *stdio, 
 int container_box_start(struct container_box *b, int *root, struct sandbox_options *so,
 			struct sandbox_bind *binds, struct sandbox *sb, struct error *err);
 int container_box_state(struct container_box *b, const char *state, struct error *err);
+/* Its files as one that starts now would see them, without the mounts of its options. */
+int container_box_mount(struct container_box *b, int *out_fd, struct error *err);
 /* Row and directory go. */
 int container_remove(struct engine *e, const struct store_container *c, bool volumes,
 		     struct error *err);
@@ -70,6 +72,10 @@ int container_open_dir(struct engine *e, const char *id, int *out, struct error 
 bool container_is_up(const struct store_container *c); /* running or paused */
 /* "container:NAME" of a mode of a name space becomes the path of it. */
 int container_share(struct container_box *b, struct error *err);
+
+/* Stops its processes while it is read, and lets them go on. @c is as it was before. */
+int container_hold(struct engine *e, const struct store_container *c, struct error *err);
+void container_release(struct engine *e, const struct store_container *c);
 
 /* ---- state ---------------------------------------------------------------------------------
  */

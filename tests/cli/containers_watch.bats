@@ -112,3 +112,16 @@ inspect() { stave inspect --format "$1" "$2"; }
 	ended 1
 	has "$output" "No public port '80' published for in"
 }
+
+@test "commit and export hold what runs, and let it go on" {
+	detach --name wr busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i >/count; done'
+	sleep 0.2
+	stave commit wr held >/dev/null
+	stave run --rm --network none held test -f /count
+	stave export wr | tar -t | grep -qx count
+	is "$(stave inspect --format '{{.State.Status}}' wr)" running
+	has "$(stave events --since 1h --until 0s --filter container=wr --format '{{.Action}}')" pause
+	stave rm -f wr
+	stave rmi held >/dev/null
+	nothing_left
+}
