@@ -9,7 +9,7 @@ free_port() {
 
 # NAME [LINES of "http:" and "auth:"]: starts one; its address is in $NAME, its files in $NAME.d
 start_registry() {
-	local name=$1 port dir=$BATS_FILE_TMPDIR/$1.d i
+	local name=$1 port dir=$BATS_FILE_TMPDIR/$1.d
 	port=$(free_port)
 	mkdir -p "$dir/data"
 	cat >"$dir/config.yml" <<-END
@@ -25,7 +25,7 @@ start_registry() {
 	docker-registry serve "$dir/config.yml" >"$dir/log" 2>&1 3>&- &
 	echo $! >"$dir/pid"
 	export "$name=localhost:$port"
-	for i in $(seq 100); do
+	for _ in $(seq 100); do
 		(: </dev/tcp/127.0.0.1/"$port") 2>/dev/null && return 0
 		sleep 0.05
 	done

@@ -10,8 +10,8 @@ setup_file() {
 	export record=$BATS_FILE_TMPDIR/record STAVE_STALL_SECONDS=1
 	python3 "$BATS_TEST_DIRNAME/liar.py" "$BATS_FILE_TMPDIR/port" "$record" 3>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
-	local i
-	for i in $(seq 100); do
+	local one
+	for _ in $(seq 100); do
 		[ ! -s "$BATS_FILE_TMPDIR/port" ] || break
 		sleep 0.05
 	done
