@@ -23,6 +23,7 @@ class Tool:
     daemons = False
     imports = True      # has a way of its own to import a tar archive
     runs = True         # can run an image by name
+    images = False      # has Docker's commands for images, all of them
 
     def __init__(self, command, root=''):
         self.command = command
@@ -72,6 +73,7 @@ class Tool:
 
 class Stave(Tool):
     name = 'stave'
+    images = True
 
     def __init__(self, command, store):
         super().__init__(command)
@@ -81,6 +83,7 @@ class Stave(Tool):
 class Docker(Tool):
     name = 'docker'
     daemons = True
+    images = True
 
     def found(self):
         return super().found() and self.call(self.command + ['buildx', 'version']).returncode == 0
@@ -92,7 +95,7 @@ class Docker(Tool):
 
 class DockerClassic(Docker):
     name = 'docker-classic'
-    imports = runs = False      # the same as Docker's
+    imports = runs = images = False     # the same as Docker's
 
     def __init__(self, command, root=''):
         super().__init__(command, root)

@@ -104,16 +104,23 @@ def circumstances(tools, load):
 def text(about, rounds):
     versions = ', '.join(about['versions'].values())
     notes = ''.join(f'; {name}: `{note}`' for name, note in about['notes'].items())
-    return (f"Medians of {rounds[0]} interleaved rounds ({rounds[1]} for 20,000 files and import), "
+    return (f"Medians of {rounds[0]} interleaved rounds ({rounds[1]} for 20,000 files and for whole images), "
             f"{about['date']}, Linux {about['kernel']}, {about['cpus']} × {about['cpu']}, "
             f"load average {about['load'][0]} before and {about['load'][1]} after; "
             f"{versions}{notes}.")
 
 
-def update_readme(path, content):
+def section(workloads, results, about, rounds):
+    """The table and what has to be said of it."""
+    below = filter(None, (text(about, rounds), shortfalls(workloads, results)))
+    return '\n\n'.join((table(workloads, results), *below))
+
+
+def update_readme(path, group, content):
     old = path.read_text()
-    new, count = re.subn(r'(<!-- bench:begin -->\n).*?(<!-- bench:end -->)',
+    mark = {'work': 'bench'}.get(group, f'bench-{group}')
+    new, count = re.subn(rf'(<!-- {mark}:begin -->\n).*?(<!-- {mark}:end -->)',
                          lambda m: m.group(1) + content + '\n' + m.group(2), old, flags=re.S)
     if count != 1:
-        raise SystemExit(f'{path} has no place for the table: <!-- bench:begin -->')
+        raise SystemExit(f'{path} has no place for the table: <!-- {mark}:begin -->')
     path.write_text(new)

@@ -54,6 +54,7 @@ class Workload:
     cpu_only = False    # the target is one for CPU time alone
     slow = False        # fewer rounds: a peer takes many seconds
     round = 0
+    group = 'work'      # its table in the README
 
     def prepare(self, bench):
         pass
@@ -73,6 +74,9 @@ class Workload:
 
     def check(self, bench, tool):
         pass
+
+    def tidy(self, bench, tool):
+        """At the end: what is no image."""
 
     def check_size(self, tool, least):
         size = tool.size_of(self.image())

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/cli_command.h"
+#include "cli/cli_filebar.h"
 
 #include "base/banned.h"
 
@@ -23,7 +26,10 @@ static const struct option_def options[] = {
 static int run(struct cli_invocation *inv)
 {
 	const struct import_options *o = inv->options;
+	AUTO(cli_filebar) struct cli_filebar bar = {0};
 	AUTO(engine) struct engine *e = NULL;
+	AUTO(fd) int file = -1;
+	int r;
 	AUTO(error) struct error err = ERROR_INIT;
 	char text[DIGEST_TEXT_SIZE];
 	struct digest id;
@@ -43,9 +49,19 @@ static int run(struct cli_invocation *inv)
 		if (reference_parse(req.name, &ref, &err) < 0)
 			return cli_fail(inv, &err);
 	}
+	/* a URL, or what will be an error, has no such file */
+	if (!str_eq(req.source, "-") && !strstr(req.source, "://"))
+		file = open(req.source, O_RDONLY | O_CLOEXEC);
+	if (file >= 0) {
+		req.source = "-";
+		req.input = file;
+	}
+	cli_filebar_start(&bar, req.input, true, false);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
-	if (engine_import(e, &req, &id, &err) < 0)
+	r = engine_import(e, &req, &id, &err);
+	cli_filebar_stop(&bar);
+	if (r < 0)
 		return cli_fail(inv, &err);
 	fprintf(inv->program->out, "%s\n", digest_text(&id, text));
 	return 0;

@@ -88,13 +88,22 @@ static void escape(const struct buf *text, struct buf *out)
 {
 	const char *at = buf_str(text);
 
-	for (; *at; at++) {
-		if (strchr("<>&", *at))
-			buf_printf(out, "\\u%04x", (unsigned)*at);
-		else if (strncmp(at, "\u2028", 3) == 0 || strncmp(at, "\u2029", 3) == 0)
-			buf_printf(out, "\\u202%c", (*(at += 2) & 1) ? '9' : '8');
-		else
-			buf_addch(out, *at);
+	for (;;) {
+		/* 0xe2 begins the two line ends that JavaScript knows */
+		size_t plain = strcspn(at, "<>&\xe2");
+
+		buf_add(out, at, plain);
+		at += plain;
+		if (!*at)
+			return;
+		if (strncmp(at, "\u2028", 3) == 0 || strncmp(at, "\u2029", 3) == 0) {
+			buf_printf(out, "\\u202%c", at[2] & 1 ? '9' : '8');
+			at += 3;
+		} else if (*at == '\xe2') {
+			buf_addch(out, *at++);
+		} else {
+			buf_printf(out, "\\u%04x", (unsigned)*at++);
+		}
 	}
 }
 
@@ -115,10 +124,16 @@ static void element_text(const json_t *object, bool pretty, struct buf *out)
 /* A newline is between two tokens, never in a string. */
 static void indent(const struct buf *text, struct buf *out)
 {
-	for (const char *at = buf_str(text); *at; at++) {
-		buf_addch(out, *at);
-		if (*at == '\n')
-			buf_addstr(out, "    ");
+	const char *at = buf_str(text);
+
+	for (;;) {
+		size_t line = strcspn(at, "\n");
+
+		buf_add(out, at, line);
+		if (!at[line])
+			return;
+		buf_addstr(out, "\n    ");
+		at += line + 1;
 	}
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "cli/cli_command.h"
+#include "cli/cli_filebar.h"
 
 #include "base/banned.h"
 
@@ -44,7 +46,10 @@ static int run(struct cli_invocation *inv)
 {
 	const struct load_options *o = inv->options;
 	AUTO(image_loaded) struct image_loaded loaded = {0};
+	AUTO(cli_filebar) struct cli_filebar bar = {0};
 	AUTO(engine) struct engine *e = NULL;
+	AUTO(fd) int file = -1;
+	int r;
 	AUTO(error) struct error err = ERROR_INIT;
 	struct engine_load req = {
 		.path = str_empty(o->input) ? NULL : o->input,
@@ -56,9 +61,20 @@ static int run(struct cli_invocation *inv)
 		error_set(&err, ERR_INVALID, "requested load from stdin, but stdin is empty");
 		return cli_fail(inv, &err);
 	}
+	if (req.path) {
+		file = open(req.path, O_RDONLY | O_CLOEXEC);
+		if (file < 0) {
+			error_sys(&err, "open %s", req.path);
+			return cli_fail(inv, &err);
+		}
+		req.input = file;
+	}
+	cli_filebar_start(&bar, req.input, true, o->quiet);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
-	if (engine_load(e, &req, &loaded, &err) < 0)
+	r = engine_load(e, &req, &loaded, &err);
+	cli_filebar_stop(&bar);
+	if (r < 0)
 		return cli_fail(inv, &err);
 	for (size_t i = 0; i < loaded.n; i++)
 		print_item(inv, &loaded.items[i]);

@@ -3,6 +3,7 @@
 
 #include "cli/cli_command.h"
 #include "cli/cli_output.h"
+#include "cli/cli_filebar.h"
 
 #include "base/banned.h"
 
@@ -23,6 +24,7 @@ static int run(struct cli_invocation *inv)
 {
 	const struct save_options *o = inv->options;
 	AUTO(cli_output) struct cli_output output = CLI_OUTPUT_INIT;
+	AUTO(cli_filebar) struct cli_filebar bar = {0};
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
 	struct engine_save req = {
@@ -30,15 +32,19 @@ static int run(struct cli_invocation *inv)
 		.n_names = (size_t)inv->argc,
 		.platform = o->platform,
 	};
+	int r;
 
 	if (cli_output_open(o->output, &output, &err) < 0) {
 		error_wrap(&err, "failed to save image");
 		return cli_fail(inv, &err);
 	}
+	cli_filebar_start(&bar, output.fd, false, false);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	req.output = output.fd;
-	if (engine_save(e, &req, &err) < 0 || cli_output_finish(&output, &err) < 0)
+	r = engine_save(e, &req, &err);
+	cli_filebar_stop(&bar);
+	if (r < 0 || cli_output_finish(&output, &err) < 0)
 		return cli_fail(inv, &err);
 	return 0;
 }

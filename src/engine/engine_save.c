@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images as archives: `save` and `load`. */
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "engine/engine_private.h"
 
 #include "base/banned.h"
@@ -47,17 +44,10 @@ int engine_load(struct engine *e, const struct engine_load *req, struct image_lo
 		struct error *err)
 {
 	AUTO(platform) struct platform want = PLATFORM_INIT;
-	AUTO(fd) int file = -1;
 	int r;
 
 	if (req->platform && (r = platform_parse(req->platform, &want, err)) < 0)
 		return error_wrap(err, "invalid platform");
-	if (req->path) {
-		file = open(req->path, O_RDONLY | O_CLOEXEC);
-		if (file < 0)
-			return error_sys(err, "open %s", req->path);
-	}
-	r = image_load(e->store, req->path ? file : req->input, req->platform ? &want : NULL,
-		       out, err);
+	r = image_load(e->store, req->input, req->platform ? &want : NULL, out, err);
 	return r < 0 && req->path ? error_wrap(err, "%s", req->path) : r;
 }

@@ -99,6 +99,9 @@ static char *word_of(const struct image *i, const char *key)
 	AUTO(json) json_t *doc = NULL;
 	char *word = NULL;
 
+	/* most have none; a hundred images should not be read twice for it */
+	if (!memmem(i->config_bytes.data, i->config_bytes.len, key, strlen(key)))
+		return NULL;
 	if (json_parse(i->config_bytes.data, i->config_bytes.len, &doc, NULL) == 0)
 		json_get_string(doc, key, &word, NULL);
 	return word;

@@ -233,3 +233,23 @@ setup_file() {
 	is "$(config '{{json .Config}}')" '{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","A=<&>"],"Cmd":["x"],"ArgsEscaped":true}'
 	is "$(config '{{.Config.Labels}} {{.Config.User}}|')" 'map[] |'
 }
+
+@test "import, save and load draw a bar on a terminal, and only there" {
+	command -v script >/dev/null || skip "needs script"
+	truncate -s 600M "$ctx/zero"
+	tar -C "$ctx" -cf "$ctx/z.tar" zero
+	run script -qec "TERM=xterm stave import $ctx/z.tar zeros" /dev/null
+	ended 0
+	has "$output" "=>"
+	has "$output" "/629.2MB"
+	run --separate-stderr stave save -o "$ctx/s.tar" zeros
+	ended 0
+	is "$output$stderr" ""
+	run script -qec "TERM=xterm stave load -i $ctx/s.tar" /dev/null
+	has "$output" "/629.2MB"
+	has "$output" "Loaded image: zeros:latest"
+	run script -qec "TERM=xterm stave load -q -i $ctx/s.tar" /dev/null
+	hasnt "$output" "629.2MB"
+	stave rmi zeros >/dev/null
+	nothing_left
+}
