@@ -201,22 +201,8 @@ static int labels_match(struct engine *e, const struct wanted *w, const struct s
 /* Without a time of its own an image is neither before nor after anything. */
 static bool row_matches(const struct wanted *w, const struct store_image *row)
 {
-	return (!w->has_dangling || w->dangling == (row->names.n == 0)) &&
-	       (!w->has_before || (row->created_ns && row->created_ns < w->before_ns)) &&
+	return (!w->has_before || (row->created_ns && row->created_ns < w->before_ns)) &&
 	       (!w->has_since || row->created_ns > w->since_ns);
-}
-
-/* The digest that the image has in the repository of @ref; NULL: none is known. */
-static const char *digest_in(const struct strlist *digests, const struct reference *ref)
-{
-	AUTO(buf) struct buf prefix = BUF_INIT;
-
-	reference_normal_name(ref, &prefix);
-	buf_addch(&prefix, '@');
-	for (size_t i = 0; i < digests->n; i++)
-		if (str_starts(digests->items[i], buf_str(&prefix)))
-			return digests->items[i] + prefix.len;
-	return NULL;
 }
 
 static json_t *make_row(const struct store_image *i, const struct reference *ref,
@@ -248,33 +234,115 @@ static json_t *make_row(const struct store_image *i, const struct reference *ref
 	return row;
 }
 
-/* One row for each name; an image without any has one too, unless names were asked for. */
-static int add_rows(struct engine *e, struct cli_table *t, const struct wanted *w,
-		    const struct store_image *i, bool no_trunc, struct error *err)
+/* What is listed of one image, and where to. */
+struct listing {
+	struct cli_table *table;
+	const struct wanted *wanted;
+	const struct store_image *image;
+	const struct strlist *digests; /* what registries call it */
+	bool show_digests;
+	bool no_trunc;
+};
+
+static bool same_repository(const struct reference *a, const struct reference *b)
 {
-	AUTO(strlist) struct strlist digests = STRLIST_INIT;
-	int r = engine_repo_digests(e, &i->id, &digests, err);
+	return str_eq(a->domain, b->domain) && str_eq(a->path, b->path);
+}
 
-	if (r < 0)
-		return r;
-	for (size_t n = 0; r == 0 && !i->names.n && n < digests.n; n++) {
-		AUTO(reference) struct reference ref = REFERENCE_INIT;
+static int add_row(const struct listing *l, const struct reference *ref, const char *digest,
+		   struct error *err)
+{
+	return cli_table_add(l->table, make_row(l->image, ref, digest, l->no_trunc), err);
+}
 
-		if (reference_parse(digests.items[n], &ref, NULL) == 0 && name_matches(w, &ref))
-			r = cli_table_add(
-				t, make_row(i, &ref, digest_in(&digests, &ref), no_trunc), err);
+/* A row, or one for each digest that the repository has. */
+static int add_name(const struct listing *l, const struct reference *ref, struct error *err)
+{
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && l->show_digests && i < l->digests->n; i++) {
+		AUTO(reference) struct reference at = REFERENCE_INIT;
+		char text[DIGEST_TEXT_SIZE];
+
+		if (reference_parse(l->digests->items[i], &at, NULL) < 0 ||
+		    !same_repository(&at, ref))
+			continue;
+		any = true;
+		r = add_row(l, ref, digest_text(&at.digest, text), err);
 	}
-	if (!i->names.n && !digests.n && !w->references.n)
-		return cli_table_add(t, make_row(i, NULL, NULL, no_trunc), err);
-	for (size_t n = 0; r == 0 && n < i->names.n; n++) {
-		AUTO(reference) struct reference ref = REFERENCE_INIT;
+	return any ? r : add_row(l, ref, NULL, err);
+}
 
-		if (reference_parse(i->names.items[n], &ref, NULL) == 0 &&
-		    name_matches(w, &ref))
-			r = cli_table_add(
-				t, make_row(i, &ref, digest_in(&digests, &ref), no_trunc), err);
+static bool has_repository(const struct strlist *names, size_t n, const struct reference *ref)
+{
+	for (size_t i = 0; i < n; i++) {
+		AUTO(reference) struct reference other = REFERENCE_INIT;
+
+		if (reference_parse(names->items[i], &other, NULL) == 0 &&
+		    same_repository(&other, ref))
+			return true;
+	}
+	return false;
+}
+
+/* Repositories that give the image no tag: one row, or one for each digest. */
+static int add_digests(const struct listing *l, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < l->digests->n; i++) {
+		AUTO(reference) struct reference ref = REFERENCE_INIT;
+		char text[DIGEST_TEXT_SIZE];
+
+		if (reference_parse(l->digests->items[i], &ref, NULL) < 0 ||
+		    has_repository(&l->image->names, l->image->names.n, &ref) ||
+		    (!l->show_digests && has_repository(l->digests, i, &ref)) ||
+		    !name_matches(l->wanted, &ref))
+			continue;
+		r = add_row(l, &ref, digest_text(&ref.digest, text), err);
 	}
 	return r;
+}
+
+/* An image without any name has a row, too, unless names were asked for. */
+static int add_rows(const struct listing *l, struct error *err)
+{
+	const struct strlist *names = &l->image->names;
+	int r = 0;
+
+	if (!names->n && !l->digests->n)
+		return l->wanted->references.n ? 0 : add_row(l, NULL, NULL, err);
+	for (size_t n = 0; r == 0 && n < names->n; n++) {
+		AUTO(reference) struct reference ref = REFERENCE_INIT;
+
+		if (reference_parse(names->items[n], &ref, NULL) == 0 &&
+		    name_matches(l->wanted, &ref))
+			r = add_name(l, &ref, err);
+	}
+	return r < 0 ? r : add_digests(l, err);
+}
+
+static int add_image(struct engine *e, struct cli_table *t, const struct wanted *w,
+		     const struct store_image *image, const struct images_options *o,
+		     struct error *err)
+{
+	AUTO(strlist) struct strlist digests = STRLIST_INIT;
+	const struct listing l = {
+		.table = t,
+		.wanted = w,
+		.image = image,
+		.digests = &digests,
+		.show_digests = cli_table_uses(t, "Digest"),
+		.no_trunc = o->no_trunc,
+	};
+	int r = engine_repo_digests(e, &image->id, &digests, err);
+
+	if (r < 0 || !row_matches(w, image) ||
+	    (w->has_dangling && w->dangling != (!image->names.n && !digests.n)))
+		return r;
+	r = labels_match(e, w, image, err);
+	return r == 1 ? add_rows(&l, err) : r;
 }
 
 static int fill(struct engine *e, struct cli_table *t, const struct wanted *w,
@@ -283,13 +351,8 @@ static int fill(struct engine *e, struct cli_table *t, const struct wanted *w,
 	AUTO(store_image_list) struct store_image_list list = {0};
 	int r = engine_images(e, &list, err);
 
-	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		if (!row_matches(w, &list.items[i]))
-			continue;
-		r = labels_match(e, w, &list.items[i], err);
-		if (r == 1)
-			r = add_rows(e, t, w, &list.items[i], o->no_trunc, err);
-	}
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		r = add_image(e, t, w, &list.items[i], o, err);
 	return r;
 }
 

@@ -64,6 +64,7 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	is "${lines[-1]}" "$open/a/img:1"
 	is "$(other inspect --format '{{.Id}}' "$open/a/img:1")" "$(id_of img)"
 	is "$(other inspect --format '{{index .RepoDigests 0}}' "$open/a/img:1")" "$open/a/img@$digest"
+	is "$(other images --digests --format "{{.Tag}} {{.Digest}}" "$open/a/img")" "1 $digest"
 	is "$(other run --rm --network none "$open/a/img:1" /bin/busybox cat /one)" one
 	other system check
 }
