@@ -216,8 +216,8 @@ struct engine_save {
 int engine_save(struct engine *e, const struct engine_save *req, struct error *err);
 
 struct engine_load {
-	int input;	  /* the archive; borrowed */
-	const char *path; /* for messages; NULL: none */
+	int input;	      /* the archive; borrowed */
+	const char *path;     /* for messages; NULL: none */
 	const char *platform; /* NULL: any */
 };
 
