@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli_command.h"
+#include "cli/cli_ports.h"
 #include "cli/cli_table.h"
 
 #include "base/clock.h"
@@ -170,6 +171,7 @@ json_t *cli_container_row(const struct store_container *c, const json_t *documen
 	AUTO(free) char *since = cli_time_ago(c->created_ns, now);
 	AUTO(free) char *at = cli_time_text(c->created_ns);
 	AUTO(free) char *labels = labels_text(document);
+	AUTO(free) char *ports = cli_ports_text(document);
 	json_t *row = json_object();
 
 	cli_row_string(row, "Command", command);
@@ -180,7 +182,7 @@ json_t *cli_container_row(const struct store_container *c, const json_t *documen
 	set_mounts(row, json_object_get(document, "Mounts"), no_trunc);
 	cli_row_string(row, "Names", c->name);
 	cli_row_string(row, "Networks", "");
-	cli_row_string(row, "Ports", "");
+	cli_row_string(row, "Ports", ports);
 	cli_row_string(row, "RunningFor", since);
 	cli_row_string(row, "Size", "0B");
 	cli_row_string(row, "State", c->state);

@@ -13,7 +13,7 @@
 #include "base/banned.h"
 
 struct run_options {
-	bool remove, interactive, tty, detach, read_only, init, privileged, quiet;
+	bool remove, interactive, tty, detach, read_only, init, privileged, quiet, publish_all;
 	struct strlist env, env_files, volumes, mounts, volumes_from, tmpfs, cap_add, cap_drop,
 		hosts, dns, dns_search, dns_options, ulimits, sysctls, security, groups, labels,
 		publish;
@@ -92,6 +92,16 @@ static int add_dns(struct container_options *o, const char *text, struct error *
 	return 0;
 }
 
+static int add_publish(struct container_options *o, const char *text, struct error *err)
+{
+	AUTO(network_port_list) struct network_port_list list = {0};
+	int r = network_ports_parse(text, &list, err);
+
+	if (r == 0)
+		strlist_add(&o->publish, text);
+	return r;
+}
+
 static int add_all(struct container_options *to, const struct strlist *list, add_fn add,
 		   struct error *err)
 {
@@ -122,6 +132,7 @@ static int set_lists(const struct run_options *o, struct container_options *to,
 	    (r = add_all(to, &o->labels, add_label, err)) < 0 ||
 	    (r = add_all(to, &o->hosts, add_host, err)) < 0 ||
 	    (r = add_all(to, &o->dns, add_dns, err)) < 0 ||
+	    (r = add_all(to, &o->publish, add_publish, err)) < 0 ||
 	    (r = add_all(to, &o->volumes, container_options_add_volume, err)) < 0 ||
 	    (r = add_all(to, &o->mounts, container_options_add_mount, err)) < 0 ||
 	    (r = add_all(to, &o->ulimits, container_options_add_ulimit, err)) < 0 ||
@@ -158,6 +169,7 @@ static void set_plain(const struct run_options *o, struct container_options *to)
 	to->init = o->init;
 	to->privileged = o->privileged;
 	to->read_only = o->read_only;
+	to->publish_all = o->publish_all;
 	to->has_entrypoint = o->entrypoint != NULL;
 	if (o->entrypoint)
 		strlist_take(&to->entrypoint, copy(o->entrypoint));
@@ -239,11 +251,6 @@ static int check_supported(const struct run_options *o, struct error *err)
 		return error_set(err, ERR_INVALID,
 				 "conflicting options: cannot specify both --attach and "
 				 "--detach");
-	if (o->publish.n) {
-		error_set(err, ERR_UNSUPPORTED, "publishing ports is not supported yet");
-		error_hint(err, "with --network host the container has this machine's ports");
-		return -ERR_UNSUPPORTED;
-	}
 	return 0;
 }
 

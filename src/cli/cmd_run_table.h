@@ -96,8 +96,9 @@
 		RUN(0, "privileged", BOOL, privileged,                                         \
 		    "Give extended privileges to this container"),                             \
 		RUN('p', "publish", LIST, publish,                                             \
-		    "Publish a container's port(s) to the host (not supported yet)",           \
-		    .hidden = true),                                                           \
+		    "Publish a container's port(s) to the host"),                              \
+		RUN('P', "publish-all", BOOL, publish_all,                                     \
+		    "Publish all exposed ports to random ports"),                              \
 		RUN(0, "pull", STRING, pull,                                                   \
 		    "Pull image before running (\"always\", \"missing\", \"never\")",          \
 		    .fallback = "missing"),                                                    \

@@ -20,6 +20,7 @@
 #include "base/root.h"
 #include "engine/engine_container.h"
 #include "engine/engine_mounts.h"
+#include "engine/engine_network.h"
 
 #include "base/banned.h"
 
@@ -196,14 +197,8 @@ static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int r
 
 static int attach_network(struct container_box *s, struct error *err)
 {
-	struct network_bridge bridge;
-
-	if (s->o->network == RUNTIME_NETWORK_NONE)
-		return network_namespace_new(&s->endpoint.netns, err);
-	if (s->o->network == RUNTIME_NETWORK_HOST)
-		return 0;
-	network_default_bridge(&bridge);
-	return network_attach(&bridge, -1, &s->endpoint, err);
+	return container_network_attach(s->e, s->o, &s->image.config, s->row.id, s->lease,
+					&s->endpoint, err);
 }
 
 static int write_cidfile(const struct container_box *s, const struct engine_run *req,

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/engine_container.h"
 #include "engine/engine_mounts.h"
+#include "engine/engine_network.h"
 
 #include "base/banned.h"
 
@@ -184,7 +185,7 @@ static json_t *host_config(const struct container_options *o)
 	json_object_set_new(j, "ContainerIDFile", json_string(""));
 	json_object_set_new(j, "LogConfig", log_of(o));
 	json_object_set_new(j, "NetworkMode", json_string(network_of(o)));
-	json_object_set_new(j, "PortBindings", json_object());
+	json_object_set_new(j, "PortBindings", container_network_bindings(o));
 	json_object_set_new(j, "RestartPolicy", restart_of(o));
 	json_object_set_new(j, "AutoRemove", json_boolean(o->remove));
 	json_array_append_new(console, json_integer(0));
@@ -203,7 +204,7 @@ static json_t *host_config(const struct container_options *o)
 	json_object_set_new(j, "OomScoreAdj", json_integer(o->oom_score_adj));
 	json_object_set_new(j, "PidMode", text_or(o->pid_mode, ""));
 	json_object_set_new(j, "Privileged", json_boolean(o->privileged));
-	json_object_set_new(j, "PublishAllPorts", json_false());
+	json_object_set_new(j, "PublishAllPorts", json_boolean(o->publish_all));
 	json_object_set_new(j, "ReadonlyRootfs", json_boolean(o->read_only));
 	json_object_set_new(j, "SecurityOpt", strings_or_null(&o->security));
 	if (o->tmpfs.n)
@@ -250,7 +251,7 @@ static json_t *network_settings(const struct store_container *c,
 	json_object_set_new(one, "IPPrefixLen",
 			    json_integer(json_object_get(state, "address") ? 16 : 0));
 	json_object_set_new(j, "Bridge", json_string(""));
-	json_object_set_new(j, "Ports", json_object());
+	json_object_set_new(j, "Ports", container_network_ports(c));
 	json_object_set(j, "Gateway", json_object_get(one, "Gateway"));
 	json_object_set(j, "IPAddress", json_object_get(one, "IPAddress"));
 	json_object_set(j, "IPPrefixLen", json_object_get(one, "IPPrefixLen"));

@@ -21,6 +21,8 @@ static int undo(void *data, const char *kind, const char *name, struct error *er
 	(void)data;
 	if (str_eq(kind, "cgroup"))
 		return sandbox_remove_cgroup(name, err);
+	if (str_eq(kind, "endpoint"))
+		return network_reap(err);
 	return 0;
 }
 

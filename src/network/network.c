@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/strlist.h"
 #include "network/network_address.h"
+#include "network/network_entry.h"
 #include "network/network_link.h"
 #include "network/network_netlink.h"
 #include "network/network_rules.h"
@@ -31,6 +32,7 @@
 #define OWN_NAMESPACE	   "/proc/thread-self/ns/net"
 #define STAMP_BYTES	   128
 #define STATE_DIR	   "/run/stave"
+#define RULES_VERSION	   2 /* to be raised with each change of what rules_load() makes */
 
 void network_default_bridge(struct network_bridge *out)
 {
@@ -127,8 +129,8 @@ static int stamp_place(int index, struct stamp *s, struct error *err)
 
 	if (stat(OWN_NAMESPACE, &st) < 0)
 		return error_sys(err, "cannot look at " OWN_NAMESPACE);
-	snprintf(s->place, STAMP_BYTES, "netns %ju interface %d\n", (uintmax_t)st.st_ino,
-		 index);
+	snprintf(s->place, STAMP_BYTES, "version %d netns %ju interface %d\n", RULES_VERSION,
+		 (uintmax_t)st.st_ino, index);
 	return 0;
 }
 
@@ -293,7 +295,7 @@ static int ensure_bridge(struct netlink *n, const struct network_bridge *b, int 
 }
 
 /* A directory that a reboot empties, as it does away with the bridge. */
-static int open_state_dir(int *out, struct error *err)
+int network_state_dir(int *out, struct error *err)
 {
 	const char *runtime_dir = secure_getenv("XDG_RUNTIME_DIR");
 	AUTO(free) char *own = runtime_dir ? mem_printf("%s/stave", runtime_dir) : NULL;
@@ -338,6 +340,7 @@ static int attach(const struct network_bridge *b, int state_dir, struct network_
 	if (r < 0)
 		return r;
 	e->gateway = b->gateway;
+	snprintf(e->bridge, sizeof(e->bridge), "%s", b->name);
 	e->mac[0] = 0x02;
 	e->mac[1] = 0x42;
 	for (unsigned i = 0; i < 4; i++)
@@ -356,7 +359,7 @@ int network_attach(const struct network_bridge *b, int state_dir, struct network
 	int r = 0;
 
 	if (state_dir < 0)
-		r = open_state_dir(&own, err);
+		r = network_state_dir(&own, err);
 	if (r == 0)
 		r = attach(b, state_dir < 0 ? own : state_dir, &e, err);
 	if (r < 0) {
@@ -371,6 +374,8 @@ int network_attach(const struct network_bridge *b, int state_dir, struct network
 
 void network_endpoint_close(struct network_endpoint *e)
 {
+	/* the rules first: nobody else may have the address as long as they lead there */
+	entry_close(e);
 	close_fd(&e->netns);
 	close_fd(&e->address_lock);
 	*e = NETWORK_ENDPOINT_INIT;

@@ -14,6 +14,10 @@
  * somebody flushes or adds rules, the next endpoint sees another number and compares
  * (other programs add rules with each container), or makes sure of ours again.
  *
+ * What a container has beyond that (ports on the host) is an *entry*, a file
+ * /run/stave/endpoints/ID that its owner keeps locked.  The entries are the truth, the
+ * rules are made of all of them: those of a killed owner are left out and removed.
+ *
  * An address is held by an open-file-description lock on one byte of the
  * network's address file: it is free again when the holder's descriptors are
  * closed, however the holder ended.
@@ -24,7 +28,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -42,9 +48,15 @@ struct network_endpoint {
 	uint32_t address; /* host byte order, 0 without a bridge */
 	uint32_t gateway; /* likewise */
 	uint8_t mac[6];
+	char bridge[16]; /* name of the interface */
+	char *id;	 /* owned: whose entry it has; NULL: none */
+	int entry;	 /* owned: the locked entry; -1: none */
+	int *sockets;	 /* owned, with what they hold: the ports on the host */
+	unsigned n_sockets;
 };
 
-#define NETWORK_ENDPOINT_INIT ((struct network_endpoint){.netns = -1, .address_lock = -1})
+#define NETWORK_ENDPOINT_INIT \
+	((struct network_endpoint){.netns = -1, .address_lock = -1, .entry = -1})
 
 /*
  * stave0 as it is; before it is there, with the first of 10.89.0.0/16, 10.90.0.0/16 … that no
@@ -66,11 +78,65 @@ int network_namespace_new(int *out_netns, struct error *err);
 int network_attach(const struct network_bridge *b, int state_dir, struct network_endpoint *out,
 		   struct error *err);
 
-/* Closes what it owns; the kernel does the rest. */
+/*
+ * Closes what it owns; the kernel does the rest, but for the rules of published ports,
+ * which go here.
+ */
 void network_endpoint_close(struct network_endpoint *e);
 
 /* Removes the bridge and the rules. For tests and `system` commands. */
 int network_bridge_remove(const char *name, struct error *err);
+
+/* ---- published ports ---- */
+
+enum network_protocol {
+	NETWORK_TCP = 0,
+	NETWORK_UDP,
+};
+
+struct network_port {
+	enum network_protocol protocol;
+	uint32_t host_ip;	/* 0: all addresses */
+	uint16_t host_port;	/* 0: any that is free */
+	uint16_t host_port_end; /* the last that may be taken; 0: @host_port alone */
+	uint16_t port;		/* in the container */
+};
+
+struct network_port_list {
+	struct network_port *items;
+	size_t n;
+	size_t cap;
+};
+
+/*
+ * "[ip:][port[-port]:]port[-port][/tcp|udp]": one -p, with ranges one element for each
+ * port of the container.  -ERR_INVALID with Docker's words.
+ */
+int network_ports_parse(const char *text, struct network_port_list *out, struct error *err);
+
+/* "tcp", "udp". */
+const char *network_protocol_name(enum network_protocol p);
+
+static inline void network_port_list_auto(struct network_port_list *l)
+{
+	free(l->items);
+}
+
+/*
+ * Takes @ports on the host and lets what comes there go to @e, until it is closed:
+ * from other machines, from this one, and through 127.0.0.1.  Ports that were left
+ * open are filled in.  A port is ours by a socket that listens on it, so that nobody
+ * else takes it; no packet comes that far.  @id names the container in /run/stave.
+ * -ERR_EXISTS "Bind for 0.0.0.0:80 failed: port is already allocated".
+ */
+int network_publish(struct network_endpoint *e, const char *id, struct network_port_list *ports,
+		    struct error *err);
+
+/* The ports that container @id has now; none when it does not run. */
+int network_published(const char *id, struct network_port_list *out, struct error *err);
+
+/* Removes what killed commands left: entries of theirs, and rules for them. */
+int network_reap(struct error *err);
 
 /* What --dns, --dns-search and --dns-option replace; NULL or empty lists keep the host's. */
 struct network_dns {

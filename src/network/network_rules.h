@@ -39,3 +39,6 @@ int rules_fingerprint(const char *bridge, struct digest *out, uint32_t *out_gene
 		      struct error *err);
 /* Lets the kernel forward IPv4 packets. */
 int rules_enable_forwarding(struct error *err);
+
+/* Hands nft(8) a script, one transaction. */
+int rules_run(const char *script, struct error *err);

@@ -46,7 +46,7 @@ static int list_chain(const char *chain, struct buf *out, struct error *err)
 	return r;
 }
 
-static int run_script(const char *script, struct error *err)
+int rules_run(const char *script, struct error *err)
 {
 	char nft[] = "nft", f[] = "-f", dash[] = "-";
 	char *argv[] = {nft, f, dash, NULL};
@@ -145,8 +145,18 @@ static void own_table(const struct network_bridge *b, struct buf *script)
 		   "chain postrouting {\n"
 		   "type nat hook postrouting priority 100; policy accept;\n"
 		   "ip saddr %s/%u oifname != \"%s\" masquerade\n"
+		   /* to a port that another container of this bridge has on the host: the
+		    * answer must come back this way */
+		   "ip saddr %s/%u oifname \"%s\" ct status dnat masquerade\n"
 		   "}\n",
-		   subnet, b->prefix_len, n);
+		   subnet, b->prefix_len, n, subnet, b->prefix_len, n);
+	/* before connections are looked up: an answer to us still has the bridge's address */
+	buf_printf(script,
+		   "chain guard {\n"
+		   "type filter hook prerouting priority -300; policy accept;\n"
+		   "iifname \"%s\" ip daddr 127.0.0.0/8 drop\n"
+		   "}\n",
+		   n);
 	buf_printf(script,
 		   "chain forward {\n"
 		   "type filter hook forward priority 0; policy accept;\n"
@@ -166,7 +176,7 @@ int rules_load(const struct network_bridge *b, struct error *err)
 	own_table(b, &script);
 	r = add_foreign_rules(b->name, &script, err);
 	if (r == 0)
-		r = run_script(buf_str(&script), err);
+		r = rules_run(buf_str(&script), err);
 	return r < 0 ? error_wrap(err, "network %s", b->name) : 0;
 }
 
@@ -191,7 +201,7 @@ int rules_remove(const char *name, struct error *err)
 					   (int)strspn(handle + 9, "0123456789"), handle + 9);
 		}
 	}
-	return run_script(buf_str(&script), err);
+	return rules_run(buf_str(&script), err);
 }
 
 int rules_enable_forwarding(struct error *err)

@@ -147,6 +147,8 @@ int rules_fingerprint(const char *bridge, struct digest *out, uint32_t *out_gene
 	if (r == 0)
 		r = hash_chain(&n, bridge, "postrouting", &h, err);
 	if (r == 0)
+		r = hash_chain(&n, bridge, "guard", &h, err);
+	if (r == 0)
 		r = hash_chain(&n, bridge, "forward", &h, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rules_foreign_chains); i++)
 		r = hash_chain(&n, RULES_FOREIGN_TABLE, rules_foreign_chains[i], &h, err);

@@ -31,11 +31,12 @@ void container_options_clear(struct container_options *o)
 		&o->cpuset_cpus, &o->cpuset_mems,   &o->log_driver,   &o->runtime,
 		&o->detach_keys, &o->pid_mode,	    &o->ipc_mode,     &o->uts_mode,
 		&o->userns_mode, &o->cgroupns_mode, &o->cgroup_parent};
-	struct strlist *const lists[] = {
-		&o->args,	 &o->entrypoint,  &o->env,	   &o->cap_add,	 &o->cap_drop,
-		&o->group_add,	 &o->tmpfs,	  &o->extra_hosts, &o->dns,	 &o->dns_search,
-		&o->dns_options, &o->attach,	  &o->expose,	   &o->security, &o->devices,
-		&o->health.test, &o->volumes_from};
+	struct strlist *const lists[] = {&o->args,	  &o->entrypoint,   &o->env,
+					 &o->cap_add,	  &o->cap_drop,	    &o->group_add,
+					 &o->tmpfs,	  &o->extra_hosts,  &o->dns,
+					 &o->dns_search,  &o->dns_options,  &o->attach,
+					 &o->expose,	  &o->security,	    &o->devices,
+					 &o->health.test, &o->volumes_from, &o->publish};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(*strings[i]);

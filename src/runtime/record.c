@@ -89,6 +89,8 @@ static const struct field fields[] = {
 	FIELD(STRING, cpuset_mems),
 	FIELD(I64, pids_limit),
 	FIELD(INT, oom_score_adj),
+	FIELD(LIST, publish),
+	FIELD(BOOL, publish_all),
 	FIELD(LIST, extra_hosts),
 	FIELD(LIST, dns),
 	FIELD(LIST, dns_search),

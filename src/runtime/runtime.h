@@ -186,6 +186,8 @@ struct container_options {
 	struct strlist devices; /* "host[:container[:rwm]]": --device */
 
 	enum runtime_network network;
+	struct strlist publish; /* -p as written, see network_ports_parse(); not used here */
+	bool publish_all;	/* -P: the image's ports, to any that are free; likewise */
 	struct strlist extra_hosts; /* "name:ip" */
 	struct strlist dns;
 	struct strlist dns_search;
