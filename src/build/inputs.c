@@ -188,7 +188,8 @@ static void add_run(struct inputs *in, const struct graph *g, const struct verte
 {
 	static const char *const networks[] = {[RUNTIME_NETWORK_DEFAULT] = "default",
 					       [RUNTIME_NETWORK_NONE] = "none",
-					       [RUNTIME_NETWORK_HOST] = "host"};
+					       [RUNTIME_NETWORK_HOST] =
+						       "host"}; /* a build knows no others */
 	const struct run_spec *r = &v->run;
 
 	add_command(in, v);

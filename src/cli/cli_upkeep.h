@@ -55,6 +55,10 @@ void cli_entry_table(const struct store_entry_list *l, struct buf *out);
 void cli_entry_blocks(const struct store_entry_list *l, struct buf *out);
 json_t *cli_entry_document(const struct store_entry *e);
 
+/* Those that nobody is on; prints what went. */
+int cli_prune_networks(const struct cli_invocation *inv, struct engine *e,
+		       const struct engine_prune *how, struct error *err);
+
 /* "other commands are at work …" on standard error, if so. */
 void cli_note_busy(const struct cli_invocation *inv, bool busy);
 

@@ -255,6 +255,8 @@ static int prune_all(const struct cli_invocation *inv, struct engine *e,
 	if (r == 0 && o->volumes)
 		r = cli_prune_volumes(inv, e, &anonymous, &volumes, err);
 	if (r == 0)
+		r = cli_prune_networks(inv, e, how, err);
+	if (r == 0)
 		r = prune_images(inv, e, how, &images, err);
 	if (r == 0 && !how->labels->n && !how->not_labels->n)
 		r = prune_cache(inv, e, how, &cache, err);

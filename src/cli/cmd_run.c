@@ -16,8 +16,8 @@ struct run_options {
 	bool remove, interactive, tty, detach, read_only, init, privileged, quiet, publish_all;
 	struct strlist env, env_files, volumes, mounts, volumes_from, tmpfs, cap_add, cap_drop,
 		hosts, dns, dns_search, dns_options, ulimits, sysctls, security, groups, labels,
-		publish;
-	char *workdir, *user, *entrypoint, *name, *hostname, *domainname, *network, *pull,
+		publish, aliases;
+	char *workdir, *user, *entrypoint, *name, *hostname, *domainname, *network, *ip, *pull,
 		*stop_signal, *cidfile, *platform, *runtime, *cpuset_cpus, *cpuset_mems;
 	int64_t memory, memory_swap, memory_reservation, shm_size, cpus, cpu_quota, cpu_period,
 		cpu_shares, pids_limit, oom_score_adj;
@@ -170,6 +170,7 @@ static void set_plain(const struct run_options *o, struct container_options *to)
 	to->privileged = o->privileged;
 	to->read_only = o->read_only;
 	to->publish_all = o->publish_all;
+	to->ip = copy_set(o->ip);
 	to->has_entrypoint = o->entrypoint != NULL;
 	if (o->entrypoint)
 		strlist_take(&to->entrypoint, copy(o->entrypoint));
@@ -302,6 +303,7 @@ static int make_request(const struct cli_invocation *inv, struct container_optio
 	int r;
 
 	set_plain(o, to);
+	strlist_addall(&to->network_aliases, &o->aliases);
 	for (int i = 1; i < inv->argc; i++)
 		strlist_add(&to->args, inv->argv[i]);
 	if ((r = check_supported(o, err)) < 0 || (r = run_check_name(o->name, err)) < 0 ||
@@ -311,7 +313,7 @@ static int make_request(const struct cli_invocation *inv, struct container_optio
 	    (r = run_set_life(&o->life, to, cli_given(inv, &o->life.stop_timeout), err)) < 0 ||
 	    (r = set_attach(o, to, err)) < 0)
 		return r;
-	if (o->network && (r = runtime_network_parse(o->network, &to->network, err)) < 0)
+	if (o->network && (r = container_options_set_network(to, o->network, err)) < 0)
 		return r;
 	return 0;
 }

@@ -83,8 +83,11 @@
 		RUN(0, "net", STRING, network, "Connect a container to a network",             \
 		    .hidden = true),                                                           \
 		RUN(0, "network", STRING, network,                                             \
-		    "Connect a container to a network: default, none, host",                   \
+		    "Connect a container to a network, or to none, host, container:NAME",      \
 		    .type = "network"),                                                        \
+		RUN(0, "network-alias", LIST, aliases,                                         \
+		    "Add network-scoped alias for the container"),                             \
+		RUN(0, "ip", STRING, ip, "IPv4 address (e.g., 172.30.100.104)"),               \
 		RUN(0, "no-healthcheck", BOOL, life.no_healthcheck,                            \
 		    "Disable any container-specified HEALTHCHECK"),                            \
 		RUN(0, "oom-score-adj", INT, oom_score_adj,                                    \

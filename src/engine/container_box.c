@@ -231,7 +231,9 @@ static int etc_binds(struct container_box *s, const struct network_endpoint *ep,
 {
 	AUTO(fd) int scratch = -1;
 
-	if (s->o->remove && snapshot_scratch(&scratch, NULL) == 0 &&
+	/* others write into the hosts of those that they know by name */
+	if (s->o->remove && s->o->network != RUNTIME_NETWORK_NAMED &&
+	    snapshot_scratch(&scratch, NULL) == 0 &&
 	    runtime_etc_binds(scratch, s->o, ep, binds, out_n, NULL) == 0)
 		return 0;
 	return runtime_etc_binds(s->dir, s->o, ep, binds, out_n, err);
@@ -243,6 +245,8 @@ int container_box_start(struct container_box *s, int *root, struct sandbox_optio
 	const struct network_endpoint *ep = s->endpoint.address ? &s->endpoint : NULL;
 	int r = etc_binds(s, ep, binds, &so->nbinds, err);
 
+	if (r == 0)
+		r = container_network_join(s->o, s->row.name, s->dir, &s->endpoint, err);
 	if (r < 0)
 		return r;
 	so->spec = &s->spec;

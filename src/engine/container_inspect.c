@@ -170,6 +170,7 @@ static const char *network_of(const struct container_options *o)
 {
 	return o->network == RUNTIME_NETWORK_HOST   ? "host"
 	       : o->network == RUNTIME_NETWORK_NONE ? "none"
+	       : o->network_name		    ? o->network_name
 						    : "bridge";
 }
 

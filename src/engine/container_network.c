@@ -2,10 +2,14 @@
 #include "engine/engine_network.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "engine/engine_container.h"
 
 #include "base/banned.h"
 
@@ -48,28 +52,98 @@ static int collect_ports(const struct container_options *o, const struct image_c
 	return r == 0 && o->publish_all ? add_exposed(&o->expose, out, err) : r;
 }
 
+static int join_container(struct engine *e, const char *name, struct network_endpoint *out,
+			  struct error *err)
+{
+	AUTO(store_container) struct store_container c = {0};
+	AUTO(free) char *path = NULL;
+	int r = engine_container(e, name, &c, err);
+
+	if (r < 0)
+		return r;
+	if (!container_is_up(&c))
+		return error_set(err, ERR_CONFLICT,
+				 "cannot join network of a non running container: %s", c.id);
+	path = mem_printf("/proc/%lld/ns/net", (long long)c.pid);
+	out->netns = open(path, O_RDONLY | O_CLOEXEC);
+	return out->netns < 0 ? error_sys(err, "cannot join the network of %s", c.name) : 0;
+}
+
+static int find_bridge(struct engine *e, const struct container_options *o, char name[16],
+		       struct network_bridge *out, struct error *err)
+{
+	struct in_addr a;
+	int r;
+
+	if (o->network != RUNTIME_NETWORK_NAMED && (o->ip || o->network_aliases.n))
+		return error_set(err, ERR_INVALID,
+				 o->ip ? "invalid config for network bridge: invalid endpoint "
+					 "settings:\nuser specified IP address is supported on "
+					 "user defined networks only"
+				       : "network-scoped alias is supported only for "
+					 "containers in user defined networks");
+	if (o->network != RUNTIME_NETWORK_NAMED) {
+		network_default_bridge(out);
+		return 0;
+	}
+	if ((r = network_bridge_of(e, o->network_name, name, out, err)) < 0)
+		return r;
+	if (o->ip && inet_pton(AF_INET, o->ip, &a) != 1)
+		return error_set(err, ERR_INVALID, "invalid IPv4 address: %s", o->ip);
+	out->wanted = o->ip ? ntohl(a.s_addr) : 0;
+	return 0;
+}
+
 int container_network_attach(struct engine *e, const struct container_options *o,
 			     const struct image_config *cfg, const char *id,
 			     struct lease *lease, struct network_endpoint *out,
 			     struct error *err)
 {
 	AUTO(network_port_list) struct network_port_list ports = {0};
+	const bool named = o->network == RUNTIME_NETWORK_NAMED;
 	struct network_bridge bridge;
+	char name[16];
 	int r;
 
-	(void)e;
 	if (o->network == RUNTIME_NETWORK_NONE)
 		return network_namespace_new(&out->netns, err);
 	if (o->network == RUNTIME_NETWORK_HOST)
 		return 0;
-	if ((r = collect_ports(o, cfg, &ports, err)) < 0)
+	if (o->network == RUNTIME_NETWORK_CONTAINER)
+		return join_container(e, o->network_name, out, err);
+	if ((r = collect_ports(o, cfg, &ports, err)) < 0 ||
+	    (r = find_bridge(e, o, name, &bridge, err)) < 0)
 		return r;
-	if (ports.n && (r = lease_note(lease, "endpoint", id, err)) < 0)
+	if ((ports.n || named) && (r = lease_note(lease, "endpoint", id, err)) < 0)
 		return r;
-	network_default_bridge(&bridge);
 	if ((r = network_attach(&bridge, -1, out, err)) < 0)
 		return r;
-	return ports.n ? network_publish(out, id, &ports, err) : 0;
+	/* nobody comes in there */
+	return ports.n && !bridge.internal ? network_publish(out, id, &ports, err) : 0;
+}
+
+int container_network_join(const struct container_options *o, const char *name, int dir,
+			   struct network_endpoint *e, struct error *err)
+{
+	AUTO(strlist) struct strlist names = STRLIST_INIT;
+	AUTO(free) char *link = mem_printf("/proc/self/fd/%d", dir), *path = NULL;
+	char where[PATH_MAX];
+	ssize_t len;
+	AUTO(buf) struct buf hostname = BUF_INIT;
+
+	if (o->network != RUNTIME_NETWORK_NAMED)
+		return 0;
+	len = readlink(link, where, sizeof(where));
+	if (len < 0 || (size_t)len >= sizeof(where))
+		return error_sys(err, "cannot find the hosts of %s", name);
+	path = mem_printf("%.*s/hosts", (int)len, where);
+	runtime_hostname(o, &hostname);
+	strlist_add(&names, name);
+	strlist_addn(&names, o->id, 12);
+	strlist_addall(&names, &o->network_aliases);
+	if (strlist_find(&names, buf_str(&hostname)) < 0)
+		strlist_add(&names, buf_str(&hostname));
+	return network_join(e, o->id, &names, path, err);
 }
 
 static int compare_ports(const void *a, const void *b)

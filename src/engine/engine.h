@@ -475,6 +475,30 @@ int engine_volume_rm(struct engine *e, const char *name, bool force, struct erro
 /* Docker's inspect object, new reference. */
 json_t *engine_inspect_volume(struct engine *e, const struct store_volume *v);
 
+/* ---- networks ---- */
+
+struct engine_prune;
+
+struct engine_network_create {
+	const char *name;
+	const char *driver;  /* NULL: bridge */
+	const char *subnet;  /* NULL: any that is free */
+	const char *gateway; /* NULL: the first address */
+	bool internal, attachable;
+	struct strlist labels, options; /* KEY=value */
+};
+
+int engine_network_create(struct engine *e, const struct engine_network_create *req,
+			  char **out_id, struct error *err);
+/* All of them, each as Docker's inspect object: an array, new reference. */
+int engine_networks(struct engine *e, json_t **out, struct error *err);
+/* By name, id or its beginning.  -ERR_NOT_FOUND "network x not found". */
+int engine_network(struct engine *e, const char *text, json_t **out, struct error *err);
+int engine_network_rm(struct engine *e, const char *text, struct error *err);
+/* Those that nobody is on; with labels and age as engine_prune says. */
+int engine_network_prune(struct engine *e, const struct engine_prune *how,
+			 struct strlist *out_names, struct error *err);
+
 /* ---- system ---- */
 
 struct engine_info {

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/root.h"
+#include "engine/engine_network.h"
 #include "engine/engine_private.h"
 
 #include "base/banned.h"
@@ -35,6 +36,17 @@ bool engine_prune_labels(const struct map *labels, const struct engine_prune *ho
 		if (has_label(labels, how->not_labels->items[i]))
 			return false;
 	return true;
+}
+
+bool engine_prune_wants(const struct engine_prune *how, const json_t *labels)
+{
+	AUTO(map) struct map m = MAP_INIT_FREE(free);
+	const json_t *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)(uintptr_t)labels, key, value)
+		map_set(&m, key, mem_strdup(json_string_value(value)));
+	return engine_prune_labels(&m, how);
 }
 
 static bool filters_labels(const struct engine_prune *how)

@@ -62,6 +62,8 @@ int entry_make(const struct entries *s, const char *id, struct network_endpoint 
 		return error_set(err, ERR_CONFLICT, "%.12s is on the network already", id);
 	if (ftruncate(fd, 0) < 0)
 		return error_sys(err, "cannot write the entry of %.12s", id);
+	close_fd(&e->entry);
+	free(e->id);
 	e->entry = take_fd(&fd);
 	e->id = mem_strdup(id);
 	return 0;
@@ -69,7 +71,7 @@ int entry_make(const struct entries *s, const char *id, struct network_endpoint 
 
 int entry_write(const struct network_endpoint *e, const struct buf *text, struct error *err)
 {
-	if (ftruncate(e->entry, 0) < 0 || lseek(e->entry, 0, SEEK_SET) < 0 ||
+	if (lseek(e->entry, 0, SEEK_END) < 0 ||
 	    io_write_full(e->entry, buf_str(text), text->len) < 0)
 		return error_sys(err, "cannot write the entry of %.12s", e->id);
 	return 0;
@@ -141,7 +143,10 @@ static void remove_entry(struct network_endpoint *e)
 
 	if (entries_open(&s, &why) == 0) {
 		unlinkat(s.dir, e->id, 0);
-		publish_sync(&s, &why);
+		if (e->n_sockets)
+			publish_sync(&s, &why);
+		if (e->named)
+			names_sync(&s, e->bridge, NULL);
 	}
 	/* nobody is there to be told; the next command looks again */
 	if (why.message)
@@ -168,5 +173,7 @@ int network_reap(struct error *err)
 
 	if (r == 0)
 		r = entries_read(&s, &lines, &dead, err);
+	if (r == 0 && dead)
+		r = names_sync(&s, NULL, err);
 	return r == 0 && dead ? publish_sync(&s, err) : r;
 }

@@ -271,9 +271,12 @@ int link_configure(struct netlink *n, const struct network_endpoint *e, unsigned
 	netlink_end(n, inet6);
 	netlink_end(n, spec);
 	put_address_message(n, eth0.index, e->address, prefix_len, NLM_F_EXCL);
-	netlink_begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &route, sizeof(route));
-	netlink_put_u32(n, RTA_GATEWAY, htonl(e->gateway));
-	netlink_put_u32(n, RTA_OIF, (uint32_t)eth0.index);
+	if (e->gateway) {
+		netlink_begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &route,
+			      sizeof(route));
+		netlink_put_u32(n, RTA_GATEWAY, htonl(e->gateway));
+		netlink_put_u32(n, RTA_OIF, (uint32_t)eth0.index);
+	}
 	return netlink_commit(n, "cannot configure eth0", err);
 }
 

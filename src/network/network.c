@@ -339,7 +339,7 @@ static int attach(const struct network_bridge *b, int state_dir, struct network_
 		r = make_namespace(&e->netns, &inside, err);
 	if (r < 0)
 		return r;
-	e->gateway = b->gateway;
+	e->gateway = b->internal ? 0 : b->gateway;
 	snprintf(e->bridge, sizeof(e->bridge), "%s", b->name);
 	e->mac[0] = 0x02;
 	e->mac[1] = 0x42;
@@ -381,6 +381,21 @@ void network_endpoint_close(struct network_endpoint *e)
 	*e = NETWORK_ENDPOINT_INIT;
 }
 
+/* The files that remembered it; what is left of them does no harm. */
+static void forget_state(const char *name)
+{
+	static const char *const kinds[] = {"rules", "addresses"};
+	AUTO(fd) int dir = -1;
+
+	if (network_state_dir(&dir, NULL) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		AUTO(free) char *file = mem_printf("%s.%s", name, kinds[i]);
+
+		unlinkat(dir, file, 0);
+	}
+}
+
 int network_bridge_remove(const char *name, struct error *err)
 {
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
@@ -390,5 +405,9 @@ int network_bridge_remove(const char *name, struct error *err)
 	if (netlink_open(&n, NETLINK_ROUTE, err) < 0 || link_find(&n, name, &l, err) < 0)
 		return -ERR_SYSTEM;
 	r = l.index ? link_remove(&n, l.index, name, err) : 0;
-	return r == 0 ? rules_remove(name, err) : r;
+	if (r == 0)
+		r = rules_remove(name, err);
+	if (r == 0)
+		forget_state(name);
+	return r;
 }

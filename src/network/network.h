@@ -34,12 +34,15 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/strlist.h"
 
 struct network_bridge {
 	const char *name;    /* interface, at most 15 bytes: "stave0" */
 	uint32_t gateway;    /* IPv4, host byte order */
 	unsigned prefix_len; /* 16: 10.89.0.1/16 */
 	unsigned mtu;	     /* 0: that of the interface to the world, at most 1500 */
+	bool internal;	     /* no way out, and no way in */
+	uint32_t wanted;     /* the address that the next endpoint is to have; 0: any */
 };
 
 struct network_endpoint {
@@ -53,6 +56,7 @@ struct network_endpoint {
 	int entry;	 /* owned: the locked entry; -1: none */
 	int *sockets;	 /* owned, with what they hold: the ports on the host */
 	unsigned n_sockets;
+	bool named; /* others find it by name: see network_join() */
 };
 
 #define NETWORK_ENDPOINT_INIT \
@@ -131,6 +135,48 @@ static inline void network_port_list_auto(struct network_port_list *l)
  */
 int network_publish(struct network_endpoint *e, const char *id, struct network_port_list *ports,
 		    struct error *err);
+
+/*
+ * Makes the containers of one bridge find each other by @names (the first is the
+ * container's own): each has a file of hosts, which has the others as long as they run.
+ * @hosts is the absolute path of this one's, complete but for that.  Others have their
+ * files changed in place.
+ */
+int network_join(struct network_endpoint *e, const char *id, const struct strlist *names,
+		 const char *hosts, struct error *err);
+
+/* Who is on a bridge by network_join(). */
+struct network_member {
+	char *id;
+	char *name;
+	uint32_t address;
+};
+
+struct network_member_list {
+	struct network_member *items;
+	size_t n;
+	size_t cap;
+};
+
+int network_members(const char *bridge, struct network_member_list *out, struct error *err);
+void network_member_list_clear(struct network_member_list *l);
+
+static inline void network_member_list_auto(struct network_member_list *l)
+{
+	network_member_list_clear(l);
+}
+
+struct network_subnet {
+	uint32_t network; /* host byte order */
+	unsigned prefix_len;
+};
+
+/* "10.1.2.0/24".  -ERR_INVALID. */
+int network_subnet_parse(const char *text, struct network_subnet *out, struct error *err);
+bool network_subnets_overlap(const struct network_subnet *a, const struct network_subnet *b);
+/* One for a new bridge: no address, no route of the host and none of @taken overlaps. */
+int network_subnet_free(const struct network_subnet *taken, size_t n,
+			struct network_subnet *out, struct error *err);
 
 /* The ports that container @id has now; none when it does not run. */
 int network_published(const char *id, struct network_port_list *out, struct error *err);

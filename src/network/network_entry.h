@@ -9,6 +9,7 @@
  *                          them, which is one deed
  *
  *   port tcp 0.0.0.0 8000 10.89.0.5 3000 stave0
+ *   net stave-1a2b3c4d 10.128.0.5 ID name,alias /path/of/its/hosts
  */
 #pragma once
 
@@ -37,7 +38,7 @@ static inline void entries_auto(struct entries *s)
 /* Gives @e an entry for container @id, empty. */
 int entry_make(const struct entries *s, const char *id, struct network_endpoint *e,
 	       struct error *err);
-/* Its new text. */
+/* More lines for it. */
 int entry_write(const struct network_endpoint *e, const struct buf *text, struct error *err);
 /* The lines of all that live, dead ones are removed; *@out_dead: were there any? */
 int entries_read(const struct entries *s, struct strlist *lines, bool *out_dead,
@@ -49,5 +50,7 @@ void entry_close(struct network_endpoint *e);
 
 /* Makes the machine's rules for published ports what the entries say. */
 int publish_sync(const struct entries *s, struct error *err);
+/* Makes the hosts of those on bridge @bridge what the entries say. */
+int names_sync(const struct entries *s, const char *bridge, struct error *err);
 /* Sockets for each of @ports, which get their numbers. */
 int ports_take(struct network_endpoint *e, struct network_port_list *ports, struct error *err);

@@ -132,6 +132,42 @@ static int add_foreign_rules(const char *bridge, struct buf *script, struct erro
 	return 0;
 }
 
+/* The way out and back in. */
+static void outer_chains(const char *n, const char *subnet, unsigned prefix_len,
+			 struct buf *script)
+{
+	buf_printf(script,
+		   "chain postrouting {\n"
+		   "type nat hook postrouting priority 100; policy accept;\n"
+		   "ip saddr %s/%u oifname != \"%s\" masquerade\n"
+		   /* to a port that another container of this bridge has on the host: the
+		    * answer must come back this way */
+		   "ip saddr %s/%u oifname \"%s\" ct status dnat masquerade\n"
+		   "}\n",
+		   subnet, prefix_len, n, subnet, prefix_len, n);
+	buf_printf(script,
+		   "chain forward {\n"
+		   "type filter hook forward priority 0; policy accept;\n"
+		   "iifname \"%s\" accept\n"
+		   "oifname \"%s\" ct state established,related accept\n"
+		   "oifname \"%s\" ct status dnat accept\n"
+		   "oifname \"%s\" drop\n"
+		   "}\n",
+		   n, n, n, n);
+}
+
+/* Nothing goes out but to the bridge itself, and nothing comes in. */
+static void inner_chains(const char *n, struct buf *script)
+{
+	buf_printf(script,
+		   "chain forward {\n"
+		   "type filter hook forward priority 0; policy accept;\n"
+		   "iifname \"%s\" oifname != \"%s\" drop\n"
+		   "oifname \"%s\" iifname != \"%s\" drop\n"
+		   "}\n",
+		   n, n, n, n);
+}
+
 static void own_table(const struct network_bridge *b, struct buf *script)
 {
 	const struct in_addr net = {htonl(b->gateway & prefix_mask(b->prefix_len))};
@@ -141,15 +177,6 @@ static void own_table(const struct network_bridge *b, struct buf *script)
 	inet_ntop(AF_INET, &net, subnet, sizeof(subnet));
 	/* adding before deleting makes the deletion right in both cases; one transaction */
 	buf_printf(script, "add table ip %s\ndelete table ip %s\ntable ip %s {\n", n, n, n);
-	buf_printf(script,
-		   "chain postrouting {\n"
-		   "type nat hook postrouting priority 100; policy accept;\n"
-		   "ip saddr %s/%u oifname != \"%s\" masquerade\n"
-		   /* to a port that another container of this bridge has on the host: the
-		    * answer must come back this way */
-		   "ip saddr %s/%u oifname \"%s\" ct status dnat masquerade\n"
-		   "}\n",
-		   subnet, b->prefix_len, n, subnet, b->prefix_len, n);
 	/* before connections are looked up: an answer to us still has the bridge's address */
 	buf_printf(script,
 		   "chain guard {\n"
@@ -157,15 +184,11 @@ static void own_table(const struct network_bridge *b, struct buf *script)
 		   "iifname \"%s\" ip daddr 127.0.0.0/8 drop\n"
 		   "}\n",
 		   n);
-	buf_printf(script,
-		   "chain forward {\n"
-		   "type filter hook forward priority 0; policy accept;\n"
-		   "iifname \"%s\" accept\n"
-		   "oifname \"%s\" ct state established,related accept\n"
-		   "oifname \"%s\" ct status dnat accept\n"
-		   "oifname \"%s\" drop\n"
-		   "}\n}\n",
-		   n, n, n, n);
+	if (b->internal)
+		inner_chains(n, script);
+	else
+		outer_chains(n, subnet, b->prefix_len, script);
+	buf_addstr(script, "}\n");
 }
 
 int rules_load(const struct network_bridge *b, struct error *err)

@@ -26,17 +26,19 @@ static bool is_one_of(const char *word, const char *const *list, size_t n)
 void container_options_clear(struct container_options *o)
 {
 	char **const strings[] = {
-		&o->id,		 &o->name,	    &o->workdir,      &o->user,
-		&o->hostname,	 &o->domainname,    &o->stop_signal,  &o->seccomp,
-		&o->cpuset_cpus, &o->cpuset_mems,   &o->log_driver,   &o->runtime,
-		&o->detach_keys, &o->pid_mode,	    &o->ipc_mode,     &o->uts_mode,
-		&o->userns_mode, &o->cgroupns_mode, &o->cgroup_parent};
-	struct strlist *const lists[] = {&o->args,	  &o->entrypoint,   &o->env,
-					 &o->cap_add,	  &o->cap_drop,	    &o->group_add,
-					 &o->tmpfs,	  &o->extra_hosts,  &o->dns,
-					 &o->dns_search,  &o->dns_options,  &o->attach,
-					 &o->expose,	  &o->security,	    &o->devices,
-					 &o->health.test, &o->volumes_from, &o->publish};
+		&o->id,		 &o->name,	    &o->workdir,       &o->user,
+		&o->hostname,	 &o->domainname,    &o->stop_signal,   &o->seccomp,
+		&o->cpuset_cpus, &o->cpuset_mems,   &o->log_driver,    &o->runtime,
+		&o->detach_keys, &o->pid_mode,	    &o->ipc_mode,      &o->uts_mode,
+		&o->userns_mode, &o->cgroupns_mode, &o->cgroup_parent, &o->network_name,
+		&o->ip};
+	struct strlist *const lists[] = {&o->args,	     &o->entrypoint,   &o->env,
+					 &o->cap_add,	     &o->cap_drop,     &o->group_add,
+					 &o->tmpfs,	     &o->extra_hosts,  &o->dns,
+					 &o->dns_search,     &o->dns_options,  &o->attach,
+					 &o->expose,	     &o->security,     &o->devices,
+					 &o->health.test,    &o->volumes_from, &o->publish,
+					 &o->network_aliases};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(*strings[i]);
@@ -114,5 +116,25 @@ int runtime_network_parse(const char *text, enum runtime_network *out, struct er
 		error_hint(err, "networks are default, none and host");
 		return -ERR_NOT_FOUND;
 	}
+	return 0;
+}
+
+int container_options_set_network(struct container_options *o, const char *text,
+				  struct error *err)
+{
+	const char *name = text;
+
+	free(take_ptr(o->network_name));
+	if (runtime_network_parse(text, &o->network, NULL) == 0)
+		return 0;
+	o->network = RUNTIME_NETWORK_NAMED;
+	if (str_starts(text, "container:")) {
+		name += strlen("container:");
+		o->network = RUNTIME_NETWORK_CONTAINER;
+		if (!*name)
+			return error_set(err, ERR_INVALID,
+					 "invalid container format container:<name|id>");
+	}
+	o->network_name = mem_strdup(name);
 	return 0;
 }

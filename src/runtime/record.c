@@ -89,6 +89,9 @@ static const struct field fields[] = {
 	FIELD(STRING, cpuset_mems),
 	FIELD(I64, pids_limit),
 	FIELD(INT, oom_score_adj),
+	FIELD(STRING, network_name),
+	FIELD(LIST, network_aliases),
+	FIELD(STRING, ip),
 	FIELD(LIST, publish),
 	FIELD(BOOL, publish_all),
 	FIELD(LIST, extra_hosts),
@@ -98,9 +101,9 @@ static const struct field fields[] = {
 };
 
 static const char *const network_names[] = {
-	[RUNTIME_NETWORK_DEFAULT] = "bridge",
-	[RUNTIME_NETWORK_NONE] = "none",
-	[RUNTIME_NETWORK_HOST] = "host",
+	[RUNTIME_NETWORK_DEFAULT] = "bridge",	   [RUNTIME_NETWORK_NONE] = "none",
+	[RUNTIME_NETWORK_HOST] = "host",	   [RUNTIME_NETWORK_NAMED] = "named",
+	[RUNTIME_NETWORK_CONTAINER] = "container",
 };
 
 /* ---- writing ---- */
@@ -291,6 +294,17 @@ static int decode_restart(const json_t *j, struct container_options *out, struct
 	return r;
 }
 
+static int decode_network(const char *text, enum runtime_network *out, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(network_names); i++) {
+		if (!str_eq(text, network_names[i]))
+			continue;
+		*out = (enum runtime_network)i;
+		return 0;
+	}
+	return error_set(err, ERR_INVALID, "there is no kind of network %s", text);
+}
+
 int container_options_decode(const json_t *j, struct container_options *out, struct error *err)
 {
 	AUTO(free) char *network = NULL;
@@ -304,7 +318,7 @@ int container_options_decode(const json_t *j, struct container_options *out, str
 	    (r = decode_restart(j, out, err)) < 0 ||
 	    (r = json_get_string(j, "network", &network, err)) < 0)
 		return r;
-	return network ? runtime_network_parse(network, &out->network, err) : 0;
+	return network ? decode_network(network, &out->network, err) : 0;
 }
 
 /* ---- what is inspected and committed ---- */

@@ -67,6 +67,8 @@ enum runtime_network {
 	RUNTIME_NETWORK_DEFAULT = 0, /* a name space of its own, attached to the bridge */
 	RUNTIME_NETWORK_NONE,	     /* a name space of its own with loopback only */
 	RUNTIME_NETWORK_HOST,	     /* ours */
+	RUNTIME_NETWORK_NAMED,	     /* that of .network_name; not for builds */
+	RUNTIME_NETWORK_CONTAINER,   /* the name space of container .network_name; likewise */
 };
 
 enum container_mount_type {
@@ -186,6 +188,9 @@ struct container_options {
 	struct strlist devices; /* "host[:container[:rwm]]": --device */
 
 	enum runtime_network network;
+	char *network_name; /* owned; for NAMED and CONTAINER, which the caller looks up */
+	struct strlist network_aliases;
+	char *ip;		/* the address on a named network; NULL: any */
 	struct strlist publish; /* -p as written, see network_ports_parse(); not used here */
 	bool publish_all;	/* -P: the image's ports, to any that are free; likewise */
 	struct strlist extra_hosts; /* "name:ip" */
@@ -227,6 +232,9 @@ const char *container_restart_name(enum container_restart restart);
 /* "/dev/fuse[:/dev/x[:rwm]]": one --device, which must be there. */
 int container_options_add_device(struct container_options *o, const char *text,
 				 struct error *err);
+/* The same, and "container:x" and names of networks. */
+int container_options_set_network(struct container_options *o, const char *text,
+				  struct error *err);
 /* "none", "host", "default", "bridge", "": --network. */
 int runtime_network_parse(const char *text, enum runtime_network *out, struct error *err);
 

@@ -376,6 +376,30 @@ int store_container_list(struct store *s, struct store_container_list *out, stru
 void store_container_clear(struct store_container *c);
 void store_container_list_clear(struct store_container_list *l);
 
+/* ---- networks ---- */
+
+/* One that a user made; what @config says is its maker's affair. */
+struct store_network {
+	char *id; /* owned, as are the others; 64 hex digits */
+	char *name;
+	int64_t created_ns;
+	char *config; /* JSON */
+};
+
+struct store_network_list {
+	struct store_network *items;
+	size_t n;
+	size_t cap;
+};
+
+/* -ERR_EXISTS "network with name x already exists". */
+int store_network_add(struct store *s, const struct store_network *n, struct error *err);
+/* Oldest first. */
+int store_network_list(struct store *s, struct store_network_list *out, struct error *err);
+int store_network_remove(struct store *s, const char *id, struct error *err);
+void store_network_clear(struct store_network *n);
+void store_network_list_clear(struct store_network_list *l);
+
 /* ---- volumes ---- */
 
 /*
@@ -648,6 +672,14 @@ static inline void store_cache_use_auto(struct store_cache_use *use)
 static inline void store_cache_list_auto(struct store_cache_list *l)
 {
 	store_cache_list_clear(l);
+}
+static inline void store_network_auto(struct store_network *n)
+{
+	store_network_clear(n);
+}
+static inline void store_network_list_auto(struct store_network_list *l)
+{
+	store_network_list_clear(l);
 }
 static inline void store_volume_auto(struct store_volume *v)
 {

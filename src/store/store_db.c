@@ -12,7 +12,7 @@
 
 #include "base/banned.h"
 
-#define SCHEMA_VERSION	6
+#define SCHEMA_VERSION	7
 #define BUSY_TIMEOUT_MS 60000
 
 /* One statement list a version; user_version counts how many have run. */
@@ -83,6 +83,10 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	" volume TEXT NOT NULL REFERENCES volume(name), owned INTEGER NOT NULL,"
 	" PRIMARY KEY (container, volume)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX container_volume_volume ON container_volume(volume);",
+	/* 7: networks that users made */
+	"CREATE TABLE network ("
+	" id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,"
+	" config TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 int db_error(struct store *s, struct error *err)

@@ -234,3 +234,85 @@ for i in range(2):
 	stop_all
 	nothing_left
 }
+
+@test "network: names, aliases and addresses; the others come and go" {
+	local id
+	id=$(stave network create --label a=b lan)
+	is "${#id}" 64
+	run stave network create lan
+	ended 1
+	has "$output" "network with name lan already exists"
+	stave run -d --init --name web --network lan --network-alias www --hostname box busybox \
+		sh -c 'mkdir /www; echo web >/www/name; exec httpd -f -h /www' >/dev/null
+	is "$(stave run --rm --network lan busybox sh -c 'sleep 0.3; for n in web www box; do wget -qO- http://$n/name; done' | tr '\n' ' ')" "web web web "
+	stave run -d --init --name late --network lan busybox sleep "$MARK" >/dev/null
+	has "$(stave exec web cat /etc/hosts)" "late"
+	has "$(stave network inspect --format '{{json .Containers}}' lan)" '"Name":"late"'
+	stave rm -f late >/dev/null
+	hasnt "$(stave exec web cat /etc/hosts)" "late"
+	run stave network rm lan
+	ended 1
+	has "$output" 'network lan has active endpoints (name:"web"'
+	is "$(stave run --rm --network container:web busybox wget -qO- http://127.0.0.1/name)" web
+	# started again it is found again
+	stave restart -t 1 web >/dev/null
+	is "$(stave run --rm --network lan busybox sh -c 'sleep 0.3; wget -qO- http://web/name')" web
+	stave rm -f web >/dev/null
+	stave network rm lan
+	nothing_left
+}
+
+@test "network: others cannot reach it, and an internal one has no way out" {
+	local address
+	stave network create one >/dev/null
+	stave network create --internal --subnet 10.77.8.0/24 --gateway 10.77.8.9 two >/dev/null
+	web eight --network one
+	address=$(stave exec eight hostname -i)
+	is "$(stave run --rm --network one busybox wget -qO- "http://$address/name")" eight
+	run timeout 5 stave run --rm --init busybox wget -T 1 -qO- "http://$address/name"
+	hasnt "$output" eight
+	run timeout 5 stave run --rm --init --network two busybox wget -T 1 -qO- "http://$address/name"
+	hasnt "$output" eight
+	hasnt "$(stave run --rm --network two busybox ip route)" default
+	has "$(stave run --rm --network two --ip 10.77.8.77 busybox hostname -i)" 10.77.8.77
+	run stave run --rm --network two --ip 10.1.1.1 busybox true
+	ended 125
+	has "$output" "no configured subnet contains IP address 10.1.1.1"
+	stop_all
+	has "$(stave network prune -f)" one
+	is "$(stave network ls --filter type=custom -q)" ""
+	hasnt "$(nft list tables)" "stave-"
+	nothing_left
+}
+
+@test "network: published ports of a named one, and after kill -9" {
+	local port
+	port=$(free_port)
+	stave network create net >/dev/null
+	web nine --network net -p "$port:80"
+	is "$(ask "127.0.0.1:$port")" nine
+	kill -9 "${started[0]}"
+	wait "${started[0]}" || true
+	started=()
+	is "$(stave network inspect --format '{{json .Containers}}' net)" "{}"
+	hasnt "$(ports_table)" "$port"
+	stave network rm net
+	nothing_left
+}
+
+@test "network: what is not there, and what is always there" {
+	run stave run --rm --network nosuch busybox true
+	ended 125
+	has "$output" "network nosuch not found"
+	run stave network rm nosuch
+	ended 1
+	run stave network rm bridge
+	ended 1
+	has "$output" "bridge is a pre-defined network and cannot be removed"
+	run stave network create --subnet 10.1.2.3/24 odd
+	ended 1
+	run stave run --rm --network-alias x busybox true
+	ended 125
+	has "$output" "network-scoped alias is supported only for containers in user defined networks"
+	is "$(stave network ls --format '{{.Name}} {{.Driver}}')" $'bridge bridge\nhost host\nnone null'
+}
