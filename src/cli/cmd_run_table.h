@@ -66,6 +66,7 @@
 		    "processes"),                                                              \
 		RUN('i', "interactive", BOOL, interactive,                                     \
 		    "Keep STDIN open even if not attached"),                                   \
+		RUN(0, "ip", STRING, ip, "IPv4 address (e.g., 172.30.100.104)"),               \
 		RUN(0, "ipc", STRING, life.ipc, "IPC mode to use"),                            \
 		RUN('l', "label", LIST, labels, "Set meta data on a container"),               \
 		RUN(0, "label-file", LIST, life.label_files,                                   \
@@ -87,7 +88,6 @@
 		    .type = "network"),                                                        \
 		RUN(0, "network-alias", LIST, aliases,                                         \
 		    "Add network-scoped alias for the container"),                             \
-		RUN(0, "ip", STRING, ip, "IPv4 address (e.g., 172.30.100.104)"),               \
 		RUN(0, "no-healthcheck", BOOL, life.no_healthcheck,                            \
 		    "Disable any container-specified HEALTHCHECK"),                            \
 		RUN(0, "oom-score-adj", INT, oom_score_adj,                                    \

@@ -15,6 +15,8 @@ const struct command cmd_image = {
 const struct command cmd_system = {
 	.path = "system", .summary = "Manage stave", .flags = COMMAND_GROUP};
 
+const struct command cmd_network = {
+	.path = "network", .summary = "Manage networks", .flags = COMMAND_GROUP};
 const struct command cmd_volume = {
 	.path = "volume", .summary = "Manage volumes", .flags = COMMAND_GROUP};
 
@@ -58,6 +60,12 @@ static const struct command *const all[] = {
 	&cmd_logout,
 	&cmd_logs,
 	&cmd_monitor,
+	&cmd_network,
+	&cmd_network_create,
+	&cmd_network_inspect,
+	&cmd_network_ls,
+	&cmd_network_prune,
+	&cmd_network_rm,
 	&cmd_pause,
 	&cmd_port,
 	&cmd_ps,
@@ -65,11 +73,6 @@ static const struct command *const all[] = {
 	&cmd_push,
 	&cmd_rename,
 	&cmd_restart,
-	&cmd_network_create,
-	&cmd_network_inspect,
-	&cmd_network_ls,
-	&cmd_network_prune,
-	&cmd_network_rm,
 	&cmd_rm,
 	&cmd_rmi,
 	&cmd_run,
