@@ -126,6 +126,8 @@ wasteful() {
 	has "$output" "more"
 	command -v script >/dev/null || skip "script is missing"
 	run script -qec "stty cols 40 rows 20; stave image why-big t" /dev/null
+	# characters, whatever the machine's locale is
+	local LC_ALL=C.UTF-8
 	while IFS= read -r line; do
 		line=${line%$'\r'}
 		[ "${#line}" -le 40 ]

@@ -105,7 +105,7 @@ Successfully tagged hello:latest"
 	for i in 1 2 3 4 5 6; do head -c 30000000 /dev/zero >"$ctx/f$i"; done
 	printf 'FROM scratch\nCOPY . /\n' >"$ctx/Dockerfile"
 	# one that reads slowly: a copy of a tenth of a second is not drawn
-	run script -qec "stty cols 100; exec '$STAVE' build --no-cache '$ctx'" /dev/null
+	TERM=xterm run script -qec "stty cols 100; exec '$STAVE' build --no-cache '$ctx'" /dev/null
 	ended 0
 	has "$output" "COPY . /"
 	# on a fast machine it may be over before the first tick
