@@ -111,8 +111,7 @@ static int refuse_type(const struct reading *r, const char *type, struct error *
 	for (size_t i = 0; i < ARRAY_SIZE(registries); i++)
 		if (str_eq(type, registries[i]))
 			error_set(err, ERR_UNSUPPORTED,
-				  "%s: caches of type %s need registries, which are not "
-				  "supported yet",
+				  "%s: caches of type %s are not supported yet, only local",
 				  r->option, type);
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (str_eq(type, others[i]))

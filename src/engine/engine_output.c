@@ -341,8 +341,8 @@ int engine_check_attestations(const struct engine_build *req, struct error *err)
 		if (holds_attestations(&req->outputs[i]))
 			return 0;
 	error_set(err, ERR_UNSUPPORTED, "no output of this build can hold attestations");
-	error_hint(err, "the store keeps images without them; add -o type=oci,dest=FILE or "
-			"type=local,dest=DIR");
+	error_hint(err, "the store keeps images without them; add -o type=oci,dest=FILE, "
+			"type=local,dest=DIR or --push");
 	return -ERR_UNSUPPORTED;
 }
 
