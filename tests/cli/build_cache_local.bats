@@ -361,9 +361,9 @@ forge() {
 		ended 1
 		has "$output" "$expected"
 	done <<-END
-	type=registry,ref=a/b|--cache-to: caches of type registry need registries
-	type=inline|--cache-to: caches of type inline need registries
-	user/app:cache|--cache-to: caches of type registry need registries
+	type=registry,ref=a/b|--cache-to: caches of type registry are not supported yet
+	type=inline|--cache-to: caches of type inline are not supported yet
+	user/app:cache|--cache-to: caches of type registry are not supported yet
 	type=gha|--cache-to: caches of type gha are not supported
 	type=s3,bucket=x|--cache-to: caches of type s3 are not supported
 	type=azblob|--cache-to: caches of type azblob are not supported
