@@ -60,7 +60,7 @@ static int make_spec(struct container_box *b, struct error *err)
 	if (root < 0)
 		return error_set(err, ERR_CONFLICT, "container %s is not running", b->row.id);
 	r = runtime_resolve_user(root, runtime_user_spec(cfg, b->o), &user, err);
-	return r < 0 ? r : runtime_make_spec(cfg, b->o, &user, &b->spec, err);
+	return r < 0 ? r : runtime_make_spec_running(cfg, b->o, &user, &b->spec, err);
 }
 
 static int run_attached(struct container_box *b, const struct engine_exec *req,

@@ -110,7 +110,7 @@ static int limit_now(struct engine *e, const struct store_container *c,
 
 	free(o->id);
 	o->id = mem_strdup(c->id);
-	if (r < 0 || (r = runtime_make_spec(&image.config, o, &user, &spec, err)) < 0 ||
+	if (r < 0 || (r = runtime_make_spec_running(&image.config, o, &user, &spec, err)) < 0 ||
 	    !container_is_up(c))
 		return r;
 	return sandbox_update((pid_t)c->pid, &spec, c->id, err);

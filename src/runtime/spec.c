@@ -416,8 +416,9 @@ static void make_namespaces(const struct container_options *o, struct runtime_sp
 					     : mem_printf("/%s/%s", o->cgroup_parent, o->id);
 }
 
-int runtime_make_spec(const struct image_config *cfg, const struct container_options *o,
-		      const struct runtime_user *u, struct runtime_spec *out, struct error *err)
+int runtime_make_spec_running(const struct image_config *cfg, const struct container_options *o,
+			      const struct runtime_user *u, struct runtime_spec *out,
+			      struct error *err)
 {
 	int r;
 
@@ -428,8 +429,6 @@ int runtime_make_spec(const struct image_config *cfg, const struct container_opt
 	if (r == 0)
 		r = make_process(cfg, o, u, &out->process, err);
 	if (r == 0)
-		r = make_mounts(o, out, err);
-	if (r == 0)
 		r = add_devices(o, out, err);
 	if (r == 0)
 		r = runtime_resources(o, &out->resources, err);
@@ -439,4 +438,14 @@ int runtime_make_spec(const struct image_config *cfg, const struct container_opt
 	}
 	make_namespaces(o, out);
 	return 0;
+}
+
+int runtime_make_spec(const struct image_config *cfg, const struct container_options *o,
+		      const struct runtime_user *u, struct runtime_spec *out, struct error *err)
+{
+	int r = runtime_make_spec_running(cfg, o, u, out, err);
+
+	if (r == 0 && (r = make_mounts(o, out, err)) < 0)
+		runtime_spec_clear(out);
+	return r;
 }

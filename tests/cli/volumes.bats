@@ -145,6 +145,18 @@ data() { echo "$STAVE_ROOT/volumes/$1/_data"; }
 	is "$(run_in --rm --mount src=data,dst=/y busybox cat /y/f)" 1
 }
 
+@test "exec, update, top and a health check of a container with volumes" {
+	stave run -d --network none --name vv -v data:/data -v /nameless --health-cmd 'test -d /data' \
+		--health-interval 100ms busybox sleep "$MARK" >/dev/null
+	stave exec vv sh -c 'echo x >/data/f'
+	is "$(stave exec vv cat /data/f)" x
+	is "$(stave update --pids-limit 50 vv)" vv
+	has "$(stave top vv)" "sleep $MARK"
+	settled eval '[ "$(stave inspect --format "{{.State.Health.Status}}" vv)" = healthy ]'
+	stave rm -f -v vv
+	stave volume rm data
+}
+
 @test "VOLUMEs of the image: anonymous, made where they are not, below a read-only root" {
 	is "$(run_in --read-only --rm img sh -c 'echo x >/v/new; echo y >/not/there/y; cat /v/f /v/new /not/there/y' | tr '\n' ' ')" \
 		"kept x y "
