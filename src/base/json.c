@@ -35,8 +35,7 @@ static bool too_deep(const char *data, size_t len)
 	return false;
 }
 
-/* Once in a process: left alone, the library opens and reads /dev/urandom for four bytes. */
-static void seed_tables(void)
+void json_seed(void)
 {
 	static bool done;
 	size_t seed;
@@ -56,7 +55,7 @@ int json_parse(const char *data, size_t len, json_t **out, struct error *err)
 	if (too_deep(data, len))
 		return error_set(err, ERR_LIMIT, "JSON nested deeper than %u",
 				 LIMIT_JSON_DEPTH);
-	seed_tables();
+	json_seed();
 	j = json_loadb(data, len, JSON_REJECT_DUPLICATES, &je);
 	if (!j)
 		return error_set(err, ERR_INVALID, "malformed JSON at line %d, column %d: %s",

@@ -17,6 +17,11 @@
 #include "base/error.h"
 #include "base/strlist.h"
 
+/*
+ * Seeds the hash tables, once in a process: left alone, the library opens and reads
+ * /dev/urandom for four bytes.  json_parse() does it, too.
+ */
+void json_seed(void);
 int json_parse(const char *data, size_t len, json_t **out, struct error *err);
 /* Compact, appended to @out. */
 void json_text(const json_t *j, struct buf *out);

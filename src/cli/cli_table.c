@@ -294,13 +294,7 @@ char *cli_time_text(int64_t ns)
 
 void cli_row_string(json_t *row, const char *field, const char *value)
 {
-	AUTO(buf) struct buf quoted = BUF_INIT;
-	json_t *text;
-
-	/* Names from outside may hold any bytes; jansson takes UTF-8 only. */
-	json_quote(value ? value : "", false, &quoted);
-	text = json_loadb(quoted.data, quoted.len, JSON_DECODE_ANY, NULL);
-	json_object_set_new(row, field, text ? text : json_string(""));
+	json_object_set_new(row, field, json_lossy_string(value ? value : ""));
 }
 
 void cli_row_size(json_t *row, const char *field, uint64_t bytes)

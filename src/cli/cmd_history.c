@@ -84,11 +84,12 @@ static void set_id(json_t *j, const struct image_history_row *row, bool no_trunc
 	cli_row_string(j, "ID", no_trunc ? id : short_id);
 }
 
-static json_t *make_row(const struct image_history_row *row, const struct history_options *o)
+static json_t *make_row(const struct image_history_row *row, const struct history_options *o,
+			bool wants_exact)
 {
 	AUTO(free)
 	char *since = cli_time_ago(row->has_created ? row->created_ns : 0, clock_now_ns());
-	AUTO(free) char *at = exact_time(row);
+	AUTO(free) char *at = wants_exact ? exact_time(row) : NULL;
 	AUTO(free) char *by = mem_strdup(row->created_by);
 	AUTO(free) char *bytes = mem_printf("%llu", (unsigned long long)row->size);
 	AUTO(free) char *cut = NULL;
@@ -116,6 +117,8 @@ static int print_history(struct cli_invocation *inv, struct engine *e, struct cl
 	AUTO(image) struct image image = {.config = IMAGE_CONFIG_INIT};
 	AUTO(buf) struct buf text = BUF_INIT;
 	const struct history_options *o = inv->options;
+	/* local time is read from a file */
+	bool exact = !o->human || cli_table_uses(t, "CreatedAt");
 	struct image_history rows = {0};
 	int r = engine_image(e, inv->argv[0], &image, err);
 
@@ -124,7 +127,7 @@ static int print_history(struct cli_invocation *inv, struct engine *e, struct cl
 	if (r == 0)
 		r = engine_history(e, &image, &rows, err);
 	for (size_t i = 0; r == 0 && i < rows.n; i++)
-		r = cli_table_add(t, make_row(&rows.items[i], inv->options), err);
+		r = cli_table_add(t, make_row(&rows.items[i], o, exact), err);
 	if (r == 0) {
 		cli_table_text(t, &text);
 		cli_print(inv, &text);

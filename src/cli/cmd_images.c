@@ -205,44 +205,63 @@ static bool row_matches(const struct wanted *w, const struct store_image *row)
 	       (!w->has_since || row->created_ns > w->since_ns);
 }
 
-static json_t *make_row(const struct store_image *i, const struct reference *ref,
-			const char *digest, bool no_trunc)
+/* What is listed of one image, and where to. */
+struct listing {
+	struct cli_table *table;
+	const struct wanted *wanted;
+	const struct store_image *image;
+	int64_t now_ns;
+	bool show_digests;
+	bool no_trunc;
+};
+
+/* What the default table does not show is made up only if it is asked for. */
+static void add_created_at(const struct listing *l, json_t *row)
 {
+	AUTO(free) char *at = NULL;
+
+	if (!cli_table_uses(l->table, "CreatedAt"))
+		return;
+	at = cli_time_text(l->image->created_ns);
+	cli_row_string(row, "CreatedAt", at);
+}
+
+static void add_virtual_size(const struct listing *l, json_t *row)
+{
+	AUTO(free) char *size = NULL;
+
+	if (!cli_table_uses(l->table, "VirtualSize"))
+		return;
+	size = cli_size4(l->image->size);
+	cli_row_string(row, "VirtualSize", size);
+}
+
+static json_t *make_row(const struct listing *l, const struct reference *ref,
+			const char *digest)
+{
+	const struct store_image *i = l->image;
 	char id[DIGEST_TEXT_SIZE];
 	AUTO(free) char *short_id = cli_short_id(digest_text(&i->id, id));
 	/* no time is 1970 here, as in Docker */
-	AUTO(free)
-	char *since = cli_time_ago(i->created_ns ? i->created_ns : 1, clock_now_ns());
-	AUTO(free) char *virtual = cli_size4(i->size);
-	AUTO(free) char *at = cli_time_text(i->created_ns);
+	AUTO(free) char *since = cli_time_ago(i->created_ns ? i->created_ns : 1, l->now_ns);
 	AUTO(buf) struct buf name = BUF_INIT;
 	json_t *row = json_object();
 
 	if (ref)
 		reference_familiar_name(ref, &name);
 	cli_row_string(row, "Containers", "N/A");
-	cli_row_string(row, "CreatedAt", at);
+	add_created_at(l, row);
 	cli_row_string(row, "CreatedSince", since);
 	cli_row_string(row, "Digest", digest ? digest : "<none>");
-	cli_row_string(row, "ID", no_trunc ? id : short_id);
+	cli_row_string(row, "ID", l->no_trunc ? id : short_id);
 	cli_row_string(row, "Repository", ref ? buf_str(&name) : "<none>");
 	cli_row_string(row, "SharedSize", "N/A");
 	cli_row_size(row, "Size", i->size);
 	cli_row_string(row, "Tag", ref && ref->tag ? ref->tag : "<none>");
 	cli_row_string(row, "UniqueSize", "N/A");
-	cli_row_string(row, "VirtualSize", virtual);
+	add_virtual_size(l, row);
 	return row;
 }
-
-/* What is listed of one image, and where to. */
-struct listing {
-	struct cli_table *table;
-	const struct wanted *wanted;
-	const struct store_image *image;
-	const struct strlist *digests; /* what registries call it */
-	bool show_digests;
-	bool no_trunc;
-};
 
 static bool same_repository(const struct reference *a, const struct reference *b)
 {
@@ -252,7 +271,7 @@ static bool same_repository(const struct reference *a, const struct reference *b
 static int add_row(const struct listing *l, const struct reference *ref, const char *digest,
 		   struct error *err)
 {
-	return cli_table_add(l->table, make_row(l->image, ref, digest, l->no_trunc), err);
+	return cli_table_add(l->table, make_row(l, ref, digest), err);
 }
 
 /* A row, or one for each digest that the repository has. */
@@ -261,11 +280,11 @@ static int add_name(const struct listing *l, const struct reference *ref, struct
 	bool any = false;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && l->show_digests && i < l->digests->n; i++) {
+	for (size_t i = 0; r == 0 && l->show_digests && i < l->image->digests.n; i++) {
 		AUTO(reference) struct reference at = REFERENCE_INIT;
 		char text[DIGEST_TEXT_SIZE];
 
-		if (reference_parse(l->digests->items[i], &at, NULL) < 0 ||
+		if (reference_parse(l->image->digests.items[i], &at, NULL) < 0 ||
 		    !same_repository(&at, ref))
 			continue;
 		any = true;
@@ -291,13 +310,13 @@ static int add_digests(const struct listing *l, struct error *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < l->digests->n; i++) {
+	for (size_t i = 0; r == 0 && i < l->image->digests.n; i++) {
 		AUTO(reference) struct reference ref = REFERENCE_INIT;
 		char text[DIGEST_TEXT_SIZE];
 
-		if (reference_parse(l->digests->items[i], &ref, NULL) < 0 ||
+		if (reference_parse(l->image->digests.items[i], &ref, NULL) < 0 ||
 		    has_repository(&l->image->names, l->image->names.n, &ref) ||
-		    (!l->show_digests && has_repository(l->digests, i, &ref)) ||
+		    (!l->show_digests && has_repository(&l->image->digests, i, &ref)) ||
 		    !name_matches(l->wanted, &ref))
 			continue;
 		r = add_row(l, &ref, digest_text(&ref.digest, text), err);
@@ -311,7 +330,7 @@ static int add_rows(const struct listing *l, struct error *err)
 	const struct strlist *names = &l->image->names;
 	int r = 0;
 
-	if (!names->n && !l->digests->n)
+	if (!names->n && !l->image->digests.n)
 		return l->wanted->references.n ? 0 : add_row(l, NULL, NULL, err);
 	for (size_t n = 0; r == 0 && n < names->n; n++) {
 		AUTO(reference) struct reference ref = REFERENCE_INIT;
@@ -327,20 +346,19 @@ static int add_image(struct engine *e, struct cli_table *t, const struct wanted 
 		     const struct store_image *image, const struct images_options *o,
 		     struct error *err)
 {
-	AUTO(strlist) struct strlist digests = STRLIST_INIT;
 	const struct listing l = {
 		.table = t,
 		.wanted = w,
 		.image = image,
-		.digests = &digests,
+		.now_ns = clock_now_ns(),
 		.show_digests = cli_table_uses(t, "Digest"),
 		.no_trunc = o->no_trunc,
 	};
-	int r = engine_repo_digests(e, &image->id, &digests, err);
+	int r;
 
-	if (r < 0 || !row_matches(w, image) ||
-	    (w->has_dangling && w->dangling != (!image->names.n && !digests.n)))
-		return r;
+	if (!row_matches(w, image) ||
+	    (w->has_dangling && w->dangling != (!image->names.n && !image->digests.n)))
+		return 0;
 	r = labels_match(e, w, image, err);
 	return r == 1 ? add_rows(&l, err) : r;
 }

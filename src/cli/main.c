@@ -9,6 +9,8 @@
 
 #include "cli/cli_command.h"
 
+#include "base/json.h"
+
 #include "base/banned.h"
 
 #define EXIT_SIGPIPE (128 + SIGPIPE)
@@ -93,6 +95,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	raise_file_limit();
 	set_debug(argc, argv);
+	json_seed();
 	program.commands = cli_commands(&program.ncommands);
 	return close_output(cli_run(&program, argc, argv));
 }

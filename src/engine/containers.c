@@ -26,7 +26,7 @@ int engine_container(struct engine *e, const char *text, struct store_container 
 	AUTO(store_container_list) struct store_container_list list = {0};
 	struct store_container *found = NULL;
 	unsigned prefixes = 0;
-	int r = store_container_list(e->store, &list, err);
+	int r = store_container_named(e->store, text, &list, err);
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		if (matches(&list.items[i], text)) {

@@ -88,14 +88,6 @@ int engine_check_platform(const struct image *i, const char *text, const char *p
 			 text, buf_str(&have), buf_str(&wanted));
 }
 
-int engine_repo_digests(struct engine *e, const struct digest *id, struct strlist *out,
-			struct error *err)
-{
-	int r = engine_need_store(e, err);
-
-	return r < 0 ? r : store_repo_digests(e->store, id, out, err);
-}
-
 int engine_tag(struct engine *e, const char *source, const char *target, struct error *err)
 {
 	struct digest id;

@@ -161,9 +161,6 @@ int engine_image(struct engine *e, const char *text, struct image *out, struct e
 /* -ERR_NOT_FOUND, Docker's words, unless @i, which the user called @text, is for @platform. */
 int engine_check_platform(const struct image *i, const char *text, const char *platform,
 			  struct error *err);
-/* What registries call the image: "docker.io/library/x@sha256:…", sorted. */
-int engine_repo_digests(struct engine *e, const struct digest *id, struct strlist *out,
-			struct error *err);
 int engine_tag(struct engine *e, const char *source, const char *target, struct error *err);
 int engine_rmi(struct engine *e, const char *text, bool force, struct image_removed *out,
 	       struct error *err);

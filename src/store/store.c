@@ -246,11 +246,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	/* who has paid for syncs already leaves a short log for those who come next */
-	if (s->db && s->durable)
-		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	if (s->db)
-		sqlite3_close(s->db);
+	db_close(s);
 	for (int i = 0; i < STORE_PLACES; i++)
 		close_fd(&s->dirs[i]);
 	close_fd(&s->lock);

@@ -274,6 +274,8 @@ struct store_image {
 	int64_t added_ns;
 	uint64_t size;	      /* sum of the layers' content_bytes */
 	struct strlist names; /* normal references, sorted */
+	/* as store_repo_digests() has them; store_image_list() alone fills them in */
+	struct strlist digests;
 };
 
 struct store_image_list {
@@ -372,7 +374,11 @@ int store_container_configure(struct store *s, const char *id, const char *confi
 int store_container_move(struct store *s, const char *id, const char *from, const char *to,
 			 bool *out_changed, struct error *err);
 int store_container_remove(struct store *s, const char *id, struct error *err);
+/* Newest first. */
 int store_container_list(struct store *s, struct store_container_list *out, struct error *err);
+/* Those whose id begins with @text, or whose name it is (a "/" before it does not count). */
+int store_container_named(struct store *s, const char *text, struct store_container_list *out,
+			  struct error *err);
 void store_container_clear(struct store_container *c);
 void store_container_list_clear(struct store_container_list *l);
 

@@ -68,7 +68,7 @@ static int try_one(struct store *s, const char *dir, enum store_sharing sharing,
 static int candidates(struct store *s, const struct digest *key, struct strlist *out,
 		      struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT dir FROM cache_mount WHERE key = ? ORDER BY created, dir",
 			   "d", key);
@@ -205,7 +205,7 @@ static bool is_used(struct store *s, const char *dir)
 
 static int read_rows(struct store *s, struct store_cache_list *out, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT " COLUMNS "FROM cache_mount ORDER BY used DESC, dir", "");
 
@@ -214,9 +214,9 @@ static int read_rows(struct store *s, struct store_cache_list *out, struct error
 
 		c->dir = db_text(stmt, 0);
 		c->id = db_text(stmt, 2);
-		c->created_ns = sqlite3_column_int64(stmt, 3);
-		c->used_ns = sqlite3_column_int64(stmt, 4);
-		c->uses = (uint64_t)sqlite3_column_int64(stmt, 5);
+		c->created_ns = db_i64(stmt, 3);
+		c->used_ns = db_i64(stmt, 4);
+		c->uses = (uint64_t)db_i64(stmt, 5);
 		c->in_use = is_used(s, c->dir);
 	}
 	return r;

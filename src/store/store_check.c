@@ -36,8 +36,8 @@ problem(struct check *c, bool fixed, const char *fmt, ...)
 
 static int check_database(struct check *c, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
-	AUTO(stmt) sqlite3_stmt *keys = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *keys = NULL;
 	int r = db_prepare(c->s, &stmt, err, "PRAGMA quick_check", "");
 
 	while (r >= 0 && (r = db_step(c->s, stmt, err)) == 1) {
@@ -189,7 +189,7 @@ static int check_volume_rows(struct check *c, struct error *err)
 
 static bool has_row(struct check *c, const char *sql, const char *name)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 
 	return db_prepare(c->s, &stmt, NULL, sql, "t", name) < 0 ||
 	       db_step(c->s, stmt, NULL) != 0;

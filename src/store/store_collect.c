@@ -31,7 +31,7 @@ static int take_unused_layers(struct store *s, struct strlist *dirs,
 			      struct store_collected *out, struct error *err)
 {
 	AUTO(map) struct map held = MAP_INIT;
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = store_leased(s, "layer", &held, err);
 
 	if (r == 0)
@@ -52,7 +52,7 @@ static int take_unused_layers(struct store *s, struct strlist *dirs,
 
 static bool blob_is_used(struct store *s, const char *hex)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 
 	/* an error counts as a use: nothing is deleted in doubt */
 	return db_prepare(s, &stmt, NULL,
@@ -198,7 +198,7 @@ void store_collected_clear(struct store_collected *c)
 
 int store_count(struct store *s, struct store_counts *out, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(
 		s, &stmt, err,
 		"SELECT (SELECT count(*) FROM image), (SELECT count(*) FROM container),"
@@ -209,11 +209,11 @@ int store_count(struct store *s, struct store_counts *out, struct error *err)
 	if (r < 0 || (r = db_step(s, stmt, err)) < 0)
 		return r;
 	*out = (struct store_counts){
-		.images = (uint64_t)sqlite3_column_int64(stmt, 0),
-		.containers = (uint64_t)sqlite3_column_int64(stmt, 1),
-		.running = (uint64_t)sqlite3_column_int64(stmt, 2),
-		.layers = (uint64_t)sqlite3_column_int64(stmt, 3),
-		.steps = (uint64_t)sqlite3_column_int64(stmt, 4),
+		.images = (uint64_t)db_i64(stmt, 0),
+		.containers = (uint64_t)db_i64(stmt, 1),
+		.running = (uint64_t)db_i64(stmt, 2),
+		.layers = (uint64_t)db_i64(stmt, 3),
+		.steps = (uint64_t)db_i64(stmt, 4),
 	};
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 static int name_taken(struct store *s, const char *name, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	AUTO(free) char *id = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT id FROM container WHERE name = ?", "t", name);
 
@@ -95,14 +95,14 @@ int store_container_remove(struct store *s, const char *id, struct error *err)
 	return db_exec(s, err, "DELETE FROM container WHERE id = ?", "t", id);
 }
 
-int store_container_list(struct store *s, struct store_container_list *out, struct error *err)
+#define CONTAINER_COLUMNS                                        \
+	"id, name, image, image_name, state, boot, pid, created" \
+	", started, finished, exit_code, auto_remove, config "
+
+static int read_rows(struct store *s, struct stmt *stmt, struct store_container_list *out,
+		     struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
-	int r = db_prepare(s, &stmt, err,
-			   "SELECT id, name, image, image_name, state, boot, pid, created,"
-			   " started, finished, exit_code, auto_remove, config FROM container"
-			   " ORDER BY created DESC",
-			   "");
+	int r = 0;
 
 	while (r >= 0 && (r = db_step(s, stmt, err)) == 1) {
 		struct store_container *c = vec_push(out);
@@ -113,15 +113,39 @@ int store_container_list(struct store *s, struct store_container_list *out, stru
 		c->image_name = db_text(stmt, 3);
 		c->state = db_text(stmt, 4);
 		c->boot = db_text(stmt, 5);
-		c->pid = sqlite3_column_int64(stmt, 6);
-		c->created_ns = sqlite3_column_int64(stmt, 7);
-		c->started_ns = sqlite3_column_int64(stmt, 8);
-		c->finished_ns = sqlite3_column_int64(stmt, 9);
-		c->exit_code = sqlite3_column_int64(stmt, 10);
-		c->auto_remove = sqlite3_column_int(stmt, 11) != 0;
+		c->pid = db_i64(stmt, 6);
+		c->created_ns = db_i64(stmt, 7);
+		c->started_ns = db_i64(stmt, 8);
+		c->finished_ns = db_i64(stmt, 9);
+		c->exit_code = db_i64(stmt, 10);
+		c->auto_remove = db_i64(stmt, 11) != 0;
 		c->config = db_text(stmt, 12);
 	}
 	return r;
+}
+
+int store_container_list(struct store *s, struct store_container_list *out, struct error *err)
+{
+	AUTO(stmt) struct stmt *stmt = NULL;
+	int r = db_prepare(s, &stmt, err,
+			   "SELECT " CONTAINER_COLUMNS "FROM container ORDER BY created DESC",
+			   "");
+
+	return r < 0 ? r : read_rows(s, stmt, out, err);
+}
+
+int store_container_named(struct store *s, const char *text, struct store_container_list *out,
+			  struct error *err)
+{
+	AUTO(stmt) struct stmt *stmt = NULL;
+	/* 'g' follows 'f': every id that begins with the text lies between */
+	AUTO(free) char *end = mem_printf("%sg", text);
+	int r = db_prepare(s, &stmt, err,
+			   "SELECT " CONTAINER_COLUMNS "FROM container"
+			   " WHERE id >= ?1 AND id < ?2 OR name = ?3",
+			   "ttt", text, end, *text == '/' ? text + 1 : text);
+
+	return r < 0 ? r : read_rows(s, stmt, out, err);
 }
 
 void store_container_clear(struct store_container *c)

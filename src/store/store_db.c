@@ -132,17 +132,48 @@ static void bind(sqlite3_stmt *stmt, const char *types, va_list ap)
 	}
 }
 
-static int prepare(struct store *s, sqlite3_stmt **out, struct error *err, const char *sql,
+static struct stmt *find_idle(struct store *s, const char *sql)
+{
+	for (size_t i = 0; i < s->stmts.n; i++) {
+		struct stmt *stmt = s->stmts.items[i];
+
+		if (!stmt->taken && str_eq(sqlite3_sql(stmt->handle), sql))
+			return stmt;
+	}
+	return NULL;
+}
+
+static int prepare(struct store *s, struct stmt **out, struct error *err, const char *sql,
 		   const char *types, va_list ap)
 {
+	struct stmt *stmt = find_idle(s, sql);
+
 	*out = NULL;
-	if (sqlite3_prepare_v2(s->db, sql, -1, out, NULL) != SQLITE_OK)
-		return db_error(s, err);
-	bind(*out, types, ap);
+	if (!stmt) {
+		sqlite3_stmt *handle = NULL;
+
+		if (sqlite3_prepare_v2(s->db, sql, -1, &handle, NULL) != SQLITE_OK)
+			return db_error(s, err);
+		stmt = mem_new(struct stmt);
+		stmt->handle = handle;
+		*vec_push(&s->stmts) = stmt;
+	}
+	stmt->taken = true;
+	bind(stmt->handle, types, ap);
+	*out = stmt;
 	return 0;
 }
 
-int db_prepare(struct store *s, sqlite3_stmt **out, struct error *err, const char *sql,
+void stmt_auto(struct stmt **stmt)
+{
+	if (!*stmt)
+		return;
+	sqlite3_reset((*stmt)->handle);
+	sqlite3_clear_bindings((*stmt)->handle);
+	(*stmt)->taken = false;
+}
+
+int db_prepare(struct store *s, struct stmt **out, struct error *err, const char *sql,
 	       const char *types, ...)
 {
 	va_list ap;
@@ -154,9 +185,9 @@ int db_prepare(struct store *s, sqlite3_stmt **out, struct error *err, const cha
 	return r;
 }
 
-int db_step(struct store *s, sqlite3_stmt *stmt, struct error *err)
+int db_step(struct store *s, struct stmt *stmt, struct error *err)
 {
-	switch (sqlite3_step(stmt)) {
+	switch (sqlite3_step(stmt->handle)) {
 	case SQLITE_ROW:
 		return 1;
 	case SQLITE_DONE:
@@ -168,7 +199,7 @@ int db_step(struct store *s, sqlite3_stmt *stmt, struct error *err)
 
 int db_exec(struct store *s, struct error *err, const char *sql, const char *types, ...)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	va_list ap;
 	int r;
 
@@ -180,18 +211,33 @@ int db_exec(struct store *s, struct error *err, const char *sql, const char *typ
 	return r;
 }
 
-char *db_text(sqlite3_stmt *stmt, int i)
+void db_reset(struct stmt *stmt)
 {
-	const unsigned char *text = sqlite3_column_text(stmt, i);
-
-	return text ? mem_strdup((const char *)text) : NULL;
+	sqlite3_reset(stmt->handle);
 }
 
-bool db_digest(sqlite3_stmt *stmt, int i, struct digest *out)
+static const char *column(const struct stmt *stmt, int i)
 {
-	const unsigned char *text = sqlite3_column_text(stmt, i);
+	return (const char *)sqlite3_column_text(stmt->handle, i);
+}
 
-	return text && digest_parse_hex((const char *)text, out);
+char *db_text(const struct stmt *stmt, int i)
+{
+	const char *text = column(stmt, i);
+
+	return text ? mem_strdup(text) : NULL;
+}
+
+bool db_digest(const struct stmt *stmt, int i, struct digest *out)
+{
+	const char *text = column(stmt, i);
+
+	return text && digest_parse_hex(text, out);
+}
+
+int64_t db_i64(const struct stmt *stmt, int i)
+{
+	return sqlite3_column_int64(stmt->handle, i);
 }
 
 static int run_script(struct store *s, const char *sql, struct error *err)
@@ -203,12 +249,12 @@ static int run_script(struct store *s, const char *sql, struct error *err)
 
 static int get_version(struct store *s, int *out, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "PRAGMA user_version", "");
 
 	if (r < 0 || (r = db_step(s, stmt, err)) < 0)
 		return r;
-	*out = sqlite3_column_int(stmt, 0);
+	*out = (int)db_i64(stmt, 0);
 	return 0;
 }
 
@@ -254,6 +300,8 @@ int db_open(struct store *s, struct error *err)
 
 	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	/* pages as they are needed; twenty at once are touched even if none is */
+	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	if (sqlite3_open_v2(file, &s->db, flags, NULL) != SQLITE_OK)
 		return db_error(s, err);
 	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
@@ -265,6 +313,21 @@ int db_open(struct store *s, struct error *err)
 	if (run_script(s, "PRAGMA synchronous=NORMAL", err) < 0)
 		return -(int)ERR_SYSTEM;
 	return migrate(s, err);
+}
+
+void db_close(struct store *s)
+{
+	if (!s->db)
+		return;
+	for (size_t i = 0; i < s->stmts.n; i++) {
+		sqlite3_finalize(s->stmts.items[i]->handle);
+		free(s->stmts.items[i]);
+	}
+	free(s->stmts.items);
+	/* who has paid for syncs already leaves a short log for those who come next */
+	if (s->durable)
+		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_close(s->db);
 }
 
 static void add_uri_path(const char *path, struct buf *out)

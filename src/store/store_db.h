@@ -7,8 +7,24 @@
 
 #include "store/store.h"
 
+/*
+ * A question to the database.  The store owns it: what is prepared anew for each of a hundred
+ * images is compiled once.  AUTO(stmt) hands it back.
+ */
+struct stmt {
+	sqlite3_stmt *handle;
+	bool taken; /* between db_prepare() and the end of its AUTO */
+};
+
+struct stmts {
+	struct stmt **items;
+	size_t n;
+	size_t cap;
+};
+
 struct store {
 	sqlite3 *db;
+	struct stmts stmts;
 	char *path;
 	int dirs[STORE_PLACES];
 	int lock;	    /* held shared for as long as the store is open */
@@ -24,16 +40,21 @@ struct store {
  * Arguments after @types, one a letter: t const char * (NULL is NULL),
  * i int64_t, d const struct digest * (as hex).
  */
-int db_prepare(struct store *s, sqlite3_stmt **out, struct error *err, const char *sql,
+int db_prepare(struct store *s, struct stmt **out, struct error *err, const char *sql,
 	       const char *types, ...);
 /* 1: a row, 0: no more, -ERR_x. */
-int db_step(struct store *s, sqlite3_stmt *stmt, struct error *err);
+int db_step(struct store *s, struct stmt *stmt, struct error *err);
 int db_exec(struct store *s, struct error *err, const char *sql, const char *types, ...);
 int db_error(struct store *s, struct error *err);
 
-/* Column @i as a new string, NULL stays NULL; as a digest (false if it is none). */
-char *db_text(sqlite3_stmt *stmt, int i);
-bool db_digest(sqlite3_stmt *stmt, int i, struct digest *out);
+/* Ready to be stepped through again. */
+void db_reset(struct stmt *stmt);
+
+/* Column @i as a new string, NULL stays NULL; as a digest (false if it is none); as a number.
+ */
+char *db_text(const struct stmt *stmt, int i);
+bool db_digest(const struct stmt *stmt, int i, struct digest *out);
+int64_t db_i64(const struct stmt *stmt, int i);
 
 int db_open(struct store *s, struct error *err);
 /* For reading only.  -ERR_NOT_FOUND if there is none, or one of another version. */
@@ -42,7 +63,6 @@ int db_look(struct store *s, struct error *err);
 /* Undoes what dead commands left. */
 int store_reap(struct store *s, struct error *err);
 
-static inline void stmt_auto(sqlite3_stmt **stmt)
-{
-	sqlite3_finalize(*stmt);
-}
+void db_close(struct store *s);
+
+void stmt_auto(struct stmt **stmt);

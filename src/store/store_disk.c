@@ -145,14 +145,14 @@ static int measure(struct store *s, const struct strlist *dirs, struct error *er
 int store_measure(struct store *s, struct error *err)
 {
 	AUTO(strlist) struct strlist dirs = STRLIST_INIT;
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT dir FROM layer WHERE disk < 0", "");
 
 	while (r >= 0 && (r = db_step(s, stmt, err)) == 1)
 		strlist_take(&dirs, db_text(stmt, 0));
 	if (r < 0 || !dirs.n)
 		return r;
-	sqlite3_reset(stmt);
+	db_reset(stmt);
 	if ((r = store_begin(s, false, err)) < 0)
 		return r;
 	if ((r = measure(s, &dirs, err)) < 0) {

@@ -118,7 +118,7 @@ static int add_files(struct store *s, struct store_entry_list *out, struct error
 static int read_items(struct store *s, const struct map *held, struct store_entry_list *out,
 		      struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(
 		s, &stmt, err,
 		"SELECT key, diff_id, created, step.used, duration, title, disk, dir,"
@@ -134,12 +134,12 @@ static int read_items(struct store *s, const struct map *held, struct store_entr
 		item->kind = STORE_ENTRY_STEP;
 		db_digest(stmt, 0, &item->key);
 		db_digest(stmt, 1, &item->diff_id);
-		item->created_ns = sqlite3_column_int64(stmt, 2);
-		item->used_ns = sqlite3_column_int64(stmt, 3);
-		item->duration_ns = sqlite3_column_int64(stmt, 4);
+		item->created_ns = db_i64(stmt, 2);
+		item->used_ns = db_i64(stmt, 3);
+		item->duration_ns = db_i64(stmt, 4);
 		item->title = db_text(stmt, 5);
-		item->disk = (uint64_t)sqlite3_column_int64(stmt, 6);
-		item->shared = sqlite3_column_int(stmt, 8) != 0;
+		item->disk = (uint64_t)db_i64(stmt, 6);
+		item->shared = db_i64(stmt, 8) != 0;
 		item->busy = map_has(held, dir);
 	}
 	return r;

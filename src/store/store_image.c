@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "store/store_db.h"
 
@@ -28,7 +29,7 @@ static int insert_image(struct store *s, const struct store_image *image,
 int store_image_add(struct store *s, const struct store_image *image,
 		    const struct digest_list *diff_ids, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = store_begin(s, true, err);
 
 	if (r < 0)
@@ -40,14 +41,14 @@ int store_image_add(struct store *s, const struct store_image *image,
 		store_abort(s);
 		return r;
 	}
-	sqlite3_reset(stmt);
+	db_reset(stmt);
 	return store_commit(s, err);
 }
 
 static int read_names(struct store *s, const struct digest *id, struct strlist *out,
 		      struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT name FROM name WHERE image = ? ORDER BY name",
 			   "d", id);
 
@@ -56,13 +57,13 @@ static int read_names(struct store *s, const struct digest *id, struct strlist *
 	return r;
 }
 
-static void read_image(sqlite3_stmt *stmt, struct store_image *out)
+static void read_image(struct stmt *stmt, struct store_image *out)
 {
 	db_digest(stmt, 0, &out->id);
 	db_digest(stmt, 1, &out->manifest);
-	out->created_ns = sqlite3_column_int64(stmt, 2);
-	out->added_ns = sqlite3_column_int64(stmt, 3);
-	out->size = (uint64_t)sqlite3_column_int64(stmt, 4);
+	out->created_ns = db_i64(stmt, 2);
+	out->added_ns = db_i64(stmt, 3);
+	out->size = (uint64_t)db_i64(stmt, 4);
 }
 
 #define IMAGE_COLUMNS "id, manifest, created, added, size "
@@ -70,7 +71,7 @@ static void read_image(sqlite3_stmt *stmt, struct store_image *out)
 int store_image_get(struct store *s, const struct digest *id, struct store_image *out,
 		    struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	char text[DIGEST_TEXT_SIZE];
 	int r = db_prepare(s, &stmt, err, "SELECT " IMAGE_COLUMNS "FROM image WHERE id = ?",
 			   "d", id);
@@ -87,7 +88,7 @@ int store_image_get(struct store *s, const struct digest *id, struct store_image
 
 int store_name_find(struct store *s, const char *name, struct digest *out_id, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT image FROM name WHERE name = ?", "t", name);
 
 	if (r < 0 || (r = db_step(s, stmt, err)) < 0)
@@ -100,7 +101,7 @@ int store_name_find(struct store *s, const char *name, struct digest *out_id, st
 int store_image_prefix(struct store *s, const char *hex_prefix, size_t max,
 		       struct digest_list *out, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	/* 'g' follows 'f': every id that begins with the prefix lies between */
 	AUTO(free) char *end = mem_printf("%sg", hex_prefix);
 	int r = db_prepare(s, &stmt, err,
@@ -151,10 +152,38 @@ int store_image_remove(struct store *s, const struct digest *id, struct error *e
 	return db_exec(s, err, "DELETE FROM image WHERE id = ?", "d", id);
 }
 
+static void index_images(const struct store_image_list *list, struct map *out)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	for (size_t i = 0; i < list->n; i++)
+		map_set(out, digest_hex(&list->items[i].id, hex), &list->items[i]);
+}
+
+/* All of them at once: most stores have few, many none. */
+static int add_digests(struct store *s, struct store_image_list *list, struct error *err)
+{
+	AUTO(stmt) struct stmt *stmt = NULL;
+	AUTO(map) struct map images = MAP_INIT;
+	int r = db_prepare(s, &stmt, err, "SELECT image, name FROM repo_digest ORDER BY name",
+			   "");
+
+	while (r >= 0 && (r = db_step(s, stmt, err)) == 1) {
+		AUTO(free) char *id = db_text(stmt, 0);
+		struct store_image *image;
+
+		if (!images.n)
+			index_images(list, &images);
+		if ((image = map_get(&images, id)))
+			strlist_take(&image->digests, db_text(stmt, 1));
+	}
+	return r;
+}
+
 /* One pass over names and images together, however many there are. */
 int store_image_list(struct store *s, struct store_image_list *out, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	struct store_image *last = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT " IMAGE_COLUMNS ", name.name FROM image"
@@ -174,12 +203,13 @@ int store_image_list(struct store *s, struct store_image_list *out, struct error
 		if ((name = db_text(stmt, 5)))
 			strlist_take(&last->names, name);
 	}
-	return r;
+	return r < 0 ? r : add_digests(s, out, err);
 }
 
 void store_image_clear(struct store_image *image)
 {
 	strlist_clear(&image->names);
+	strlist_clear(&image->digests);
 }
 
 void store_image_list_clear(struct store_image_list *l)

@@ -44,24 +44,24 @@ int store_layer_discard(struct store *s, const char *dir, struct error *err)
 	return root_remove(s->dirs[STORE_LAYERS], dir, err);
 }
 
-static void read_layer(sqlite3_stmt *stmt, struct store_layer *out)
+static void read_layer(struct stmt *stmt, struct store_layer *out)
 {
-	const unsigned char *dir = sqlite3_column_text(stmt, 1);
+	AUTO(free) char *dir = db_text(stmt, 1);
 
 	*out = (struct store_layer){0};
 	db_digest(stmt, 0, &out->diff_id);
 	if (dir)
-		snprintf(out->dir, sizeof(out->dir), "%s", (const char *)dir);
-	out->content_bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
-	out->tar_bytes = (uint64_t)sqlite3_column_int64(stmt, 3);
-	out->entries = (uint64_t)sqlite3_column_int64(stmt, 4);
-	out->doubtful = sqlite3_column_int(stmt, 5) != 0;
+		snprintf(out->dir, sizeof(out->dir), "%s", dir);
+	out->content_bytes = (uint64_t)db_i64(stmt, 2);
+	out->tar_bytes = (uint64_t)db_i64(stmt, 3);
+	out->entries = (uint64_t)db_i64(stmt, 4);
+	out->doubtful = db_i64(stmt, 5) != 0;
 }
 
 int store_layer_find(struct store *s, const struct digest *diff_id, struct store_layer *out,
 		     struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	char text[DIGEST_TEXT_SIZE];
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT " LAYER_COLUMNS "FROM layer WHERE diff_id = ?", "td",
@@ -167,7 +167,7 @@ int store_layer_open(struct store *s, const char *dir, int *out_fd, struct error
 
 int store_layers_sync(struct store *s, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int64_t before = clock_now_ns();
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT 1 FROM layer WHERE synced = 0 AND boot = ? LIMIT 1", "t",
@@ -175,7 +175,7 @@ int store_layers_sync(struct store *s, struct error *err)
 
 	if (r < 0 || (r = db_step(s, stmt, err)) <= 0)
 		return r;
-	sqlite3_reset(stmt);
+	db_reset(stmt);
 	if (syncfs(s->dirs[STORE_LAYERS]) < 0)
 		return error_sys(err, "cannot sync the store");
 	return db_exec(
@@ -186,7 +186,7 @@ int store_layers_sync(struct store *s, struct error *err)
 
 int store_layer_all(struct store *s, struct store_layer_list *out, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT " LAYER_COLUMNS "FROM layer ORDER BY added",
 			   "t", s->boot);
 

@@ -80,7 +80,7 @@ void lease_end(struct lease *l)
 
 static int undo_layer(struct store *s, const char *dir, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT 1 FROM layer WHERE dir = ?", "t", dir);
 
 	if (r < 0 || (r = db_step(s, stmt, err)) != 0)
@@ -90,7 +90,7 @@ static int undo_layer(struct store *s, const char *dir, struct error *err)
 
 static int undo_cache_mount(struct store *s, const char *dir, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT 1 FROM cache_mount WHERE dir = ?", "t", dir);
 
 	if (r < 0 || (r = db_step(s, stmt, err)) != 0)
@@ -104,12 +104,12 @@ static int forget_container(struct store *s, const char *id, const char *which,
 {
 	AUTO(free)
 	char *query = mem_printf("SELECT 1 FROM container WHERE id = ? AND %s", which);
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, query, "t", id);
 
 	if (r < 0 || (r = db_step(s, stmt, err)) != 1)
 		return r;
-	sqlite3_reset(stmt);
+	db_reset(stmt);
 	return store_container_remove_with_volumes(s, id, err);
 }
 
@@ -119,7 +119,7 @@ static int undo_container(struct store *s, const char *id, struct error *err)
 			"UPDATE container SET state = 'exited', exit_code = 137, finished = ?"
 			" WHERE id = ? AND state <> 'exited'",
 			"it", clock_now_ns(), id);
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 
 	if (r == 0)
 		r = forget_container(s, id, "(auto_remove OR started = 0)", err);
@@ -138,7 +138,7 @@ static int undo_running(struct store *s, const char *id, struct error *err)
 			"UPDATE container SET state = 'exited', exit_code = 137, finished = ?"
 			" WHERE id = ? AND state NOT IN ('exited', 'created')",
 			"it", clock_now_ns(), id);
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 
 	if (r == 0)
 		r = forget_container(s, id, "auto_remove AND started <> 0", err);

@@ -8,7 +8,7 @@
 
 static int name_taken(struct store *s, const char *name, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT 1 FROM network WHERE name = ?", "t", name);
 
 	if (r < 0 || (r = db_step(s, stmt, err)) <= 0)
@@ -37,7 +37,7 @@ int store_network_add(struct store *s, const struct store_network *n, struct err
 
 int store_network_list(struct store *s, struct store_network_list *out, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT id, name, created, config FROM network ORDER BY created",
 			   "");
@@ -47,7 +47,7 @@ int store_network_list(struct store *s, struct store_network_list *out, struct e
 
 		n->id = db_text(stmt, 0);
 		n->name = db_text(stmt, 1);
-		n->created_ns = sqlite3_column_int64(stmt, 2);
+		n->created_ns = db_i64(stmt, 2);
 		n->config = db_text(stmt, 3);
 	}
 	return r;

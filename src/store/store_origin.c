@@ -19,7 +19,7 @@ int store_origin_add(struct store *s, const struct digest *diff_id,
 int store_origin_find(struct store *s, const struct digest *diff_id, struct store_origin *out,
 		      struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	char text[DIGEST_TEXT_SIZE];
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT tree, blob, size, media_type FROM origin WHERE diff_id = ?",
@@ -33,7 +33,7 @@ int store_origin_find(struct store *s, const struct digest *diff_id, struct stor
 				 digest_text(diff_id, text));
 	db_digest(stmt, 0, &out->tree);
 	db_digest(stmt, 1, &out->blob);
-	out->size = (uint64_t)sqlite3_column_int64(stmt, 2);
+	out->size = (uint64_t)db_i64(stmt, 2);
 	out->media_type = db_text(stmt, 3);
 	return 0;
 }
@@ -53,7 +53,7 @@ int store_layer_tree(struct store *s, const struct digest *diff_id, struct diges
 int store_manifest_find(struct store *s, const struct digest *manifest, struct digest *out_id,
 			struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	char text[DIGEST_TEXT_SIZE];
 	int r = db_prepare(s, &stmt, err, "SELECT id FROM image WHERE manifest = ?", "d",
 			   manifest);

@@ -20,7 +20,7 @@ int store_repo_digest_add(struct store *s, const char *name, const struct digest
 int store_repo_digest_find(struct store *s, const char *name, struct digest *out_id,
 			   struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT image FROM repo_digest WHERE name = ?", "t",
 			   name);
 
@@ -34,7 +34,7 @@ int store_repo_digest_find(struct store *s, const char *name, struct digest *out
 int store_repo_digests(struct store *s, const struct digest *id, struct strlist *out,
 		       struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT name FROM repo_digest WHERE image = ? ORDER BY name", "d",
 			   id);
@@ -47,7 +47,7 @@ int store_repo_digests(struct store *s, const struct digest *id, struct strlist 
 int store_packed_find(struct store *s, const struct digest *diff_id, const char *form,
 		      struct digest *out_blob, uint64_t *out_size, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT blob, size FROM packed WHERE diff_id = ? AND form = ?", "dt",
 			   diff_id, form);
@@ -56,7 +56,7 @@ int store_packed_find(struct store *s, const struct digest *diff_id, const char 
 		return r;
 	if (r == 0 || !db_digest(stmt, 0, out_blob))
 		return error_set(err, ERR_NOT_FOUND, "the layer was never packed");
-	*out_size = (uint64_t)sqlite3_column_int64(stmt, 1);
+	*out_size = (uint64_t)db_i64(stmt, 1);
 	return 0;
 }
 
@@ -83,7 +83,7 @@ int store_placed(struct store *s, const struct digest *blob, const char *registr
 {
 	AUTO(free) char *from = mem_printf("%s/", registry);
 	AUTO(free) char *to = mem_printf("%s0", registry); /* '0' follows '/' */
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT repository FROM placed WHERE blob = ?"
 			   " AND repository >= ? AND repository < ? ORDER BY used DESC LIMIT ?",

@@ -12,7 +12,7 @@
 int store_step_find(struct store *s, const struct digest *key, struct store_step *out,
 		    struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int64_t now = clock_now_ns();
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT diff_id, created, duration, used FROM step WHERE key = ?",
@@ -24,17 +24,17 @@ int store_step_find(struct store *s, const struct digest *key, struct store_step
 		return error_set(err, ERR_NOT_FOUND, "no such step record");
 	*out = (struct store_step){.key = *key};
 	db_digest(stmt, 0, &out->diff_id);
-	out->created_ns = sqlite3_column_int64(stmt, 1);
-	out->duration_ns = sqlite3_column_int64(stmt, 2);
-	if (now - sqlite3_column_int64(stmt, 3) < USED_GRAIN_NS)
+	out->created_ns = db_i64(stmt, 1);
+	out->duration_ns = db_i64(stmt, 2);
+	if (now - db_i64(stmt, 3) < USED_GRAIN_NS)
 		return 0;
-	sqlite3_reset(stmt);
+	db_reset(stmt);
 	return db_exec(s, err, "UPDATE step SET used = ? WHERE key = ?", "id", now, key);
 }
 
 int store_step_inputs(struct store *s, const struct digest *key, char **out, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT inputs FROM step WHERE key = ?", "d", key);
 
 	if (r < 0 || (r = db_step(s, stmt, err)) < 0)
@@ -67,7 +67,7 @@ void store_step_clear(struct store_step *step)
 
 bool store_memo_find(struct store *s, const struct digest *key, struct digest *out)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 
 	return db_prepare(s, &stmt, NULL, "SELECT value FROM memo WHERE key = ?", "d", key) ==
 		       0 &&

@@ -22,7 +22,7 @@ static struct store_image_usage *image_item(struct store_usage *u, const struct 
 
 static int list_images(struct store *s, struct store_usage *u, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT id, (SELECT count(*) FROM container WHERE"
 			   " container.image = image.id)"
@@ -33,7 +33,7 @@ static int list_images(struct store *s, struct store_usage *u, struct error *err
 		struct store_image_usage *i = vec_push(&u->images);
 
 		db_digest(stmt, 0, &i->id);
-		i->containers = (uint64_t)sqlite3_column_int64(stmt, 1);
+		i->containers = (uint64_t)db_i64(stmt, 1);
 		u->images_active += i->containers > 0;
 	}
 	return r;
@@ -43,7 +43,7 @@ static int list_images(struct store *s, struct store_usage *u, struct error *err
  * One thing that images may keep: the sums of all, of those that only idle
  * images keep, and its share in each image.  @stmt lists its images, column 0.
  */
-static int add_to_images(struct store *s, struct store_usage *u, sqlite3_stmt *stmt,
+static int add_to_images(struct store *s, struct store_usage *u, struct stmt *stmt,
 			 uint64_t bytes, bool *out_used, struct error *err)
 {
 	struct store_image_usage *only = NULL;
@@ -73,12 +73,12 @@ static int add_to_images(struct store *s, struct store_usage *u, sqlite3_stmt *s
 }
 
 static int count_layer(struct store *s, struct store_usage *u, const struct map *held,
-		       sqlite3_stmt *layer, struct error *err)
+		       struct stmt *layer, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *images = NULL;
+	AUTO(stmt) struct stmt *images = NULL;
 	AUTO(free) char *diff_id = db_text(layer, 0);
 	AUTO(free) char *dir = db_text(layer, 1);
-	uint64_t disk = (uint64_t)sqlite3_column_int64(layer, 2);
+	uint64_t disk = (uint64_t)db_i64(layer, 2);
 	bool used;
 	int r = db_prepare(s, &images, err,
 			   "SELECT DISTINCT image FROM image_layer WHERE diff_id = ?", "t",
@@ -88,7 +88,7 @@ static int count_layer(struct store *s, struct store_usage *u, const struct map 
 		return r;
 	if (used)
 		return 0;
-	if (!sqlite3_column_int(layer, 3)) {
+	if (!db_i64(layer, 3)) {
 		u->leftovers += disk;
 		return 0;
 	}
@@ -101,7 +101,7 @@ static int count_layer(struct store *s, struct store_usage *u, const struct map 
 static int count_layers(struct store *s, struct store_usage *u, struct error *err)
 {
 	AUTO(map) struct map held = MAP_INIT;
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = store_measure(s, err);
 
 	if (r < 0 || (r = store_leased(s, "layer", &held, err)) < 0 ||
@@ -124,7 +124,7 @@ static int count_blobs(struct store *s, struct store_usage *u, struct error *err
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		const char *name = list.items[i].name;
 		uint64_t bytes = disk_of_file(s->dirs[STORE_BLOBS], name);
-		AUTO(stmt) sqlite3_stmt *stmt = NULL;
+		AUTO(stmt) struct stmt *stmt = NULL;
 		bool used;
 
 		r = db_prepare(
@@ -143,7 +143,7 @@ static int count_blobs(struct store *s, struct store_usage *u, struct error *err
 
 static bool is_running(struct store *s, const char *id)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 
 	return db_prepare(s, &stmt, NULL,
 			  "SELECT 1 FROM container WHERE id = ? AND state = 'running'", "t",
@@ -203,7 +203,7 @@ static int count_strange_layers(struct store *s, struct store_usage *u, struct e
 	int dir = s->dirs[STORE_LAYERS], r = dir_list_read(dir, &list, err);
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		AUTO(stmt) sqlite3_stmt *stmt = NULL;
+		AUTO(stmt) struct stmt *stmt = NULL;
 		uint64_t bytes;
 
 		r = db_prepare(s, &stmt, err, "SELECT 1 FROM layer WHERE dir = ?", "t",

@@ -85,22 +85,22 @@ static void read_map(const char *text, struct map *out)
 		map_set(out, key, mem_strdup(json_string_value(value) ?: ""));
 }
 
-static void read_row(sqlite3_stmt *stmt, struct store_volume *out)
+static void read_row(struct stmt *stmt, struct store_volume *out)
 {
 	AUTO(free) char *labels = db_text(stmt, 3);
 	AUTO(free) char *options = db_text(stmt, 4);
 
 	*out = STORE_VOLUME_INIT;
 	out->name = db_text(stmt, 0);
-	out->created_ns = sqlite3_column_int64(stmt, 1);
-	out->anonymous = sqlite3_column_int(stmt, 2) != 0;
+	out->created_ns = db_i64(stmt, 1);
+	out->anonymous = db_i64(stmt, 2) != 0;
 	read_map(labels, &out->labels);
 	read_map(options, &out->options);
 }
 
 static int read_users(struct store *s, struct store_volume *v, struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT container FROM container_volume WHERE volume = ?"
 			   " ORDER BY container",
@@ -115,7 +115,7 @@ static int read_users(struct store *s, struct store_volume *v, struct error *err
 static int find_row(struct store *s, const char *name, struct store_volume *out,
 		    struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT " COLUMNS "FROM volume WHERE name = ?", "t",
 			   name);
 
@@ -139,7 +139,7 @@ int store_volume_get(struct store *s, const char *name, struct store_volume *out
 int store_volume_list(struct store *s, bool measure, struct store_volume_list *out,
 		      struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err, "SELECT " COLUMNS "FROM volume ORDER BY name", "");
 
 	while (r >= 0 && (r = db_step(s, stmt, err)) == 1) {
@@ -296,7 +296,7 @@ int store_volume_remove(struct store *s, const char *name, uint64_t *out_bytes,
 static int owned_by(struct store *s, const char *container, struct strlist *out,
 		    struct error *err)
 {
-	AUTO(stmt) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *stmt = NULL;
 	int r = db_prepare(s, &stmt, err,
 			   "SELECT volume FROM container_volume WHERE container = ? AND owned"
 			   " ORDER BY volume",

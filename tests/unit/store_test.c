@@ -157,8 +157,13 @@ static void test_images_and_names(void **state)
 	assert_true(changed);
 	assert_int_equal(store_name_set(f->s, "docker.io/library/x:1", &b, &changed, NULL), 0);
 	assert_false(changed);
+	assert_int_equal(store_repo_digest_add(f->s, "r/x@sha256:1", &a, NULL), 0);
+	assert_int_equal(store_repo_digest_add(f->s, "q/x@sha256:1", &a, NULL), 0);
 	assert_int_equal(store_image_list(f->s, &list, NULL), 0);
 	assert_int_equal(list.n, 2);
+	for (size_t i = 0; i < list.n; i++)
+		assert_int_equal(list.items[i].digests.n,
+				 digest_eq(&list.items[i].id, &a) ? 2 : 0);
 	digest_hex(&a, hex);
 	hex[7] = 0;
 	assert_int_equal(store_image_prefix(f->s, hex, 2, &found, NULL), 0);
@@ -350,6 +355,42 @@ static void test_container_names(void **state)
 	assert_int_equal(store_container_add(f->s, &c, NULL), 0);
 }
 
+static size_t count_named(struct fixture *f, const char *text, char *out_name)
+{
+	AUTO(store_container_list) struct store_container_list list = {0};
+
+	assert_int_equal(store_container_named(f->s, text, &list, NULL), 0);
+	if (list.n)
+		snprintf(out_name, 16, "%s", list.items[0].name);
+	return list.n;
+}
+
+static void test_containers_are_found(void **state)
+{
+	struct fixture *f = *state;
+	const char *const rows[][2] = {{"aabb", "web"}, {"aacc", "db"}, {"ab00", "aa"}};
+	char name[16] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(store_container)
+		struct store_container c = {.id = mem_strdup(rows[i][0]),
+					    .name = mem_strdup(rows[i][1]),
+					    .image_name = mem_strdup("x"),
+					    .state = mem_strdup("created")};
+
+		assert_int_equal(store_container_add(f->s, &c, NULL), 0);
+	}
+	assert_int_equal(count_named(f, "aabb", name), 1);
+	assert_string_equal(name, "web");
+	assert_int_equal(count_named(f, "/db", name), 1);
+	assert_string_equal(name, "db");
+	/* two by the id, one by the name: whoever asks has to choose */
+	assert_int_equal(count_named(f, "aa", name), 3);
+	assert_int_equal(count_named(f, "ab0", name), 1);
+	assert_int_equal(count_named(f, "aabbc", name), 0);
+	assert_int_equal(count_named(f, "we", name), 0);
+}
+
 static void take(struct fixture *f, struct lease *l, const char *id, enum store_sharing how,
 		 struct store_cache_use *out)
 {
@@ -494,6 +535,7 @@ int main(void)
 		TEST(test_check_finds_and_mends),
 		TEST(test_sync_and_drop),
 		TEST(test_container_names),
+		TEST(test_containers_are_found),
 		TEST(test_newer_store_is_refused),
 		TEST(test_cache_mounts_are_shared),
 		TEST(test_locked_cache_mount_waits),
