@@ -80,6 +80,51 @@ void json_pretty(const json_t *j, struct buf *out)
 	json_dump_callback(j, add_to_buf, out, JSON_INDENT(4) | JSON_ENCODE_ANY);
 }
 
+static void line_end(struct buf *out, const char *unit, size_t depth)
+{
+	buf_addch(out, '\n');
+	while (depth--)
+		buf_addstr(out, unit);
+}
+
+/* Bytes of the string that begins at @s, its quotes included. */
+static size_t string_length(const char *s, size_t len)
+{
+	size_t n = 1;
+
+	while (n < len && s[n] != '"')
+		n += s[n] == '\\' ? 2 : 1;
+	return n < len ? n + 1 : len;
+}
+
+void json_indent(const char *data, size_t len, const char *unit, struct buf *out)
+{
+	size_t depth = 0, n;
+	bool opened = false; /* an object or array of which nothing was written yet */
+
+	for (size_t i = 0; i < len; i += n) {
+		const char c = data[i];
+		bool closes = c == '}' || c == ']';
+
+		n = 1;
+		if (strchr(" \t\r\n", c))
+			continue;
+		if (closes && depth && depth-- && !opened)
+			line_end(out, unit, depth);
+		if (opened && !closes)
+			line_end(out, unit, depth);
+		opened = c == '{' || c == '[';
+		depth += opened;
+		if (c == '"')
+			n = string_length(data + i, len - i);
+		buf_add(out, data + i, n);
+		if (c == ':')
+			buf_addch(out, ' ');
+		if (c == ',')
+			line_end(out, unit, depth);
+	}
+}
+
 /*
  * Bytes of the UTF-8 sequence at @s, 0 if it is not one: no overlong forms,
  * no surrogates, nothing above U+10FFFF (RFC 3629 section 4).

@@ -27,6 +27,11 @@ int json_parse(const char *data, size_t len, json_t **out, struct error *err);
 void json_text(const json_t *j, struct buf *out);
 /* Indented by four spaces as Docker's inspect prints, no trailing newline. */
 void json_pretty(const json_t *j, struct buf *out);
+/*
+ * Go's json.Indent of a document that json_parse() takes: its own bytes, with line ends and
+ * @unit for each level between them.
+ */
+void json_indent(const char *data, size_t len, const char *unit, struct buf *out);
 /* Appends a quoted, escaped string; Go's encoder escapes of < > & are applied if @html. */
 void json_quote(const char *s, bool html, struct buf *out);
 

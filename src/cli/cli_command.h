@@ -57,11 +57,13 @@ extern const struct command cmd_image_flatten, cmd_image_rebase;
 extern const struct command cmd_image_why_big;
 extern const struct command cmd_image_prune;
 extern const struct command cmd_images;
+extern const struct command cmd_imagetools, cmd_imagetools_inspect;
 extern const struct command cmd_import;
 extern const struct command cmd_info;
 extern const struct command cmd_inspect;
 extern const struct command cmd_load;
 extern const struct command cmd_login, cmd_logout, cmd_pull, cmd_push;
+extern const struct command cmd_manifest, cmd_manifest_inspect;
 extern const struct command cmd_network, cmd_network_create, cmd_network_inspect,
 	cmd_network_ls, cmd_network_prune, cmd_network_rm;
 extern const struct command cmd_ps;

@@ -5,6 +5,7 @@
 #include "cli/cli_command.h"
 #include "cli/cli_table.h"
 #include "cli/cli_upkeep.h"
+#include "cli/cmd_images_remote.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -17,6 +18,7 @@ struct images_options {
 	bool digests;
 	bool quiet;
 	bool no_trunc;
+	bool remote;
 	struct strlist filters;
 	char *format;
 };
@@ -30,6 +32,8 @@ static const struct option_def options[] = {
 	OPTION(0, "format", STRING, images_options, format, cli_help_list_format),
 	OPTION(0, "no-trunc", BOOL, images_options, no_trunc, "Don't truncate output"),
 	OPTION('q', "quiet", BOOL, images_options, quiet, "Only show image IDs"),
+	OPTION(0, "remote", BOOL, images_options, remote,
+	       "List the tags that the repository has in its registry"),
 };
 
 static const struct cli_column columns[] = {
@@ -403,6 +407,21 @@ static const char *format_of(const struct images_options *o)
 			    : RAW("");
 }
 
+static int run_remote(struct cli_invocation *inv)
+{
+	const struct images_options *o = inv->options;
+	const struct images_remote how = {.repository = inv->argv[0],
+					  .format = o->format,
+					  .quiet = o->quiet,
+					  .digests = o->digests};
+
+	if (!inv->argc)
+		return cli_usage_error(inv, "--remote needs the name of a repository");
+	if (o->filters.n)
+		return cli_usage_error(inv, "--filter cannot be used with --remote");
+	return images_remote(inv, &how);
+}
+
 static int run(struct cli_invocation *inv)
 {
 	const struct images_options *o = inv->options;
@@ -410,6 +429,8 @@ static int run(struct cli_invocation *inv)
 	AUTO(cli_table) struct cli_table *t = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
 
+	if (o->remote)
+		return run_remote(inv);
 	for (size_t i = 0; i < o->filters.n; i++)
 		if (!strchr(o->filters.items[i], '='))
 			return cli_usage_error(

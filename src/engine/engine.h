@@ -249,6 +249,61 @@ struct engine_push_request {
 
 int engine_push(struct engine *e, const struct engine_push_request *req, struct error *err);
 
+/* ---- what registries have; without a store ---- */
+
+struct engine_remote_part {
+	struct descriptor descriptor;
+	json_t *platform; /* as it was written, or NULL */
+	struct buf bytes; /* of the manifest; empty: not asked for */
+	struct buf config;
+};
+
+enum engine_remote_depth {
+	ENGINE_REMOTE_TOP = 0,	 /* the document that the name means */
+	ENGINE_REMOTE_MANIFESTS, /* and those that it lists; the config of one that lists none
+				  */
+	ENGINE_REMOTE_CONFIGS,	 /* and theirs */
+};
+
+struct engine_remote {
+	struct reference ref;
+	struct engine_remote_part top;
+	bool is_index;
+	struct engine_remote_parts {
+		struct engine_remote_part *items; /* of an index, in its order */
+		size_t n, cap;
+	} parts;
+};
+
+/* @out starts zeroed.  -ERR_NOT_FOUND, with the registry's words. */
+int engine_remote(const char *name, bool insecure, enum engine_remote_depth depth,
+		  struct engine_remote *out, struct error *err);
+
+struct engine_tags {
+	struct reference ref; /* of the repository */
+	struct strlist names; /* sorted */
+	struct digest_list digests;
+};
+
+/* @out starts zeroed.  Each digest costs a question. */
+int engine_remote_tags(const char *name, bool digests, struct engine_tags *out,
+		       struct error *err);
+void engine_tags_clear(struct engine_tags *t);
+
+static inline void engine_tags_auto(struct engine_tags *t)
+{
+	engine_tags_clear(t);
+}
+
+void engine_remote_clear(struct engine_remote *r);
+
+static inline void engine_remote_auto(struct engine_remote *r)
+{
+	engine_remote_clear(r);
+}
+
+/* ---- logins ---- */
+
 struct engine_login {
 	const char *registry; /* a domain */
 	const char *user, *password;

@@ -402,7 +402,7 @@ static int check_login(struct registry *r, struct error *err)
 int registry_login(const char *domain, const struct registry_credential *c, struct error *err)
 {
 	AUTO(registry) struct registry *r = NULL;
-	int result = registry_connect(domain, &r, err);
+	int result = registry_connect(domain, false, &r, err);
 
 	if (result < 0)
 		return result;

@@ -117,17 +117,17 @@ static void find_certificates(const char *domain, struct transfer_tls *out)
  * As Docker: HTTPS with any certificate, else plain HTTP.  An authority of its
  * own says that the certificate matters.
  */
-static int choose_scheme(struct registry *r, const char *host, struct error *err)
+static int choose_scheme(struct registry *r, const char *host, bool insecure, struct error *err)
 {
 	AUTO(call) struct call c = CALL_INIT;
 	int result;
 
 	r->origin = mem_printf("https://%s", host);
-	r->tls_alone = !is_local(host);
+	r->tls_alone = !is_local(host) && !insecure;
 	if (r->tls_alone)
 		return 0;
-	r->tls.direct = true;
-	r->tls.insecure = !r->tls.authorities.n;
+	r->tls.direct = is_local(host);
+	r->tls.insecure = insecure || !r->tls.authorities.n;
 	c.url = mem_printf("https://%s/v2/", host);
 	c.anonymous = c.once = true;
 	c.seconds = PING_SECONDS;
@@ -135,7 +135,7 @@ static int choose_scheme(struct registry *r, const char *host, struct error *err
 	result = call_simple(r, &c, err);
 	if (result == 0 || !c.broken)
 		return result == 0 ? 0 : error_wrap(err, "registry %s", r->domain);
-	if (r->tls.authorities.n)
+	if (!r->tls.insecure)
 		return result;
 	error_clear(err);
 	free(r->origin);
@@ -143,7 +143,8 @@ static int choose_scheme(struct registry *r, const char *host, struct error *err
 	return 0;
 }
 
-int registry_connect(const char *domain, struct registry **out, struct error *err)
+int registry_connect(const char *domain, bool insecure, struct registry **out,
+		     struct error *err)
 {
 	struct registry *r = mem_new(struct registry);
 	int result = transfer_start(&r->transfer, err);
@@ -156,7 +157,7 @@ int registry_connect(const char *domain, struct registry **out, struct error *er
 						       str_eq(domain, "index.docker.io")
 					       ? REGISTRY_DOCKER_HUB
 					       : domain,
-				       err);
+				       insecure, err);
 	if (result < 0) {
 		registry_close(r);
 		return result;
@@ -165,12 +166,12 @@ int registry_connect(const char *domain, struct registry **out, struct error *er
 	return 0;
 }
 
-int registry_open(const struct reference *ref, enum registry_access access,
-		  struct registry **out, struct error *err)
+int registry_open(const struct reference *ref, unsigned access, struct registry **out,
+		  struct error *err)
 {
 	AUTO(free) char *name = mem_printf("%s/%s", ref->domain, ref->path);
 	AUTO(registry) struct registry *r = NULL;
-	int result = registry_connect(ref->domain, &r, err);
+	int result = registry_connect(ref->domain, access & REGISTRY_INSECURE, &r, err);
 
 	if (result < 0)
 		return result;
@@ -178,7 +179,7 @@ int registry_open(const struct reference *ref, enum registry_access access,
 		return result;
 	r->path = mem_strdup(ref->path);
 	strlist_printf(&r->scopes, "repository:%s:%s", ref->path,
-		       access == REGISTRY_PUSH ? "pull,push" : "pull");
+		       access & REGISTRY_PUSH ? "pull,push" : "pull");
 	*out = take_ptr(r);
 	return 0;
 }

@@ -21,7 +21,8 @@
  * HTTP after HTTPS.
  *
  * Addresses: docker.io is registry-1.docker.io.  Registries of this machine
- * (localhost, 127.0.0.0/8, ::1) may speak plain HTTP or have any certificate.
+ * (localhost, 127.0.0.0/8, ::1) may speak plain HTTP or have any certificate, and so may
+ * those that the caller says it of.
  * certs.d/HOST[:PORT]/ (below /etc/docker, /etc/containers and $HOME/.config/containers)
  * may have *.crt, and *.cert with *.key for clients.  Proxies are what the environment says.
  */
@@ -40,12 +41,16 @@ struct registry;
 
 enum registry_access {
 	REGISTRY_PULL = 1,
-	REGISTRY_PUSH, /* and pull */
+	REGISTRY_PUSH = 2,     /* and pull */
+	REGISTRY_INSECURE = 4, /* with either: any certificate, or plain HTTP */
 };
 
-/* Speaks to nobody yet, except to a registry of this machine, to know what it speaks. */
-int registry_open(const struct reference *ref, enum registry_access access,
-		  struct registry **out, struct error *err);
+/*
+ * @access: flags of enum registry_access.  Speaks to nobody yet, except to a registry that may
+ * be without TLS, to know what it speaks.
+ */
+int registry_open(const struct reference *ref, unsigned access, struct registry **out,
+		  struct error *err);
 void registry_close(struct registry *r);
 
 static inline void registry_auto(struct registry **r)

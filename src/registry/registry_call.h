@@ -70,7 +70,8 @@ struct registry {
 #define REGISTRY_DOCKER_HUB "registry-1.docker.io"
 
 /* endpoint.c */
-int registry_connect(const char *domain, struct registry **out, struct error *err);
+int registry_connect(const char *domain, bool insecure, struct registry **out,
+		     struct error *err);
 bool url_is_http(const char *url);
 /* Same scheme, host and port? */
 bool url_same_origin(const char *a, const char *b);

@@ -85,6 +85,7 @@ class Image:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     images = {}
     seen = {}
     lock = threading.Lock()
@@ -163,12 +164,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while True:
                 self.wfile.write(b"X-More: " + b"y" * 1000 + b"\r\n")
+        elif kind == "tags":
+            self.tags(lie)
         elif kind == "manifests":
             self.manifest(lie, image, name)
         elif name == digest(image.config):
             self.send(200, b"{}" + image.config[2:] if lie == "config-bytes" else image.config)
         else:
             self.blob(lie, image.layer)
+
+    def tags(self, lie):
+        """Two a page; the pages of "tags-forever" never end, those of "tags-away" go on elsewhere."""
+        at = int(self.path.partition("last=")[2] or 0)
+        where = f"http://127.0.0.2:{self.ports[1]}" if lie == "tags-away" else ""
+        link = f'<{where}/v2/{lie}/tags/list?n=2&last={at + 2}>; rel="next"'
+        more = {"Link": link} if at < 4 or lie == "tags-forever" else {}
+        self.send(200, json.dumps({"name": lie, "tags": [f"t{at}", f"t{at + 1}"]}).encode(), **more)
 
     def manifest(self, lie, image, name):
         body, kind = image.below.get(name, (image.manifest, image.type))

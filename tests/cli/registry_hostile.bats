@@ -141,3 +141,12 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	run timeout -s KILL 3 stave pull "$liar/drip"
 	grep -q "GET /v2/drip/blobs.* bytes=$size-" "$record"
 }
+
+@test "tags in pages: to the last, not without end, and no secret on the way elsewhere" {
+	is "$(stave image ls --remote --format '{{.Tag}}' "$liar/tags" | xargs)" "t0 t1 t2 t3 t4 t5"
+	run timeout 60 stave image ls --remote "$liar/tags-forever"
+	ended 1
+	has "$output" "a list of tags without end"
+	run stave image ls --remote "$liar/tags-away"
+	is "$(grep -c "^$two .* Basic" "$record")" 0
+}

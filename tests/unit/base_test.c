@@ -254,6 +254,29 @@ static void test_json(void **state)
 	json_decref(j);
 }
 
+/* As Go's json.Indent. */
+static void test_json_indent(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		{"{}", "{}"},
+		{" [ ] ", "[]"},
+		{"[1,\"a\"]", "[\n.1,\n.\"a\"\n]"},
+		{"{ \"a\" : { } , \"b\":[{}]}", "{\n.\"a\": {},\n.\"b\": [\n..{}\n.]\n}"},
+		{"{\"{,:\\\"]\":\"\\\\\"}", "{\n.\"{,:\\\"]\": \"\\\\\"\n}"},
+		{"\"\\u003c\"", "\"\\u003c\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(buf) struct buf out = BUF_INIT;
+
+		json_indent(cases[i].text, strlen(cases[i].text), ".", &out);
+		assert_string_equal(buf_str(&out), cases[i].wanted);
+	}
+}
+
 static void test_digest(void **state)
 {
 	struct digest d, e;
@@ -546,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_error_crosses_a_pipe),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_indent),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_clean_path),
 		cmocka_unit_test_setup_teardown(test_root_scopes, setup_tree, remove_tree),
