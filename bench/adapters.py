@@ -6,6 +6,7 @@ a tool is there and which flags it needs on this machine.  A path handed to a
 tool goes through at(): a tool that lives in a chroot sees the work directory
 under another name.
 """
+import json
 import os
 import resource
 import shlex
@@ -24,6 +25,8 @@ class Tool:
     imports = True      # has a way of its own to import a tar archive
     runs = True         # can run an image by name
     images = False      # has Docker's commands for images, all of them
+    builds = True
+    moves = False       # pushes to registries, and pulls
 
     def __init__(self, command, root=''):
         self.command = command
@@ -70,10 +73,21 @@ class Tool:
     def remove(self, image):
         return self.command + ['rmi', '-f', image]
 
+    def load(self, archive, image):
+        """An archive of Docker's that has the image `image`."""
+        return self.command + ['load', '-i', self.at(archive)]
+
+    def push(self, image, name):
+        """What `image` is here, to a registry as `name`: a command for before, and the push."""
+        return self.command + ['tag', image, name], self.command + ['push', name]
+
+    def pull(self, name):
+        return self.command + ['pull', name]
+
 
 class Stave(Tool):
     name = 'stave'
-    images = True
+    images = moves = True
 
     def __init__(self, command, store):
         super().__init__(command)
@@ -83,7 +97,7 @@ class Stave(Tool):
 class Docker(Tool):
     name = 'docker'
     daemons = True
-    images = True
+    images = moves = True
 
     def found(self):
         return super().found() and self.call(self.command + ['buildx', 'version']).returncode == 0
@@ -95,7 +109,7 @@ class Docker(Tool):
 
 class DockerClassic(Docker):
     name = 'docker-classic'
-    imports = runs = images = False     # the same as Docker's
+    imports = runs = images = moves = False     # the same as Docker's
 
     def __init__(self, command, root=''):
         super().__init__(command, root)
@@ -166,7 +180,7 @@ class Buildah(Tool):
 
 class Podman(Buildah):
     name = 'podman'
-    runs = True
+    runs = moves = True
     run_ways = [
         [[], []],
         [['--runtime=runc'], []],
@@ -193,13 +207,58 @@ class Podman(Buildah):
     def run(self, image, *words):
         return self.command + [*self.runtime, 'run', '--rm', *self.network, image, *words]
 
+    def push(self, image, name):
+        return self.command + ['tag', image, name], self.command + ['push', '--tls-verify=false', name]
+
+    def pull(self, name):
+        return self.command + ['pull', '--tls-verify=false', name]
+
+
+class Skopeo(Tool):
+    """Moves between a registry and a store of podman's kind, here one of its own."""
+    name = 'skopeo'
+    imports = runs = builds = False
+    moves = True
+
+    def __init__(self, command, root=''):
+        super().__init__(command, root)
+        self.env.pop('DOCKER_CONFIG', None)
+        self.store = None
+
+    def found(self):
+        return shutil.which(self.command[0]) is not None and \
+            self.call(self.command + ['--version']).returncode == 0
+
+    def settle(self, base, directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.store = f'[overlay@{self.at(directory)}/skopeo+{self.at(directory)}/skopeo-run]'
+
+    def copy(self, source, target):
+        return self.command + ['copy', '--src-tls-verify=false', '--dest-tls-verify=false', source, target]
+
+    def load(self, archive, image):
+        return self.copy(f'docker-archive:{self.at(archive)}:{image}', f'containers-storage:{self.store}{image}')
+
+    def push(self, image, name):
+        return None, self.copy(f'containers-storage:{self.store}{image}', f'docker://{name}')
+
+    def pull(self, name):
+        return self.copy(f'docker://{name}', f'containers-storage:{self.store}{name}')
+
+    def size_of(self, image):
+        result = self.call(self.command + ['inspect', f'containers-storage:{self.store}{image}'])
+        return sum(layer['Size'] for layer in json.loads(result.stdout)['LayersData'])
+
+    def remove(self, image):
+        return self.command + ['delete', f'containers-storage:{self.store}{image}']
+
 
 def peers(only):
     """The peers that answer, by the environment and the names asked for."""
     docker = shlex.split(os.environ.get('BENCH_DOCKER', 'docker'))
     root = os.environ.get('BENCH_PEER_ROOT', '')
     tools = [Docker(docker), DockerClassic(docker)]
-    for kind, variable in (Buildah, 'BENCH_BUILDAH'), (Podman, 'BENCH_PODMAN'):
+    for kind, variable in (Buildah, 'BENCH_BUILDAH'), (Podman, 'BENCH_PODMAN'), (Skopeo, 'BENCH_SKOPEO'):
         command = os.environ.get(variable)
         tools.append(kind(shlex.split(command), root) if command else kind([kind.name]))
     return [tool for tool in tools if (not only or tool.name in only) and tool.found()]

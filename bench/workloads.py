@@ -59,6 +59,9 @@ class Workload:
     def prepare(self, bench):
         pass
 
+    def takes_part(self, tool):
+        return tool.builds
+
     def warm(self, bench, tool):
         pass
 

@@ -257,9 +257,9 @@ static int unpack(struct store *store, struct lease *lease, const struct cache_l
 	    (r = store_layer_open(store, layer->dir, &fd, err)) < 0)
 		return r;
 	how.tree = fd;
-	if ((r = layer_unpack(&how, &unpacked, err)) < 0 ||
-	    (r = layer_describe(fd, NULL, &info, err)) < 0)
+	if ((r = layer_unpack(&how, &unpacked, err)) < 0)
 		return r;
+	info = unpacked.tree;
 	if (!digest_eq(&unpacked.stream, &l->diff_id) || !digest_eq(&info.diff_id, &l->diff_id))
 		return error_set(err, ERR_CORRUPT, "its tar is not what its record says");
 	layer->diff_id = l->diff_id;

@@ -12,7 +12,7 @@
 #include "base/banned.h"
 
 #define COPY_BYTES  (256u << 10)
-#define PACKED_FORM "gzip:6" /* how the store remembers the usual form */
+#define PACKED_FORM "gzip:libdeflate-1" /* how the store remembers the usual form */
 
 /* The packed bytes: into a file without a name, and into a hash. */
 struct packed {

@@ -29,10 +29,10 @@ static int unpack(struct incoming *in, int input, const struct digest *diff_id,
 	if (r == 0 && !digest_eq(&unpacked.stream, diff_id))
 		r = error_set(err, ERR_CORRUPT, "its tar is not sha256:%s, as the config says",
 			      digest_hex(diff_id, hex));
-	if (r == 0)
-		r = layer_describe(fd, NULL, info, err);
-	if (r == 0)
+	if (r == 0) {
+		*info = unpacked.tree;
 		return 0;
+	}
 	store_layer_discard(in->store, layer->dir, NULL);
 	return r;
 }

@@ -3,18 +3,20 @@
  * Compression of layers on their way out: the same bytes for the same input
  * and level, however many processors there are.
  *
- * gzip (RFC 1952, 1951): the input is cut at fixed places; each piece is
- * deflated by itself with the 32 KiB before it as dictionary and ends at a
- * byte (a sync flush), so the pieces joined are one member.  zstd (RFC 8878)
- * does the like inside its library; what a job is, is fixed here.
+ * gzip (RFC 1952): the input is cut at fixed places, and each piece is a member
+ * of its own, as 2.2 allows and every reader of layers understands.  zstd
+ * (RFC 8878) does the like inside its library; what a job is, is fixed here.
+ *
+ * libdeflate's first level packs layers a few per cent less well than zlib's sixth
+ * and five times as fast; what it makes depends on no processor's extras.
  */
 #include "layer/layer.h"
 
+#include <libdeflate.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "base/auto.h"
@@ -22,13 +24,11 @@
 
 #include "base/banned.h"
 
-#define PIECE_BYTES   (512u << 10) /* a part of the format: another number, other bytes */
-#define DICT_BYTES    (32u << 10)
-#define ZSTD_JOB      (4 << 20) /* a part of the format too */
-#define THREADS_MAX   16
-#define GZIP_LEVEL    6
-#define ZSTD_LEVEL    3
-#define SYNC_OVERHEAD 16 /* an empty stored block and a few bits */
+#define PIECE_BYTES (512u << 10) /* a part of the format: another number, other bytes */
+#define ZSTD_JOB    (4 << 20)	 /* a part of the format too */
+#define THREADS_MAX 16
+#define GZIP_LEVEL  1
+#define ZSTD_LEVEL  3
 
 enum piece_state {
 	PIECE_EMPTY = 0,
@@ -39,12 +39,10 @@ enum piece_state {
 
 struct piece {
 	enum piece_state state;
-	bool last;
-	unsigned char *in; /* owned: DICT_BYTES of what came before, then the piece */
-	size_t dict_len, in_len;
+	unsigned char *in; /* owned */
+	size_t in_len;
 	unsigned char *out; /* owned */
 	size_t out_cap, out_len;
-	uLong crc;
 };
 
 struct layer_compressor {
@@ -55,14 +53,10 @@ struct layer_compressor {
 	/* gzip: a ring of pieces, filled at @fill, written at @write */
 	struct piece *pieces; /* owned */
 	unsigned n_pieces, fill, write;
-	unsigned used;			/* submitted and not written */
-	unsigned char tail[DICT_BYTES]; /* of the piece before */
-	size_t tail_len;
-	uLong crc;
-	uint64_t total;
+	size_t piece_bound; /* of what a packed one may take */
+	unsigned used;	    /* submitted and not written */
 	bool started, stop;
-	z_stream own; /* of this thread, when there are no others */
-	bool has_own;
+	struct libdeflate_compressor *own; /* of this thread, when there are no others */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	pthread_t threads[THREADS_MAX];
@@ -89,28 +83,22 @@ static int write_out(struct layer_compressor *c, const void *data, size_t len,
 
 /* ---- gzip: calculation, in any thread ---- */
 
-static void init_deflate(z_stream *z, int level)
+static struct libdeflate_compressor *new_deflate(int level)
 {
-	*z = (z_stream){0};
-	/* -15: no header of zlib's; it fails for want of memory only */
-	if (deflateInit2(z, level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	struct libdeflate_compressor *d = libdeflate_alloc_compressor(level);
+
+	/* the level was looked at: it fails for want of memory only */
+	if (!d)
 		mem_alloc(SIZE_MAX);
+	return d;
 }
 
-static void deflate_piece(z_stream *z, struct piece *p)
+static void deflate_piece(struct libdeflate_compressor *d, struct piece *p)
 {
-	unsigned char *data = p->in + DICT_BYTES;
-
-	deflateReset(z);
-	if (p->dict_len)
-		deflateSetDictionary(z, data - p->dict_len, (uInt)p->dict_len);
-	z->next_in = data;
-	z->avail_in = (uInt)p->in_len;
-	z->next_out = p->out;
-	z->avail_out = (uInt)p->out_cap;
-	deflate(z, p->last ? Z_FINISH : Z_SYNC_FLUSH);
-	p->out_len = p->out_cap - z->avail_out;
-	p->crc = crc32(0, data, (uInt)p->in_len);
+	p->out_len = libdeflate_gzip_compress(d, p->in, p->in_len, p->out, p->out_cap);
+	/* no name, no time, unknown system: nothing that is not the content's */
+	memset(p->out + 4, 0, 5);
+	p->out[9] = 255;
 }
 
 static struct piece *find_ready(struct layer_compressor *c)
@@ -127,10 +115,9 @@ static struct piece *find_ready(struct layer_compressor *c)
 static void *work(void *data)
 {
 	struct layer_compressor *c = data;
+	struct libdeflate_compressor *d = new_deflate(c->level);
 	struct piece *p;
-	z_stream z;
 
-	init_deflate(&z, c->level);
 	pthread_mutex_lock(&c->lock);
 	while (!c->stop) {
 		p = find_ready(c);
@@ -140,13 +127,13 @@ static void *work(void *data)
 		}
 		p->state = PIECE_BUSY;
 		pthread_mutex_unlock(&c->lock);
-		deflate_piece(&z, p);
+		deflate_piece(d, p);
 		pthread_mutex_lock(&c->lock);
 		p->state = PIECE_DONE;
 		pthread_cond_broadcast(&c->changed);
 	}
 	pthread_mutex_unlock(&c->lock);
-	deflateEnd(&z);
+	libdeflate_free_compressor(d);
 	return NULL;
 }
 
@@ -175,13 +162,10 @@ static int write_oldest(struct layer_compressor *c, struct error *err)
 			pthread_cond_wait(&c->changed, &c->lock);
 		pthread_mutex_unlock(&c->lock);
 	} else {
-		if (!c->has_own)
-			init_deflate(&c->own, c->level);
-		c->has_own = true;
-		deflate_piece(&c->own, p);
+		if (!c->own)
+			c->own = new_deflate(c->level);
+		deflate_piece(c->own, p);
 	}
-	c->crc = crc32_combine(c->crc, p->crc, (z_off_t)p->in_len);
-	c->total += p->in_len;
 	r = write_out(c, p->out, p->out_len, err);
 	pthread_mutex_lock(&c->lock);
 	p->state = PIECE_EMPTY;
@@ -194,25 +178,17 @@ static int write_oldest(struct layer_compressor *c, struct error *err)
 static void prepare_piece(struct layer_compressor *c, struct piece *p)
 {
 	if (!p->in) {
-		p->in = mem_alloc(DICT_BYTES + PIECE_BYTES);
-		p->out_cap = compressBound(PIECE_BYTES) + SYNC_OVERHEAD;
+		p->in = mem_alloc(PIECE_BYTES);
+		p->out_cap = c->piece_bound;
 		p->out = mem_alloc(p->out_cap);
 	}
-	p->last = false;
 	p->in_len = 0;
-	p->dict_len = c->tail_len;
-	if (c->tail_len)
-		memcpy(p->in + DICT_BYTES - c->tail_len, c->tail, c->tail_len);
 }
 
 static void submit(struct layer_compressor *c, bool last)
 {
 	struct piece *p = &c->pieces[c->fill];
-	size_t tail = p->in_len < DICT_BYTES ? p->in_len : DICT_BYTES;
 
-	memcpy(c->tail, p->in + DICT_BYTES + p->in_len - tail, tail);
-	c->tail_len = tail;
-	p->last = last;
 	if (!c->started && !last)
 		start_threads(c);
 	pthread_mutex_lock(&c->lock);
@@ -242,7 +218,7 @@ static int gzip_write(struct layer_compressor *c, const unsigned char *data, siz
 			prepare_piece(c, p);
 		}
 		n = PIECE_BYTES - p->in_len < len ? PIECE_BYTES - p->in_len : len;
-		memcpy(p->in + DICT_BYTES + p->in_len, data, n);
+		memcpy(p->in + p->in_len, data, n);
 		p->in_len += n;
 		data += n;
 		len -= n;
@@ -250,36 +226,23 @@ static int gzip_write(struct layer_compressor *c, const unsigned char *data, siz
 	return 0;
 }
 
-static void put_le32(unsigned char *out, uint64_t v)
+static void gzip_open(struct layer_compressor *c)
 {
-	for (int i = 0; i < 4; i++)
-		out[i] = (unsigned char)(v >> 8 * i);
-}
-
-static int gzip_open(struct layer_compressor *c, struct error *err)
-{
-	/* no name, no time, unknown system: nothing that is not the content's */
-	static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
-
+	c->piece_bound = libdeflate_gzip_compress_bound(NULL, PIECE_BYTES);
 	c->n_pieces = 2 * processors();
 	c->pieces = mem_zalloc(c->n_pieces * sizeof(*c->pieces));
-	c->crc = crc32(0, NULL, 0);
 	prepare_piece(c, &c->pieces[0]);
-	return write_out(c, header, sizeof(header), err);
 }
 
 static int gzip_close(struct layer_compressor *c, struct error *err)
 {
-	unsigned char trailer[8];
 	int r;
 
 	submit(c, true);
 	while (c->used)
 		if ((r = write_oldest(c, err)) < 0)
 			return r;
-	put_le32(trailer, c->crc);
-	put_le32(trailer + 4, c->total);
-	return write_out(c, trailer, sizeof(trailer), err);
+	return 0;
 }
 
 /* ---- zstd ---- */
@@ -370,7 +333,7 @@ int layer_compressor_open(enum layer_compression how, int level, const struct la
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
 	if (how == LAYER_GZIP)
-		r = gzip_open(c, err);
+		gzip_open(c);
 	else if (how == LAYER_ZSTD)
 		r = zstd_open(c, err);
 	if (r < 0) {
@@ -394,8 +357,7 @@ void layer_compressor_abort(struct layer_compressor *c)
 	pthread_mutex_unlock(&c->lock);
 	for (unsigned i = 0; i < c->n_threads; i++)
 		pthread_join(c->threads[i], NULL);
-	if (c->has_own)
-		deflateEnd(&c->own);
+	libdeflate_free_compressor(c->own);
 	for (unsigned i = 0; i < c->n_pieces; i++) {
 		free(c->pieces[i].in);
 		free(c->pieces[i].out);

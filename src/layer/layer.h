@@ -115,7 +115,7 @@ void layer_tar_header(const struct layer_entry *e, struct buf *out);
  *
  * A pure function of input and level: no time, no name, and the same bytes
  * whatever the number of processors, all of which it uses for large layers.
- * Level -1: gzip 6, zstd 3.
+ * Level -1: gzip 1, zstd 3.
  */
 enum layer_compression {
 	LAYER_PLAIN = 0,
@@ -236,15 +236,34 @@ struct layer_unpack {
 	int tree;	   /* directory descriptor of the root that may not be left; borrowed */
 	const char *below; /* where in the tree names begin ("" for the top); must exist */
 	uint64_t limit_bytes; /* of unpacked content, 0: LIMIT_ARCHIVE_BYTES */
+	bool grows;	      /* @input is a file that is still written (layer_unpack_start) */
 };
 
 struct layer_unpacked {
 	uint64_t entries;
 	uint64_t content_bytes;
 	struct digest stream; /* of the decompressed tar stream as it came: a layer's diff_id */
+	struct layer_info tree; /* LAYER mode: what layer_describe() says of it now */
 };
 
 int layer_unpack(const struct layer_unpack *how, struct layer_unpacked *out, struct error *err);
+
+/*
+ * The same beside other work.  With .grows the archive is read while it comes: say
+ * how long the file is by now, and when it is whole (else it is taken for cut off).
+ */
+struct layer_unpacking;
+int layer_unpack_start(const struct layer_unpack *how, struct layer_unpacking **out,
+		       struct error *err);
+void layer_unpack_more(struct layer_unpacking *u, uint64_t bytes);
+void layer_unpack_whole(struct layer_unpacking *u);
+/* Borrowed; can be read when it has ended. */
+int layer_unpack_fd(const struct layer_unpacking *u);
+/* Waits for the end; frees @u in every case. */
+int layer_unpack_finish(struct layer_unpacking *u, enum layer_unpack_mode mode,
+			struct layer_unpacked *out, struct error *err);
+/* Ends it at once; frees @u. */
+void layer_unpack_abort(struct layer_unpacking *u);
 
 /*
  * Is the regular file @fd an archive that ADD unpacks (a tar, by content, plain

@@ -2,10 +2,11 @@
 /*
  * layer_unpack - what the helper program stave-unpack is made of.
  *
- * Called as `stave-unpack MODE LIMIT BELOW` or `stave-unpack probe` with the
+ * Called as `stave-unpack MODE LIMIT BELOW [grows]` or `stave-unpack probe` with the
  * archive as descriptor 0, the tree as 3 and the status pipe as 4.  It writes
  * one message to the pipe: a u32 that is one of the words below, then what
- * belongs to it.
+ * belongs to it.  With "grows" the archive is a file that is still written, and
+ * descriptor 5 says how far (struct unpack_input).
  *
  * Order of trust: confine() comes before the first byte of the archive is
  * read; what is then parsed can at worst write what the tree may hold.
@@ -23,11 +24,12 @@
 #define UNPACK_INPUT_FD	 0
 #define UNPACK_TREE_FD	 3
 #define UNPACK_STATUS_FD 4
+#define UNPACK_COUNTS_FD 5
 #define UNPACK_MEMORY	 (512u << 20) /* a window of xz -9 is 64 MiB, one of zstd 128 MiB */
 
 enum unpack_word {
 	UNPACK_FAILED = 1, /* an encoded struct error */
-	UNPACK_DONE,	   /* u64 entries, u64 bytes, digest */
+	UNPACK_DONE, /* u64 entries, u64 bytes, digest; of a layer: its struct layer_info */
 	UNPACK_IS_TAR,
 	UNPACK_IS_NOT_TAR,
 };
@@ -125,8 +127,39 @@ int unpack_set_xattrs(const struct unpack_tree *t, int fd, const struct unpack_e
 		      struct error *err);
 int unpack_owner_error(const char *path, uid_t uid, gid_t gid, struct error *err);
 
-/* Reads the archive on @input into @t. */
-int unpack_read(struct unpack_tree *t, int input, struct layer_unpacked *out,
+/*
+ * Where the archive's bytes come from: a descriptor that is read to its end; or, with
+ * @counts, a file that somebody still writes, and a pipe of u64s that say how long
+ * it is by now, whose end says that all is there.
+ */
+struct unpack_input {
+	int fd;	    /* borrowed */
+	int counts; /* borrowed; -1: none */
+	uint64_t at, there;
+	bool whole;
+	unsigned char *data; /* owned: the last block */
+	size_t ahead;	     /* so much of it is to be given once more */
+};
+
+/* The next block, good until the next call; 0 at the end, -1 with errno. */
+ssize_t unpack_input_next(struct unpack_input *in, const void **out);
+void unpack_input_clear(struct unpack_input *in);
+
+/* gzip, by far the most frequent packing, is inflated by a faster library than libarchive's. */
+struct unpack_gzip;
+/* False: @in is something else, and nothing of it is gone. */
+bool unpack_gzip_open(struct unpack_input *in, struct unpack_gzip **out);
+/* The next block; 0 at the end, -1: see unpack_gzip_reason(). */
+ssize_t unpack_gzip_next(struct unpack_gzip *g, const void **out);
+const char *unpack_gzip_reason(const struct unpack_gzip *g);
+
+/* Reads the archive @in into @t. */
+int unpack_read(struct unpack_tree *t, struct unpack_input *in, struct layer_unpacked *out,
 		struct error *err);
-/* Does @input, decompressed, begin as a tar? */
-int unpack_probe(int input, bool *out, struct error *err);
+/* Does @in, decompressed, begin as a tar? */
+int unpack_probe(struct unpack_input *in, bool *out, struct error *err);
+
+static inline void unpack_input_auto(struct unpack_input *in)
+{
+	unpack_input_clear(in);
+}

@@ -2,14 +2,18 @@
 #include "layer/layer_unpack.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/process.h"
 #include "base/root.h"
 #include "layer/layer_tar.h"
@@ -44,16 +48,26 @@ static int died(int status, struct error *err)
 	return -ERR_FAILED;
 }
 
-/* Runs the helper to its end; its message, which is not a failure, goes to @out. */
-static int run_helper(const char **argv, int input, int tree, struct buf *out,
-		      struct error *err)
+struct layer_unpacking {
+	pid_t pid;
+	int from;   /* owned: its message */
+	int counts; /* owned: to it; -1: none */
+	uint64_t told;
+};
+
+static void set_unblocking(int fd)
+{
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+static int start_helper(const char **argv, int input, int tree, bool grows,
+			struct layer_unpacking **out, struct error *err)
 {
 	AUTO(buf) struct buf program = BUF_INIT;
-	AUTO(fd) int from = -1, to = -1;
-	struct process_fd fds[] = {
-		{input, UNPACK_INPUT_FD}, {-1, UNPACK_STATUS_FD}, {tree, UNPACK_TREE_FD}};
-	struct process_spec spec = {.fds = fds, .nfds = tree >= 0 ? 3 : 2};
-	int ends[2], r, status;
+	AUTO(fd) int from = -1, to = -1, counts = -1, told = -1;
+	struct process_fd fds[4] = {{input, UNPACK_INPUT_FD}, {-1, UNPACK_STATUS_FD}};
+	struct process_spec spec = {.fds = fds, .nfds = 2};
+	int ends[2], r;
 	pid_t pid;
 
 	if ((r = process_helper_path(UNPACK_HELPER, &program, err)) < 0)
@@ -61,19 +75,66 @@ static int run_helper(const char **argv, int input, int tree, struct buf *out,
 	if ((r = io_pipe(ends, err)) < 0)
 		return r;
 	from = ends[0];
-	to = ends[1];
-	fds[1].fd = to;
+	to = fds[1].fd = ends[1];
+	if (grows && (r = io_pipe(ends, err)) < 0)
+		return r;
+	if (grows) {
+		counts = ends[1];
+		told = ends[0];
+		set_unblocking(counts);
+		fds[spec.nfds++] = (struct process_fd){told, UNPACK_COUNTS_FD};
+	}
+	if (tree >= 0)
+		fds[spec.nfds++] = (struct process_fd){tree, UNPACK_TREE_FD};
 	spec.program = buf_str(&program);
 	spec.argv = (char *const *)(uintptr_t)argv;
 	if ((r = process_start(&spec, &pid, NULL, err)) < 0)
 		return r;
-	close_fd(&to);
-	r = io_read_all(from, LIMIT_WIRE_BYTES, out, err);
-	close_fd(&from);
-	status = process_wait(pid);
+	*out = mem_new(struct layer_unpacking);
+	**out = (struct layer_unpacking){
+		.pid = pid, .from = take_fd(&from), .counts = take_fd(&counts)};
+	return 0;
+}
+
+/* Waits for its message, which is not a failure, goes to @out; frees @u. */
+static int await_helper(struct layer_unpacking *u, struct buf *out, struct error *err)
+{
+	int r, status;
+
+	close_fd(&u->counts);
+	r = io_read_all(u->from, LIMIT_WIRE_BYTES, out, err);
+	close_fd(&u->from);
+	status = process_wait(u->pid);
+	free(u);
 	if (r < 0)
 		return error_wrap(err, "what the program that reads archives says");
 	return out->len ? 0 : died(status, err);
+}
+
+void layer_unpack_more(struct layer_unpacking *u, uint64_t bytes)
+{
+	/* dropped when it has not read the last ones: the next one says more */
+	if (bytes > u->told && write(u->counts, &bytes, sizeof(bytes)) == sizeof(bytes))
+		u->told = bytes;
+}
+
+void layer_unpack_whole(struct layer_unpacking *u)
+{
+	close_fd(&u->counts);
+}
+
+int layer_unpack_fd(const struct layer_unpacking *u)
+{
+	return u->from;
+}
+
+void layer_unpack_abort(struct layer_unpacking *u)
+{
+	kill(u->pid, SIGKILL);
+	process_wait(u->pid);
+	close_fd(&u->from);
+	close_fd(&u->counts);
+	free(u);
 }
 
 static int broken_report(struct error *err)
@@ -94,34 +155,67 @@ static int decode_failure(const struct cursor *c, struct error *err)
 	return code;
 }
 
-int layer_unpack(const struct layer_unpack *how, struct layer_unpacked *out, struct error *err)
+static int decode_done(struct cursor *c, bool layer, struct layer_unpacked *out,
+		       struct error *err)
+{
+	const void *stream, *tree;
+
+	*out = (struct layer_unpacked){0};
+	out->entries = cursor_u64(c);
+	out->content_bytes = cursor_u64(c);
+	stream = cursor_bytes(c, DIGEST_SIZE);
+	tree = layer ? cursor_bytes(c, DIGEST_SIZE) : stream;
+	if (layer) {
+		out->tree.tar_bytes = cursor_u64(c);
+		out->tree.content_bytes = cursor_u64(c);
+		out->tree.entries = cursor_u64(c);
+	}
+	if (c->failed || !stream || !tree)
+		return broken_report(err);
+	memcpy(out->stream.bytes, stream, DIGEST_SIZE);
+	if (layer)
+		memcpy(out->tree.diff_id.bytes, tree, DIGEST_SIZE);
+	return 0;
+}
+
+int layer_unpack_start(const struct layer_unpack *how, struct layer_unpacking **out,
+		       struct error *err)
 {
 	AUTO(free) char *below = root_clean_path(how->below ? how->below : "");
-	AUTO(buf) struct buf report = BUF_INIT;
-	const void *digest;
 	char limit[24];
-	const char *argv[] = {UNPACK_HELPER, mode_name(how->mode), limit, below, NULL};
-	struct cursor c;
-	int r;
+	const char *argv[] = {UNPACK_HELPER, mode_name(how->mode),	  limit,
+			      below,	     how->grows ? "grows" : NULL, NULL};
 
 	snprintf(limit, sizeof(limit), "%" PRIu64, how->limit_bytes);
-	if ((r = run_helper(argv, how->input, how->tree, &report, err)) < 0)
+	return start_helper(argv, how->input, how->tree, how->grows, out, err);
+}
+
+int layer_unpack_finish(struct layer_unpacking *u, enum layer_unpack_mode mode,
+			struct layer_unpacked *out, struct error *err)
+{
+	AUTO(buf) struct buf report = BUF_INIT;
+	struct cursor c;
+	int r = await_helper(u, &report, err);
+
+	if (r < 0)
 		return r;
 	c = (struct cursor){.at = (const unsigned char *)report.data, .left = report.len};
 	switch (cursor_u32(&c)) {
 	case UNPACK_FAILED:
 		return decode_failure(&c, err);
 	case UNPACK_DONE:
-		out->entries = cursor_u64(&c);
-		out->content_bytes = cursor_u64(&c);
-		digest = cursor_bytes(&c, DIGEST_SIZE);
-		if (c.failed || !digest)
-			return broken_report(err);
-		memcpy(out->stream.bytes, digest, DIGEST_SIZE);
-		return 0;
+		return decode_done(&c, mode == LAYER_UNPACK_LAYER, out, err);
 	default:
 		return broken_report(err);
 	}
+}
+
+int layer_unpack(const struct layer_unpack *how, struct layer_unpacked *out, struct error *err)
+{
+	struct layer_unpacking *u;
+	int r = layer_unpack_start(how, &u, err);
+
+	return r < 0 ? r : layer_unpack_finish(u, how->mode, out, err);
 }
 
 static bool is_compressed(const unsigned char *data, size_t len)
@@ -146,12 +240,14 @@ static int ask_helper(int fd, bool *out, struct error *err)
 {
 	const char *argv[] = {UNPACK_HELPER, "probe", NULL};
 	AUTO(buf) struct buf report = BUF_INIT;
+	struct layer_unpacking *u;
 	struct cursor c;
 	int r;
 
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return error_sys(err, "cannot rewind a file");
-	r = run_helper(argv, fd, -1, &report, err);
+	if ((r = start_helper(argv, fd, -1, false, &u, err)) == 0)
+		r = await_helper(u, &report, err);
 	if (lseek(fd, 0, SEEK_SET) < 0 && r == 0)
 		r = error_sys(err, "cannot rewind a file");
 	if (r < 0)

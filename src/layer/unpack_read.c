@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -21,11 +22,11 @@
 
 #include "base/banned.h"
 
-#define INPUT_BYTES (256u << 10)
-
 struct reader {
-	struct archive *bytes; /* owned: decompression */
-	struct archive *tar;   /* owned */
+	struct unpack_input *in;  /* borrowed */
+	struct unpack_gzip *gzip; /* owned: decompression, or */
+	struct archive *bytes;	  /* owned: others */
+	struct archive *tar;	  /* owned */
 	struct hasher hasher;
 	bool hashing;
 	bool empty;
@@ -39,6 +40,7 @@ static void reader_auto(struct reader *r)
 		archive_read_free(r->tar);
 	if (r->bytes)
 		archive_read_free(r->bytes);
+	free(r->gzip);
 }
 
 /* A "retry" is a damaged header that a lenient reader would skip. */
@@ -54,21 +56,35 @@ static const char *reason(struct archive *a)
 	return text ? text : "unreadable";
 }
 
-static int open_bytes(struct reader *r, int input, struct error *err)
+/* Callback of the first reader. */
+static la_ssize_t next_input(struct archive *a, void *data, const void **out)
+{
+	struct reader *r = data;
+	ssize_t n = unpack_input_next(r->in, out);
+
+	if (n < 0)
+		archive_set_error(a, errno, "cannot read it");
+	return n;
+}
+
+static int open_bytes(struct reader *r, struct error *err)
 {
 	struct archive_entry *whole;
 	int got;
 
+	if (unpack_gzip_open(r->in, &r->gzip))
+		return 0;
 	r->bytes = archive_read_new();
 	if (!r->bytes)
 		return error_set(err, ERR_SYSTEM, "no memory for the archive reader");
+	/* what is cut off within its header: for the sake of the message */
 	archive_read_support_filter_gzip(r->bytes);
 	archive_read_support_filter_bzip2(r->bytes);
 	archive_read_support_filter_xz(r->bytes);
 	archive_read_support_filter_zstd(r->bytes);
 	archive_read_support_format_raw(r->bytes);
 	archive_read_support_format_empty(r->bytes);
-	if (archive_read_open_fd(r->bytes, input, INPUT_BYTES) < ARCHIVE_WARN)
+	if (archive_read_open(r->bytes, r, NULL, next_input, NULL) < ARCHIVE_WARN)
 		return error_set(err, ERR_CORRUPT, "cannot read the archive: %s",
 				 reason(r->bytes));
 	got = archive_read_next_header(r->bytes, &whole);
@@ -79,24 +95,40 @@ static int open_bytes(struct reader *r, int input, struct error *err)
 	return 0;
 }
 
+/* The next block without its packing: 0 at the end, -1 with @out_why. */
+static ssize_t next_plain(struct reader *r, const void **out, const char **out_why)
+{
+	la_int64_t offset;
+	size_t len = 0;
+	ssize_t n;
+	int got;
+
+	if (r->gzip) {
+		n = unpack_gzip_next(r->gzip, out);
+		*out_why = unpack_gzip_reason(r->gzip);
+		return n;
+	}
+	got = archive_read_data_block(r->bytes, out, &len, &offset);
+	if (got == ARCHIVE_EOF)
+		return 0;
+	*out_why = reason(r->bytes);
+	return is_failure(got) ? -1 : (ssize_t)len;
+}
+
 /* Callback of the second reader. */
 static la_ssize_t next_bytes(struct archive *a, void *data, const void **out)
 {
 	struct reader *r = data;
-	la_int64_t offset;
-	size_t len = 0;
-	int got = archive_read_data_block(r->bytes, out, &len, &offset);
+	const char *why = NULL;
+	ssize_t n = next_plain(r, out, &why);
 
-	if (got == ARCHIVE_EOF)
-		return 0;
-	if (is_failure(got)) {
-		archive_set_error(a, EIO, "%s", reason(r->bytes));
+	if (n < 0) {
+		archive_set_error(a, EIO, "%s", why);
 		r->broken = true;
-		return -1;
 	}
-	if (r->hashing)
-		hasher_add(&r->hasher, *out, len);
-	return (la_ssize_t)len;
+	if (n > 0 && r->hashing)
+		hasher_add(&r->hasher, *out, (size_t)n);
+	return n;
 }
 
 /* The second reader has said no, to the whole or to the next entry. */
@@ -363,10 +395,11 @@ static int drain(struct reader *r, struct error *err)
 	return 0;
 }
 
-int unpack_read(struct unpack_tree *t, int input, struct layer_unpacked *out, struct error *err)
+int unpack_read(struct unpack_tree *t, struct unpack_input *in, struct layer_unpacked *out,
+		struct error *err)
 {
-	AUTO(reader) struct reader r = {.hashing = t->mode == LAYER_UNPACK_LAYER};
-	int got = open_bytes(&r, input, err);
+	AUTO(reader) struct reader r = {.in = in, .hashing = t->mode == LAYER_UNPACK_LAYER};
+	int got = open_bytes(&r, err);
 
 	if (got < 0)
 		return got;
@@ -387,21 +420,26 @@ int unpack_read(struct unpack_tree *t, int input, struct layer_unpacked *out, st
 	return 0;
 }
 
-int unpack_probe(int input, bool *out, struct error *err)
+int unpack_probe(struct unpack_input *in, bool *out, struct error *err)
 {
-	AUTO(reader) struct reader r = {0};
+	AUTO(reader) struct reader r = {.in = in};
 	unsigned char block[TAR_BLOCK];
+	const char *why = NULL;
+	const void *data;
 	size_t have = 0;
 
 	*out = false;
-	if (open_bytes(&r, input, NULL) < 0 || r.empty)
+	if (open_bytes(&r, NULL) < 0 || r.empty)
 		return 0; /* compression that cannot be read is no archive to ADD */
 	while (have < sizeof(block)) {
-		la_ssize_t n = archive_read_data(r.bytes, block + have, sizeof(block) - have);
+		ssize_t n = next_plain(&r, &data, &why);
+		size_t room = sizeof(block) - have;
 
 		if (n <= 0)
 			return 0;
-		have += (size_t)n;
+		room = (size_t)n < room ? (size_t)n : room;
+		memcpy(block + have, data, room);
+		have += room;
 	}
 	(void)err;
 	*out = tar_is_header(block);

@@ -324,7 +324,7 @@ int store_repo_digests(struct store *s, const struct digest *id, struct strlist 
 		       struct error *err);
 
 /*
- * A layer of ours packed in one form ("gzip:6"): packing is a pure function, so
+ * A layer of ours packed in one form ("gzip:libdeflate-1"): packing is a pure function, so
  * digest and size stay true when the bytes are gone.  -ERR_NOT_FOUND.
  */
 int store_packed_find(struct store *s, const struct digest *diff_id, const char *form,

@@ -70,7 +70,8 @@ static void unpack_gzip(const struct buf *in, struct buf *out)
 	assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
 	z.next_in = (unsigned char *)in->data;
 	z.avail_in = (uInt)in->len;
-	while (r == Z_OK) {
+	/* a member for each piece */
+	while (r == Z_OK || (r == Z_STREAM_END && z.avail_in && inflateReset(&z) == Z_OK)) {
 		unsigned char *room = (unsigned char *)buf_reserve(out, 1 << 16);
 
 		z.next_out = room;
