@@ -31,6 +31,22 @@ void hasher_add_string(struct hasher *h, const char *s);
 void hasher_add_u64(struct hasher *h, uint64_t v);
 void hasher_end(struct hasher *h, struct digest *out);
 
+/*
+ * A hasher beside the caller: on another processor, while this one reads and writes.  The
+ * bytes that were added stay as they are until the next call returns: use two buffers in
+ * turn.  Where there is one processor, and for a single piece, it is a plain hasher.
+ */
+struct hash_aside;
+struct hash_aside *hash_aside_new(void);
+void hash_aside_add(struct hash_aside *h, const void *data, size_t len);
+void hash_aside_end(struct hash_aside *h, struct digest *out);
+void hash_aside_free(struct hash_aside *h);
+
+static inline void hash_aside_auto(struct hash_aside **h)
+{
+	hash_aside_free(*h);
+}
+
 void digest_of(const void *data, size_t len, struct digest *out);
 bool digest_eq(const struct digest *a, const struct digest *b);
 bool digest_is_zero(const struct digest *d);

@@ -17,11 +17,10 @@
 
 #define COPY_BYTES (256u << 10)
 
-/* Every byte of a blob passes here, to be counted and hashed. */
+/* Every byte of a blob passes here, to be counted. */
 struct output {
 	int fd;
 	uint64_t bytes; /* of the blob so far */
-	struct hasher hasher;
 };
 
 static int put(int fd, const void *data, size_t len, struct error *err)
@@ -82,22 +81,31 @@ static int put_layer(const struct archive *a, const struct archive_blob *b, stru
 	return 0;
 }
 
-static int put_stream(struct output *o, int from, struct digest *out, struct error *err)
+int archive_stream(int from, const struct layer_sink *to, struct digest *out, struct error *err)
 {
-	AUTO(free) char *data = mem_alloc(COPY_BYTES);
+	AUTO(free) char *data = mem_alloc(2 * COPY_BYTES);
+	AUTO(hash_aside) struct hash_aside *hasher = hash_aside_new();
+	char *piece = data;
 	ssize_t n;
 	int r;
 
-	hasher_init(&o->hasher);
-	while ((n = io_read_full(from, data, COPY_BYTES)) > 0) {
-		hasher_add(&o->hasher, data, (size_t)n);
-		if ((r = sink_write(o, data, (size_t)n, err)) < 0)
+	while ((n = io_read_full(from, piece, COPY_BYTES)) > 0) {
+		hash_aside_add(hasher, piece, (size_t)n);
+		if ((r = to->write(to->data, piece, (size_t)n, err)) < 0)
 			return r;
+		piece = piece == data ? data + COPY_BYTES : data;
 	}
 	if (n < 0)
 		return error_sys(err, "cannot read a blob");
-	hasher_end(&o->hasher, out);
+	hash_aside_end(hasher, out);
 	return 0;
+}
+
+static int put_stream(struct output *o, int from, struct digest *out, struct error *err)
+{
+	const struct layer_sink sink = {.write = sink_write, .data = o};
+
+	return archive_stream(from, &sink, out, err);
 }
 
 static int put_content(const struct archive *a, const struct archive_blob *b, struct output *o,

@@ -11,7 +11,6 @@
 
 #include "base/banned.h"
 
-#define COPY_BYTES  (256u << 10)
 #define PACKED_FORM "gzip:libdeflate-1" /* how the store remembers the usual form */
 
 /* The packed bytes: into a file without a name, and into a hash. */
@@ -57,11 +56,8 @@ static int stream(struct archive *a, const struct store_layer *layer,
 		  const struct store_origin *origin, const struct layer_sink *to,
 		  struct digest *out, struct error *err)
 {
-	AUTO(free) char *data = NULL;
 	struct layer_info info;
-	struct hasher hasher;
 	AUTO(fd) int fd = -1;
-	ssize_t n;
 	int r;
 
 	if (!origin) {
@@ -72,15 +68,7 @@ static int stream(struct archive *a, const struct store_layer *layer,
 	}
 	if ((r = store_blob_open(a->store, &origin->blob, &fd, err)) < 0)
 		return r;
-	data = mem_alloc(COPY_BYTES);
-	hasher_init(&hasher);
-	while ((n = io_read_full(fd, data, COPY_BYTES)) > 0) {
-		hasher_add(&hasher, data, (size_t)n);
-		if ((r = to->write(to->data, data, (size_t)n, err)) < 0)
-			return r;
-	}
-	hasher_end(&hasher, out);
-	return n < 0 ? error_sys(err, "cannot read a layer") : 0;
+	return archive_stream(fd, to, out, err);
 }
 
 static int pack(struct archive *a, const struct store_layer *layer,

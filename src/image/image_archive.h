@@ -64,6 +64,9 @@ void archive_add_later(struct archive *a, const struct digest *diff_id,
 /* The same document or blob again is one blob. */
 bool archive_has(const struct archive *a, const struct digest *d);
 
+/* All that is left of @from, to @to; what it hashes to. */
+int archive_stream(int from, const struct layer_sink *to, struct digest *out,
+		   struct error *err);
 /* One blob's bytes, verified while they are written. */
 int archive_put_blob(const struct archive *a, const struct archive_blob *b, int fd,
 		     struct error *err);

@@ -2,9 +2,9 @@
 /*
  * layer_tar - the canonical tar stream, as bytes.
  *
- * A *stream* is one buffer through which headers and file bytes go in order;
- * when it is full it is hashed and given to the sink.  File bytes are read
- * straight into it, so each byte is touched once by us.
+ * A *stream* is a buffer through which headers and file bytes go in order;
+ * when it is full it is hashed and given to the sink, while a second one is
+ * filled.  File bytes are read straight into it.
  * Spec: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Header Block".
  */
 #pragma once
@@ -30,10 +30,12 @@ bool layer_xattr_is_kept(const char *name);
 bool layer_xattr_is_overlay(const char *name, const char *what);
 
 struct tar_stream {
-	struct hasher hasher;
+	struct hash_aside *hasher;     /* owned */
 	const struct layer_sink *sink; /* borrowed, may be NULL */
 	struct hasher *also; /* borrowed: fed with the bytes of files as well, or NULL */
-	unsigned char *data; /* owned */
+	unsigned char *data; /* owned: what is filled now */
+	unsigned char
+		*other; /* owned: what may still be hashed; NULL before the first change */
 	size_t len;
 	struct buf header;
 	struct layer_info info;

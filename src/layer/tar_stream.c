@@ -17,26 +17,32 @@
 
 void tar_stream_init(struct tar_stream *s, const struct layer_sink *sink)
 {
-	*s = (struct tar_stream){.sink = sink, .data = mem_alloc(STREAM_BYTES)};
-	hasher_init(&s->hasher);
+	*s = (struct tar_stream){
+		.sink = sink, .data = mem_alloc(STREAM_BYTES), .hasher = hash_aside_new()};
 }
 
 void tar_stream_clear(struct tar_stream *s)
 {
+	/* first, because it may still read */
+	hash_aside_free(s->hasher);
 	free(s->data);
+	free(s->other);
 	buf_clear(&s->header);
 	*s = (struct tar_stream){0};
 }
 
 static int flush(struct tar_stream *s, struct error *err)
 {
+	unsigned char *full = s->data;
 	size_t len = s->len;
 
-	hasher_add(&s->hasher, s->data, len);
+	hash_aside_add(s->hasher, full, len);
 	s->info.tar_bytes += len;
 	s->len = 0;
+	s->data = s->other ? s->other : mem_alloc(STREAM_BYTES);
+	s->other = full;
 	if (s->sink && len)
-		return s->sink->write(s->sink->data, s->data, len, err);
+		return s->sink->write(s->sink->data, full, len, err);
 	return 0;
 }
 
@@ -153,7 +159,7 @@ int tar_stream_end(struct tar_stream *s, struct layer_info *out, struct error *e
 
 	if (r < 0 || (r = flush(s, err)) < 0)
 		return r;
-	hasher_end(&s->hasher, &s->info.diff_id);
+	hash_aside_end(s->hasher, &s->info.diff_id);
 	*out = s->info;
 	return 0;
 }

@@ -293,6 +293,44 @@ static void test_digest(void **state)
 	assert_false(digest_parse("md5:ba78", &e));
 }
 
+/* Pieces through two buffers in turn: each is changed as soon as it may be. */
+static void hash_in_pieces(unsigned pieces, size_t size, struct digest *out)
+{
+	AUTO(free) char *data = mem_alloc(2 * size);
+	AUTO(hash_aside) struct hash_aside *h = hash_aside_new();
+
+	for (unsigned i = 0; i < pieces; i++) {
+		char *piece = data + (i & 1) * size;
+
+		memset(piece, (int)i, size);
+		hash_aside_add(h, piece, size);
+	}
+	hash_aside_end(h, out);
+}
+
+static void test_hash_aside(void **state)
+{
+	enum {
+		SIZE = 10000
+	};
+	char piece[SIZE];
+
+	(void)state;
+	for (unsigned pieces = 0; pieces < 200; pieces += pieces < 5 ? 1 : 97) {
+		struct digest beside, plain;
+		struct hasher h;
+
+		hasher_init(&h);
+		for (unsigned i = 0; i < pieces; i++) {
+			memset(piece, (int)i, SIZE);
+			hasher_add(&h, piece, SIZE);
+		}
+		hasher_end(&h, &plain);
+		hash_in_pieces(pieces, SIZE, &beside);
+		assert_true(digest_eq(&beside, &plain));
+	}
+}
+
 /* ---- trees ---- */
 
 struct fixture {
@@ -571,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_indent),
 		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_hash_aside),
 		cmocka_unit_test(test_clean_path),
 		cmocka_unit_test_setup_teardown(test_root_scopes, setup_tree, remove_tree),
 		cmocka_unit_test_setup_teardown(test_root_resolve, setup_tree, remove_tree),
