@@ -33,6 +33,8 @@ static void make_options(const struct snapshot_stack *s, const char *upper, cons
 	if (upper)
 		buf_printf(out, ",upperdir=%s,workdir=%s%s", upper, work,
 			   flags & SNAPSHOT_VOLATILE ? ",volatile" : "");
+	/* an upper must be whole by itself: it is the layer */
+	buf_addstr(out, ",redirect_dir=nofollow,metacopy=off,index=off");
 	buf_addstr(out, geteuid() ? ",userxattr" : "");
 }
 
