@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/root.h"
 #include "base/strlist.h"
 
 #include "base/banned.h"
@@ -154,6 +155,20 @@ static _Noreturn void finish(struct child *c)
 	child_fail(c, &err);
 }
 
+/*
+ * A directory of the container, whose names are its own by now: no link leads
+ * through /proc/PID/fd/N to what we, or another who enters, still hold of the
+ * host (CVE-2024-21626).
+ */
+static int open_inside(const char *path, int *out, struct error *err)
+{
+	AUTO(fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return error_sys(err, "cannot open the root of the container");
+	return root_open(root, ROOT_INSIDE, path, O_RDONLY | O_DIRECTORY, 0, out, err);
+}
+
 /* The container's own devpts: its first process may have mounted something else there. */
 static int open_pts(struct child *c, struct error *err)
 {
@@ -161,8 +176,8 @@ static int open_pts(struct child *c, struct error *err)
 
 	if (!c->spec->process.terminal)
 		return 0;
-	c->pts = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->pts < 0 || fstatfs(c->pts, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
+	if (open_inside("/dev/pts", &c->pts, NULL) < 0 || fstatfs(c->pts, &fs) < 0 ||
+	    fs.f_type != DEVPTS_SUPER_MAGIC)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "a terminal needs a devpts mount at /dev/pts");
 	return 0;
@@ -171,14 +186,29 @@ static int open_pts(struct child *c, struct error *err)
 static int enter_cwd(struct child *c, struct error *err)
 {
 	const char *cwd = c->spec->process.cwd;
-	AUTO(fd)
-	int dir = open(str_empty(cwd) ? "/" : cwd, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int dir = -1;
+	int r = open_inside(str_empty(cwd) ? "/" : cwd, &dir, err);
 
-	if (dir >= 0 && fchdir(dir) == 0)
-		return 0;
-	error_sys(err, "chdir to cwd (\"%s\") failed", cwd);
-	err->exit_code = 127;
-	return -ERR_SYSTEM;
+	if (r == 0 && fchdir(dir) < 0)
+		r = error_sys(err, "%s", cwd);
+	if (r < 0) {
+		error_wrap(err, "chdir to cwd (\"%s\") failed", cwd);
+		err->exit_code = 127;
+	}
+	return r;
+}
+
+/* What we have of the host must be no part of a path that the container gave: its program's. */
+static int let_go(struct child *c, struct error *err)
+{
+	const unsigned low = (unsigned)(c->channel < c->parent ? c->channel : c->parent);
+	const unsigned high = (unsigned)(c->channel < c->parent ? c->parent : c->channel);
+	const unsigned from[] = {3, low + 1, high + 1}, to[] = {low - 1, high - 1, ~0u};
+
+	for (int i = 0; i < 3; i++)
+		if (from[i] <= to[i] && syscall(SYS_close_range, from[i], to[i], 0) < 0)
+			return error_sys(err, "close_range");
+	return 0;
 }
 
 static int join_groups(struct child *c, struct error *err)
@@ -189,9 +219,9 @@ static int join_groups(struct child *c, struct error *err)
 _Noreturn void child_enter_main(struct child *c)
 {
 	static child_step *const steps[] = {
-		join_groups,	     become_root,	    open_pts,
-		child_open_terminal, child_set_stdio,	    child_set_limits,
-		enter_cwd,	     child_drop_privileges, child_take_terminal,
+		join_groups,	       become_root,	    open_pts, child_open_terminal,
+		child_set_stdio,       child_set_limits,    let_go,   enter_cwd,
+		child_drop_privileges, child_take_terminal,
 	};
 
 	child_die_with_parent(c);
@@ -213,8 +243,8 @@ _Noreturn void child_main(struct child *c)
 		child_open_cwd,	     child_enter_root,
 	};
 	static child_step *const leave[] = {
-		child_set_stdio,  child_set_limits,    child_drop_privileges,
-		child_start_init, child_take_terminal,
+		child_set_stdio,       let_go,		 child_set_limits,
+		child_drop_privileges, child_start_init, child_take_terminal,
 	};
 
 	child_die_with_parent(c);
