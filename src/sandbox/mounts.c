@@ -128,13 +128,20 @@ static int open_mount_point(const struct child *c, const char *path, bool direct
 
 	*out_made = false;
 	if (r == -ERR_NOT_FOUND) {
+		AUTO(buf) struct buf where = BUF_INIT;
+
 		if (err)
 			error_clear(err);
-		report_made(c, path);
+		/* a link to nowhere gets what it points to */
+		if (nofollow)
+			buf_addstr(&where, path);
+		else if ((r = root_resolve(c->root, path, &where, NULL, err)) < 0)
+			return r;
+		report_made(c, buf_str(&where));
 		*out_made = true;
-		return directory
-			       ? root_mkdirs(c->root, ROOT_INSIDE, path, &made, out, NULL, err)
-			       : make_file(c, path, out, err);
+		return directory ? root_mkdirs(c->root, ROOT_INSIDE, buf_str(&where), &made,
+					       out, NULL, err)
+				 : make_file(c, buf_str(&where), out, err);
 	}
 	if (r < 0)
 		return r;
