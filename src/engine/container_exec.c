@@ -46,10 +46,10 @@ static void apply(const struct engine_exec *req, struct container_options *o)
 		free(o->workdir);
 		o->workdir = mem_strdup(req->workdir);
 	}
-	o->privileged |= req->privileged;
 }
 
-static int make_spec(struct container_box *b, struct error *err)
+/* --privileged means capabilities: the filter stays that of the container, as in Docker. */
+static int make_spec(struct container_box *b, bool privileged, struct error *err)
 {
 	AUTO(runtime_user) struct runtime_user user = RUNTIME_USER_INIT;
 	AUTO(free) char *path = mem_printf("/proc/%lld/root", (long long)b->row.pid);
@@ -60,7 +60,14 @@ static int make_spec(struct container_box *b, struct error *err)
 	if (root < 0)
 		return error_set(err, ERR_CONFLICT, "container %s is not running", b->row.id);
 	r = runtime_resolve_user(root, runtime_user_spec(cfg, b->o), &user, err);
-	return r < 0 ? r : runtime_make_spec_running(cfg, b->o, &user, &b->spec, err);
+	if (r < 0 || (r = runtime_make_spec_running(cfg, b->o, &user, &b->spec, err)) < 0)
+		return r;
+	if (privileged) {
+		struct process_config *p = &b->spec.process;
+
+		p->bounding = p->effective = p->permitted = CAPABILITY_ALL;
+	}
+	return 0;
 }
 
 static int run_attached(struct container_box *b, const struct engine_exec *req,
@@ -133,7 +140,7 @@ static int exec(struct container_box *b, const struct engine_exec *req, int *out
 	apply(req, b->o);
 	free(b->o->id);
 	b->o->id = mem_strdup(b->row.id);
-	if ((r = make_spec(b, err)) < 0)
+	if ((r = make_spec(b, req->privileged, err)) < 0)
 		return r;
 	enter.pid = (pid_t)b->row.pid;
 	enter.cache_dir = store_dir(b->e->store, STORE_CACHE);
