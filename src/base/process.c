@@ -231,9 +231,8 @@ int process_helper_path(const char *name, struct buf *out, struct error *err)
 		buf_printf(out, "%s/%s", dir, name);
 		return 0;
 	}
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	n = process_program(self, sizeof(self));
 	if (n > 0) {
-		self[n] = 0;
 		*strrchr(self, '/') = 0;
 		buf_printf(out, "%s/%s", self, name);
 		if (access(buf_str(out), X_OK) == 0)

@@ -44,5 +44,16 @@ int process_run(char *const *argv, const char *input, size_t limit, struct buf *
 /* Directory of helper programs: $STAVE_LIBEXEC, beside our binary, or the installed place. */
 int process_helper_path(const char *name, struct buf *out, struct error *err);
 
+/*
+ * Executes this program again, with the same words, so that no process of a
+ * container can ever write to its file through /proc/PID/exe.  Returns when it
+ * is so already, and where it cannot be done.  For all that becomes a
+ * container's process, or starts one; early, as everything is lost.
+ */
+void process_shield(char *const *argv);
+
+/* The path of our program, shielded or not; its length, -1 if that is not known. */
+ssize_t process_program(char *out, size_t size);
+
 /* In a fresh child: closes all descriptors from @first on. */
 void process_close_from(int first);

@@ -8,6 +8,8 @@
 #include "cli/cli_error.h"
 
 #include "base/mem.h"
+#include "base/process.h"
+
 #include "base/banned.h"
 
 void cli_command_names(const struct command *c, struct strlist *out)
@@ -265,6 +267,8 @@ static int dispatch(const struct cli_program *program, void *globals, int argc, 
 	inv.name = name;
 	if (inv.command->flags & COMMAND_GROUP)
 		return run_group(&inv, argc - used, argv + used);
+	if ((inv.command->flags & COMMAND_SHIELD) && program->argv)
+		process_shield(program->argv);
 	return run_command(&inv, argc - used, argv + used);
 }
 

@@ -96,6 +96,6 @@ const struct command cmd_exec = {
 	COMMAND_OPTIONS(options, exec_options),
 	.min_args = 2,
 	.max_args = ARGS_ANY,
-	.flags = COMMAND_STOP,
+	.flags = COMMAND_STOP | COMMAND_SHIELD,
 	.run = run,
 };

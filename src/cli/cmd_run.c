@@ -432,7 +432,7 @@ const struct command cmd_run = {
 	COMMAND_OPTIONS(options, run_options),
 	.min_args = 1,
 	.max_args = ARGS_ANY,
-	.flags = COMMAND_STOP,
+	.flags = COMMAND_STOP | COMMAND_SHIELD,
 	.run = run,
 };
 

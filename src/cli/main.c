@@ -10,6 +10,7 @@
 #include "cli/cli_command.h"
 
 #include "base/json.h"
+#include "base/mem.h"
 
 #include "base/banned.h"
 
@@ -78,8 +79,10 @@ static int close_output(int status)
 
 int main(int argc, char **argv)
 {
+	AUTO(free) char **words = mem_zalloc(((size_t)argc + 1) * sizeof(*words));
 	struct cli_program program = {
 		.name = "stave",
+		.argv = words,
 		.summary = "Build, keep and run container images without a daemon",
 		.common = common,
 		.globals = globals,
@@ -90,6 +93,8 @@ int main(int argc, char **argv)
 		.err = stderr,
 	};
 
+	/* the parser moves those of argv */
+	memcpy(words, argv, (size_t)argc * sizeof(*words));
 	open_standard_files();
 	/* a reader that left is an error of write(2); children get the default action back */
 	signal(SIGPIPE, SIG_IGN);

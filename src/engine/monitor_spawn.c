@@ -30,6 +30,7 @@ static _Noreturn void become(char *const *argv, int socket)
 		dup2(null, i);
 	dup2(socket, MONITOR_FD);
 	process_close_from(MONITOR_FD + 1);
+	process_shield(argv);
 	execve("/proc/self/exe", argv, environ);
 	_exit(EXIT_FAILURE);
 }
