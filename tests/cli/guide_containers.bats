@@ -149,7 +149,6 @@ id_pattern='[0-9a-f]{12}'
 	cp "$BATS_FILE_TMPDIR/app/app.sh" .
 	echo "from this directory" >answer
 	open_terminal
-	types "cd $ctx && clear"
 	types "docker run -it --rm -p $port:3000 -v \$(pwd):/app --name my_container image-name:tag"
 	shows '^listening on 3000'
 	is "$(answer)" "from this directory"
