@@ -16,7 +16,10 @@
 #define LIMIT_MANIFEST_BYTES   (4u << 20)
 #define LIMIT_CONFIG_BYTES     (8u << 20)
 #define LIMIT_JSON_DEPTH       64u
-#define LIMIT_LAYERS	       500u /* what overlayfs takes as lower directories */
+#define LIMIT_LAYERS	       500u	   /* what overlayfs takes as lower directories */
+#define LIMIT_REFERRERS	       4096u	   /* of one manifest */
+#define LIMIT_COPY_DOCUMENTS   4096u	   /* manifests and indexes of one `image copy` */
+#define LIMIT_COPY_BYTES       (64u << 20) /* theirs */
 #define LIMIT_HISTORY	       10000u
 #define LIMIT_DIR_ENTRIES      4000000u
 #define LIMIT_TREE_DEPTH       4096u

@@ -52,6 +52,7 @@ extern const struct command cmd_container_prune;
 extern const struct command cmd_commit, cmd_image_diff, cmd_image_verify, cmd_diff, cmd_export,
 	cmd_history;
 extern const struct command cmd_image;
+extern const struct command cmd_image_copy;
 extern const struct command cmd_image_inspect;
 extern const struct command cmd_image_flatten, cmd_image_rebase;
 extern const struct command cmd_image_why_big;
@@ -63,7 +64,7 @@ extern const struct command cmd_info;
 extern const struct command cmd_inspect;
 extern const struct command cmd_load;
 extern const struct command cmd_login, cmd_logout, cmd_pull, cmd_push;
-extern const struct command cmd_manifest, cmd_manifest_inspect;
+extern const struct command cmd_manifest, cmd_manifest_inspect, cmd_manifest_referrers;
 extern const struct command cmd_network, cmd_network_create, cmd_network_inspect,
 	cmd_network_ls, cmd_network_prune, cmd_network_rm;
 extern const struct command cmd_ps;

@@ -3,6 +3,7 @@
 #include <nettle/base64.h>
 
 #include "cli/cli_command.h"
+#include "cli/cli_table.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -168,6 +169,69 @@ static int run(struct cli_invocation *inv)
 	return 0;
 }
 
+/* ---- referrers ---- */
+
+struct referrers_options {
+	char *format;
+	bool insecure;
+	bool quiet;
+};
+
+static const struct option_def referrers_table[] = {
+	OPTION(0, "format", STRING, referrers_options, format, cli_help_list_format),
+	OPTION(0, "insecure", BOOL, referrers_options, insecure,
+	       "Allow communication with an insecure registry"),
+	OPTION('q', "quiet", BOOL, referrers_options, quiet, "Only show digests"),
+};
+
+static const struct cli_column columns[] = {
+	{"Digest", "DIGEST"},
+	{"ArtifactType", "ARTIFACT TYPE"},
+	{"Size", "SIZE"},
+};
+
+static const struct cli_table_def table = {
+	.type = "*formatter.referrerContext",
+	.fallback = "table {{.Digest}}\t{{.ArtifactType}}\t{{.Size}}",
+	.quiet = "{{.Digest}}",
+	.columns = columns,
+	.ncolumns = ARRAY_SIZE(columns),
+};
+
+static json_t *make_row(const json_t *descriptor)
+{
+	const char *digest = json_string_value(json_object_get(descriptor, "digest"));
+	const char *type = json_string_value(json_object_get(descriptor, "artifactType"));
+	json_t *row = json_object();
+
+	cli_row_string(row, "Digest", digest ? digest : "");
+	cli_row_string(row, "ArtifactType", type ? type : "<none>");
+	cli_row_size(row, "Size",
+		     (uint64_t)json_integer_value(json_object_get(descriptor, "size")));
+	return row;
+}
+
+static int run_referrers(struct cli_invocation *inv)
+{
+	const struct referrers_options *o = inv->options;
+	AUTO(cli_table) struct cli_table *t = NULL;
+	AUTO(error) struct error err = ERROR_INIT;
+	AUTO(json) json_t *all = NULL;
+	AUTO(buf) struct buf text = BUF_INIT;
+	const json_t *one;
+	size_t i;
+
+	if (cli_table_new(&table, o->format, o->quiet, &t, &err) < 0 ||
+	    engine_remote_referrers(inv->argv[0], o->insecure, &all, &err) < 0)
+		return cli_fail(inv, &err);
+	json_array_foreach (all, i, one)
+		if (cli_table_add(t, make_row(one), &err) < 0)
+			return cli_fail(inv, &err);
+	cli_table_text(t, &text);
+	cli_print(inv, &text);
+	return 0;
+}
+
 const struct command cmd_manifest = {
 	.path = "manifest",
 	.summary = "Look at manifests in registries",
@@ -182,4 +246,14 @@ const struct command cmd_manifest_inspect = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,
+};
+
+const struct command cmd_manifest_referrers = {
+	.path = "manifest referrers",
+	.summary = "List what refers to an image: signatures, SBOMs",
+	.usage = "[OPTIONS] NAME[:TAG|@DIGEST]",
+	COMMAND_OPTIONS(referrers_table, referrers_options),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_referrers,
 };

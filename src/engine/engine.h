@@ -295,12 +295,24 @@ static inline void engine_tags_auto(struct engine_tags *t)
 	engine_tags_clear(t);
 }
 
+/* What refers to the image: descriptors, a new array. */
+int engine_remote_referrers(const char *name, bool insecure, json_t **out, struct error *err);
 void engine_remote_clear(struct engine_remote *r);
 
 static inline void engine_remote_auto(struct engine_remote *r)
 {
 	engine_remote_clear(r);
 }
+
+struct engine_copy_image {
+	const char *from, *to; /* as written, see image_place_parse() */
+	const char *platform;  /* NULL: all */
+	bool referrers, insecure;
+	const struct progress *progress;
+};
+
+int engine_copy_image(const struct engine_copy_image *req, struct digest *out,
+		      struct error *err);
 
 /* ---- logins ---- */
 

@@ -138,6 +138,22 @@ void engine_remote_clear(struct engine_remote *r)
 	*r = (struct engine_remote){0};
 }
 
+int engine_remote_referrers(const char *name, bool insecure, json_t **out, struct error *err)
+{
+	AUTO(reference) struct reference ref = REFERENCE_INIT;
+	AUTO(registry) struct registry *r = NULL;
+	struct digest subject;
+	int result = reference_parse(name, &ref, err);
+
+	if (result < 0 || (result = open_registry(&ref, insecure, &r, err)) < 0)
+		return result;
+	subject = ref.digest;
+	if (!ref.has_digest &&
+	    (result = registry_manifest_digest(r, ref.tag, &subject, err)) < 0)
+		return result;
+	return registry_referrers(r, &subject, out, err);
+}
+
 int engine_remote_tags(const char *name, bool digests, struct engine_tags *out,
 		       struct error *err)
 {

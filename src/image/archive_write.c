@@ -239,13 +239,21 @@ static int put_blob_file(const struct archive *a, const struct archive_blob *b, 
 	return archive_put_blob(a, b, fd, err);
 }
 
+/* The whole name, or the tag that stands alone. */
+static const char *name_of(const struct descriptor *d)
+{
+	const char *name = map_get(&d->annotations, "io.containerd.image.name");
+
+	return name ? name : map_get(&d->annotations, "org.opencontainers.image.ref.name");
+}
+
 static bool is_replaced(const struct archive *a, const struct descriptor *old)
 {
-	const char *name = map_get(&old->annotations, "io.containerd.image.name");
+	const char *name = name_of(old);
 
 	for (size_t i = 0; i < a->index.manifests.n; i++) {
 		const struct descriptor *d = &a->index.manifests.items[i];
-		const char *mine = map_get(&d->annotations, "io.containerd.image.name");
+		const char *mine = name_of(d);
 
 		if (name ? str_eq(name, mine) : digest_eq(&old->digest, &d->digest))
 			return true;

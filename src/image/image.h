@@ -99,6 +99,9 @@ int image_layout_index(const struct image_layout *l, struct index *out, struct e
 /* A config, manifest or index, verified; @limit as for its kind. */
 int image_layout_blob(const struct image_layout *l, const struct digest *d, size_t limit,
 		      struct buf *out, struct error *err);
+/* Its file and size, not verified. */
+int image_layout_open(const struct image_layout *l, const struct digest *d, int *out_fd,
+		      uint64_t *out_size, struct error *err);
 /*
  * The entry of index.json that @ref means: "TAG", "@sha256:…" or "TAG@sha256:…"
  * (the digest decides); NULL or "": the only one there is, else "latest".
@@ -114,6 +117,52 @@ int image_layout_find(const struct image_layout *l, const char *ref, struct desc
 int image_layout_load(struct store *s, const struct image_layout *l,
 		      const struct descriptor *what, const struct platform *platform,
 		      const struct strlist *names, struct digest *out_id, struct error *err);
+
+/* ---- from place to place, without a store ---- */
+
+enum image_place_kind {
+	IMAGE_PLACE_REGISTRY = 1,   /* "NAME", "docker://NAME" */
+	IMAGE_PLACE_LAYOUT,	    /* "oci:DIRECTORY[:TAG]", "oci:DIRECTORY@sha256:…" */
+	IMAGE_PLACE_OCI_ARCHIVE,    /* "oci-archive:FILE[:TAG]" */
+	IMAGE_PLACE_DOCKER_ARCHIVE, /* "docker-archive:FILE[:NAME]" */
+};
+
+struct image_place {
+	enum image_place_kind kind;
+	const char *text;     /* as written; borrowed */
+	char *path;	      /* of the directory or file; for who opens it */
+	char *name;	      /* behind it; NULL: none */
+	struct reference ref; /* of a registry; of a name in Docker's archive */
+	/*
+	 * Opened by the caller, who owns them; -1 where none is needed.  @dir is the layout, or
+	 * a directory for temporary files (an empty one to read an archive); @file the archive,
+	 * to be read or written.
+	 */
+	int dir, file;
+};
+
+int image_place_parse(const char *text, struct image_place *out, struct error *err);
+void image_place_clear(struct image_place *p);
+
+struct image_copy {
+	const struct image_place *from, *to;
+	const struct platform *platform; /* of an index that one only; NULL: all there is */
+	bool referrers;			 /* and what refers to the images */
+	bool insecure;			 /* registries may be without TLS */
+	const struct progress *progress;
+};
+
+/*
+ * Bytes and digests stay what they are.  What is there is not sent, and what another repository
+ * of the same registry has is mounted.  Docker's archive holds one image: that of @platform, or
+ * of this machine.  *out: the digest of what the name means at its new place.
+ */
+int image_copy(const struct image_copy *how, struct digest *out, struct error *err);
+
+static inline void image_place_auto(struct image_place *p)
+{
+	image_place_clear(p);
+}
 
 /* ---- archives ---- */
 

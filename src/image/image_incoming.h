@@ -33,6 +33,8 @@ struct incoming_image {
  */
 int incoming_layer(struct incoming *in, const char *path, const struct descriptor *d,
 		   const struct digest *diff_id, struct error *err);
+/* The digest of a file, from its position on. */
+int incoming_hash(int fd, struct digest *out, struct error *err);
 /* All of an image but its rows. */
 int incoming_layout_image(struct incoming *in, const struct descriptor *what,
 			  const struct platform *platform, struct incoming_image *out,

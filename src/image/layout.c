@@ -90,6 +90,17 @@ static int open_blob(const struct image_layout *l, const struct digest *d, int *
 	return 0;
 }
 
+int image_layout_open(const struct image_layout *l, const struct digest *d, int *out_fd,
+		      uint64_t *out_size, struct error *err)
+{
+	struct stat st;
+	int r = open_blob(l, d, out_fd, &st, err);
+
+	if (r == 0)
+		*out_size = (uint64_t)st.st_size;
+	return r;
+}
+
 int image_layout_blob(const struct image_layout *l, const struct digest *d, size_t limit,
 		      struct buf *out, struct error *err)
 {

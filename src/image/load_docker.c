@@ -74,7 +74,7 @@ static const char *media_type_of(const unsigned char *head, size_t len)
 	return MEDIA_OCI_LAYER;
 }
 
-static int hash_file(int fd, struct digest *out, struct error *err)
+int incoming_hash(int fd, struct digest *out, struct error *err)
 {
 	AUTO(free) char *data = mem_alloc(HASH_BYTES);
 	struct hasher h;
@@ -112,7 +112,7 @@ static int describe(struct load *l, const char *path, const struct digest *diff_
 	if (!media_type)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "it is packed with bzip2 or xz, which no manifest can say");
-	if (!str_eq(media_type, MEDIA_OCI_LAYER) && (r = hash_file(fd, &digest, err)) < 0)
+	if (!str_eq(media_type, MEDIA_OCI_LAYER) && (r = incoming_hash(fd, &digest, err)) < 0)
 		return r;
 	descriptor_set(out, media_type, &digest, (uint64_t)st.st_size);
 	return 0;

@@ -34,9 +34,8 @@ static int read_body(int fd, size_t limit, struct buf *out, struct error *err)
 	return io_read_all(fd, limit, out, err);
 }
 
-/* A GET whose body is wanted in memory; any status, the caller looks at it. */
-static int fetch(struct registry *r, struct call *c, size_t limit, struct buf *out,
-		 struct error *err)
+int registry_fetch(struct registry *r, struct call *c, size_t limit, struct buf *out,
+		   struct error *err)
 {
 	AUTO(fd) int fd = -1;
 	int result = registry_scratch(&fd, err);
@@ -170,7 +169,7 @@ int registry_manifest(struct registry *r, const char *tag, const struct digest *
 	*out = (struct registry_document){0};
 	name_of(r, tag, tag ? NULL : digest, &what);
 	ask_manifest(r, tag, digest, &c);
-	if ((result = fetch(r, &c, LIMIT_MANIFEST_BYTES, &out->bytes, err)) < 0)
+	if ((result = registry_fetch(r, &c, LIMIT_MANIFEST_BYTES, &out->bytes, err)) < 0)
 		return error_wrap(err, "%s", buf_str(&what));
 	if (c.response.status != 200)
 		return missing_manifest(r, &c, buf_str(&what), err);
@@ -203,6 +202,21 @@ int registry_manifest_digest(struct registry *r, const char *tag, struct digest 
 		       ? 0
 		       : error_set(err, ERR_NOT_FOUND, "%s: the registry says no digest",
 				   buf_str(&what));
+}
+
+int registry_manifest_exists(struct registry *r, const struct digest *digest, bool *out,
+			     struct error *err)
+{
+	AUTO(call) struct call c = CALL_INIT;
+	int result;
+
+	ask_manifest(r, NULL, digest, &c);
+	c.method = "HEAD";
+	c.seconds = DOCUMENT_SECONDS;
+	if ((result = call_simple(r, &c, err)) < 0)
+		return result;
+	*out = c.response.status == 200;
+	return *out || c.response.status == 404 ? 0 : call_refused(&c, r->path, err);
 }
 
 void registry_document_clear(struct registry_document *d)
@@ -244,7 +258,10 @@ int registry_put_manifest(struct registry *r, const char *tag, const char *media
 				 "%s: the registry stored the manifest as %s, it is %s",
 				 buf_str(&what), call_header(&c, "docker-content-digest"),
 				 text);
-	return 0;
+	/* a registry that lists referrers says whose it has noted */
+	return call_header(&c, "oci-subject")
+		       ? 0
+		       : registry_note_referrer(r, media_type, bytes, err);
 }
 
 /* ---- blobs that are documents ---- */
@@ -260,7 +277,7 @@ int registry_blob(struct registry *r, const struct digest *digest, size_t limit,
 
 	c.url = mem_printf("%s/v2/%s/blobs/%s", r->origin, r->path, digest_text(digest, text));
 	what = mem_printf("blob %s", text);
-	if ((result = fetch(r, &c, limit, out, err)) < 0)
+	if ((result = registry_fetch(r, &c, limit, out, err)) < 0)
 		return error_wrap(err, "%s", what);
 	if (c.response.status != 200)
 		return call_refused(&c, what, err);
@@ -290,8 +307,7 @@ static int read_page(const struct buf *text, struct strlist *out, struct error *
 	return result;
 }
 
-/* `Link: </v2/x/tags/list?last=b&n=50>; rel="next"`; NULL: that was the last page. */
-static char *next_page(const struct registry *r, const struct call *c)
+char *registry_next_page(const struct registry *r, const struct call *c)
 {
 	const char *link = call_header(c, "link"), *end;
 
@@ -315,13 +331,13 @@ int registry_tags(struct registry *r, struct strlist *out, struct error *err)
 			return error_set(err, ERR_LIMIT, "%s: a list of tags without end",
 					 r->path);
 		c.url = take_ptr(url);
-		if ((result = fetch(r, &c, LIMIT_MANIFEST_BYTES, &text, err)) < 0)
+		if ((result = registry_fetch(r, &c, LIMIT_MANIFEST_BYTES, &text, err)) < 0)
 			return result;
 		if (c.response.status != 200)
 			return missing_manifest(r, &c, r->path, err);
 		if ((result = read_page(&text, out, err)) < 0)
 			return error_wrap(err, "the tags of %s", r->path);
-		url = next_page(r, &c);
+		url = registry_next_page(r, &c);
 	}
 	strlist_sort(out);
 	return 0;

@@ -184,6 +184,11 @@ int registry_open(const struct reference *ref, unsigned access, struct registry 
 	return 0;
 }
 
+void registry_pull_too(struct registry *r, const char *path)
+{
+	strlist_printf(&r->scopes, "repository:%s:pull", path);
+}
+
 static void wipe(char *text)
 {
 	if (text)

@@ -34,6 +34,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/strlist.h"
 #include "oci/oci.h"
 
@@ -51,6 +52,8 @@ enum registry_access {
  */
 int registry_open(const struct reference *ref, unsigned access, struct registry **out,
 		  struct error *err);
+/* What will be asked of it needs the right to pull @path, too. */
+void registry_pull_too(struct registry *r, const char *path);
 void registry_close(struct registry *r);
 
 static inline void registry_auto(struct registry **r)
@@ -77,6 +80,14 @@ int registry_manifest(struct registry *r, const char *tag, const struct digest *
 /* The digest alone, without the bytes; trusted only to say that nothing has changed. */
 int registry_manifest_digest(struct registry *r, const char *tag, struct digest *out,
 			     struct error *err);
+int registry_manifest_exists(struct registry *r, const struct digest *digest, bool *out,
+			     struct error *err);
+/*
+ * The descriptors of the manifests whose subject is @subject, a new array; empty if the
+ * registry knows none.
+ */
+int registry_referrers(struct registry *r, const struct digest *subject, json_t **out,
+		       struct error *err);
 /* A blob that is a document, verified. */
 int registry_blob(struct registry *r, const struct digest *digest, size_t limit,
 		  struct buf *out, struct error *err);
@@ -120,7 +131,10 @@ int registry_mount(struct registry *r, const struct digest *digest, const char *
 /* @size bytes from the beginning of the file @fd. */
 int registry_upload(struct registry *r, const struct digest *digest, uint64_t size, int fd,
 		    void (*bytes)(void *data, uint64_t current), void *data, struct error *err);
-/* @tag NULL: by digest only. */
+/*
+ * @tag NULL: by digest only.  A manifest with a subject is listed with that one's referrers,
+ * if need be by the tag that stands in for the list.
+ */
 int registry_put_manifest(struct registry *r, const char *tag, const char *media_type,
 			  const struct buf *bytes, struct digest *out, struct error *err);
 

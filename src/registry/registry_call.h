@@ -94,6 +94,18 @@ int call_refused(const struct call *c, const char *what, struct error *err);
 /* As one: adds, runs, removes. */
 int call_simple(struct registry *r, struct call *c, struct error *err);
 
+/* documents.c */
+/* A GET whose body is wanted in memory; any status, the caller looks at it. */
+int registry_fetch(struct registry *r, struct call *c, size_t limit, struct buf *out,
+		   struct error *err);
+/* `Link: </v2/x/tags/list?last=b&n=50>; rel="next"`; NULL: that was the last page. */
+char *registry_next_page(const struct registry *r, const struct call *c);
+
+/* referrers.c */
+/* If the manifest, which was just put, has a subject: lists it under that one's tag. */
+int registry_note_referrer(struct registry *r, const char *media_type, const struct buf *bytes,
+			   struct error *err);
+
 /* auth.c */
 int registry_authorize(struct registry *r, const char *challenges, struct error *err);
 void registry_basic(const struct registry_credential *c, struct buf *out);

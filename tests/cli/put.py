@@ -49,6 +49,14 @@ index = manifest("img", "all", {
     "schemaVersion": 2, "mediaType": OCI + "index.v1+json",
     "manifests": [{**oci, "annotations": {"note": "first"}, "platform": amd64}, {**docker, "platform": arm}]},
     OCI + "index.v1+json")
+# what refers to the first one; this registry does not list it, so its tag does
+signature = manifest("img", None, {
+    "schemaVersion": 2, "mediaType": OCI + "manifest.v1+json", "artifactType": "application/x.signature",
+    "config": {"mediaType": "application/vnd.oci.empty.v1+json", **blob("img", b"{}")},
+    "layers": [{"mediaType": "text/plain", **blob("img", b"signed")}], "subject": oci}, OCI + "manifest.v1+json")
+manifest("img", oci["digest"].replace(":", "-"), {
+    "schemaVersion": 2, "mediaType": OCI + "index.v1+json",
+    "manifests": [{**signature, "artifactType": "application/x.signature"}]}, OCI + "index.v1+json")
 for i in range(130):
     manifest("many", f"v{i}", {
         "schemaVersion": 2, "mediaType": OCI + "manifest.v1+json",
@@ -56,4 +64,4 @@ for i in range(130):
 
 with open(out, "w", encoding="utf-8") as f:
     f.write(f"oci={oci['digest']} oci_size={oci['size']}\ndocker={docker['digest']} docker_size={docker['size']}\n"
-            f"all={index['digest']}\n")
+            f"all={index['digest']}\nsignature={signature['digest']}\n")

@@ -125,10 +125,14 @@ Manifests:
 	ended 0
 	is "$(sed 's/  */ /g' <<<"$output")" "REPOSITORY TAG
 $open/img all
-$open/img docker"
+$open/img docker
+$open/img ${oci/:/-}"
+	tag=$(stave buildx imagetools inspect --format '{{.Manifest.Digest}}' "$open/img:${oci/:/-}")
+	tag="${oci/:/-} $tag"
 	is "$(stave image ls --remote --format '{{.Tag}} {{.Digest}}' "$open/img")" "all $all
-docker $docker"
-	is "$(stave image ls --remote --format json "$open/img" | jq -r .Tag | xargs)" "all docker"
+docker $docker
+$tag"
+	is "$(stave image ls --remote --format json "$open/img" | jq -r .Tag | xargs)" "all docker ${oci/:/-}"
 	run stave image ls --remote "$open/nothing"
 	ended 1
 	has "$output" "not found"
@@ -137,4 +141,15 @@ docker $docker"
 	run stave image ls --remote "$open/img:all"
 	ended 1
 	has "$output" "write it without tag and digest"
+}
+
+@test "manifest referrers" {
+	run stave manifest referrers "$open/img@$oci"
+	ended 0
+	is "$(sed 's/  */ /g' <<<"$output")" "DIGEST ARTIFACT TYPE SIZE
+$signature application/x.signature $(stave manifest referrers --format '{{.Size}}' "$open/img@$oci")"
+	is "$(stave manifest referrers -q "$open/img:all")" ""
+	run stave manifest referrers "$open/nothing"
+	ended 1
+	has "$output" "manifest for $open/nothing:latest not found"
 }
