@@ -51,7 +51,9 @@ src/remote/              names below cache/ that we made
 src/registry/            files of the user: credentials and certificates
 src/image/pull.c         names below cache/pull that we made
 src/runtime/stdio.c      /dev/null
-src/runtime/spec.c       device nodes of the host that the user names (--device)
+src/runtime/cdi.c        /etc/cdi, /var/run/cdi, and the nodes that they name
+src/runtime/device.c     device nodes of the host that the user names (--device)
+src/runtime/resources.c  the same (--device-read-bps); /sys/devices/system
 src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
 src/runtime/etc.c        single components in a directory that we made
 src/build/tree.c         stat of one component below an opened directory, no link followed

@@ -41,3 +41,5 @@
 #define LIMIT_HISTORY_TEXT     (16u << 10)   /* one value in a record: an instruction, a fact */
 #define LIMIT_VOLUME_NAME      200u	     /* letters; its directory needs a few more */
 #define LIMIT_DOWNLOAD_BYTES   (16ull << 30) /* what one URL may give */
+#define LIMIT_DEVICES	       1024u	     /* of one --gpus */
+#define LIMIT_DEVICE_DEPTH     16u	     /* directories below --device /dev/dir */

@@ -39,7 +39,8 @@ static int make_env(const struct exec_options *o, struct strlist *env, struct er
 	for (size_t i = 0; r == 0 && i < o->env_files.n; i++)
 		r = run_read_env_file(o->env_files.items[i], env, err);
 	for (size_t i = 0; r == 0 && i < o->env.n; i++)
-		r = run_add_env(o->env.items[i], env, err);
+		if ((r = run_add_env(o->env.items[i], env, err)) < 0)
+			return run_bad_flag(err, o->env.items[i], "-e, --env");
 	return r;
 }
 

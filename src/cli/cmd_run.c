@@ -16,12 +16,13 @@ struct run_options {
 	bool remove, interactive, tty, detach, read_only, init, privileged, quiet, publish_all;
 	struct strlist env, env_files, volumes, mounts, volumes_from, tmpfs, cap_add, cap_drop,
 		hosts, dns, dns_search, dns_options, ulimits, sysctls, security, groups, labels,
-		publish, aliases;
+		publish, aliases, storage;
 	char *workdir, *user, *entrypoint, *name, *hostname, *domainname, *network, *ip, *pull,
-		*stop_signal, *cidfile, *platform, *runtime, *cpuset_cpus, *cpuset_mems;
-	int64_t memory, memory_swap, memory_reservation, shm_size, cpus, cpu_quota, cpu_period,
-		cpu_shares, pids_limit, oom_score_adj;
+		*stop_signal, *cidfile, *platform, *runtime, *isolation;
+	int64_t kernel_memory;
+	bool ignored;
 	struct run_life life;
+	struct run_limits limits;
 	struct strlist attach;
 	char *detach_keys;
 	bool sig_proxy;
@@ -58,36 +59,42 @@ static int add_env(struct container_options *o, const char *text, struct error *
 	return run_add_env(text, &o->env, err);
 }
 
+/* What a container has of its own; anything else would be the host's. */
+static bool is_sysctl(const char *key)
+{
+	static const char *const names[] = {
+		"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+		"kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (str_eq(key, names[i]))
+			return true;
+	/* sysctl(8) takes slashes as well */
+	return str_starts(key, "net.") || str_starts(key, "net/") ||
+	       str_starts(key, "fs.mqueue.") || str_starts(key, "fs/mqueue/");
+}
+
 static int add_sysctl(struct container_options *o, const char *text, struct error *err)
 {
 	size_t len = strcspn(text, "=");
 	AUTO(free) char *key = mem_strndup(text, len);
 
-	if (!len || !text[len])
-		return error_set(
-			err, ERR_INVALID,
-			"invalid argument \"%s\" for \"--sysctl\" flag: sysctl '%s' is "
-			"not allowed",
-			text, text);
+	if (!len || !text[len] || !is_sysctl(key))
+		return error_set(err, ERR_INVALID, "sysctl '%s' is not allowed", text);
 	map_set(&o->sysctl, key, mem_strdup(text + len + 1));
 	return 0;
 }
 
 static int add_host(struct container_options *o, const char *text, struct error *err)
 {
-	int r = cli_add_host(text, &o->extra_hosts, err);
-
-	return r < 0 ? error_wrap(err, "invalid argument \"%s\" for \"--add-host\" flag", text)
-		     : 0;
+	return cli_add_host(text, &o->extra_hosts, err);
 }
 
 static int add_dns(struct container_options *o, const char *text, struct error *err)
 {
 	if (!cli_is_address(text))
-		return error_set(err, ERR_INVALID,
-				 "invalid argument \"%s\" for \"--dns\" flag: IP address is "
-				 "not correctly formatted: %s",
-				 text, text);
+		return error_set(err, ERR_INVALID, "IP address is not correctly formatted: %s",
+				 text);
 	strlist_add(&o->dns, text);
 	return 0;
 }
@@ -102,22 +109,48 @@ static int add_publish(struct container_options *o, const char *text, struct err
 	return r;
 }
 
-static int add_all(struct container_options *to, const struct strlist *list, add_fn add,
-		   struct error *err)
+/* Docker refuses these, but does not say why. */
+static int add_storage(struct container_options *o, const char *text, struct error *err)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		int r = add(to, list->items[i], err);
+	size_t len = strcspn(text, "=");
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	(void)o;
+	if (!text[len])
+		return error_set(err, ERR_INVALID, "invalid storage option");
+	if (len != strlen("size") || !str_starts(text, "size"))
+		return error_set(err, ERR_INVALID, "Unknown option %.*s", (int)len, text);
+	return error_set(err, ERR_UNSUPPORTED,
+			 "--storage-opt is supported only for overlay over xfs with 'pquota' "
+			 "mount option");
+}
+
+int run_bad_flag(struct error *err, const char *text, const char *flag)
+{
+	return error_wrap(err, "invalid argument \"%s\" for \"%s\" flag", text, flag);
 }
 
 static int set_lists(const struct run_options *o, struct container_options *to,
 		     struct error *err)
 {
-	int r;
+	const struct {
+		const struct strlist *list;
+		add_fn add;
+		const char *flag; /* NULL: errors are no fault of the option's form */
+	} lists[] = {
+		/* -e wins over the files, so it comes behind them */
+		{&o->env_files, add_env_file, NULL},
+		{&o->env, add_env, "-e, --env"},
+		{&o->labels, add_label, "-l, --label"},
+		{&o->hosts, add_host, "--add-host"},
+		{&o->dns, add_dns, "--dns"},
+		{&o->publish, add_publish, NULL},
+		{&o->volumes, container_options_add_volume, NULL},
+		{&o->mounts, container_options_add_mount, NULL},
+		{&o->ulimits, container_options_add_ulimit, "--ulimit"},
+		{&o->sysctls, add_sysctl, "--sysctl"},
+		{&o->security, add_security, NULL},
+		{&o->storage, add_storage, NULL},
+	};
 
 	strlist_addall(&to->cap_add, &o->cap_add);
 	strlist_addall(&to->cap_drop, &o->cap_drop);
@@ -126,19 +159,16 @@ static int set_lists(const struct run_options *o, struct container_options *to,
 	strlist_addall(&to->volumes_from, &o->volumes_from);
 	strlist_addall(&to->dns_search, &o->dns_search);
 	strlist_addall(&to->dns_options, &o->dns_options);
-	/* -e wins over the files, so it comes behind them */
-	if ((r = add_all(to, &o->env_files, add_env_file, err)) < 0 ||
-	    (r = add_all(to, &o->env, add_env, err)) < 0 ||
-	    (r = add_all(to, &o->labels, add_label, err)) < 0 ||
-	    (r = add_all(to, &o->hosts, add_host, err)) < 0 ||
-	    (r = add_all(to, &o->dns, add_dns, err)) < 0 ||
-	    (r = add_all(to, &o->publish, add_publish, err)) < 0 ||
-	    (r = add_all(to, &o->volumes, container_options_add_volume, err)) < 0 ||
-	    (r = add_all(to, &o->mounts, container_options_add_mount, err)) < 0 ||
-	    (r = add_all(to, &o->ulimits, container_options_add_ulimit, err)) < 0 ||
-	    (r = add_all(to, &o->sysctls, add_sysctl, err)) < 0)
-		return r;
-	return add_all(to, &o->security, add_security, err);
+	for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
+		for (size_t i = 0; i < lists[l].list->n; i++) {
+			const char *text = lists[l].list->items[i];
+			int r = lists[l].add(to, text, err);
+
+			if (r < 0)
+				return lists[l].flag ? run_bad_flag(err, text, lists[l].flag)
+						     : r;
+		}
+	return 0;
 }
 
 static char *copy(const char *s)
@@ -160,8 +190,6 @@ static void set_plain(const struct run_options *o, struct container_options *to)
 	to->hostname = copy_set(o->hostname);
 	to->domainname = copy_set(o->domainname);
 	to->stop_signal = copy_set(o->stop_signal);
-	to->cpuset_cpus = copy_set(o->cpuset_cpus);
-	to->cpuset_mems = copy_set(o->cpuset_mems);
 	to->runtime = copy_set(o->runtime);
 	to->remove = o->remove;
 	to->tty = o->tty;
@@ -174,38 +202,6 @@ static void set_plain(const struct run_options *o, struct container_options *to)
 	to->has_entrypoint = o->entrypoint != NULL;
 	if (o->entrypoint)
 		strlist_take(&to->entrypoint, copy(o->entrypoint));
-}
-
-static int set_limits(const struct run_options *o, struct container_options *to,
-		      struct error *err)
-{
-	const struct {
-		const char *name;
-		int64_t value;
-	} positive[] = {
-		{"memory", o->memory},	       {"memory-reservation", o->memory_reservation},
-		{"shm-size", o->shm_size},     {"cpus", o->cpus},
-		{"cpu-shares", o->cpu_shares}, {"cpu-period", o->cpu_period}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(positive); i++)
-		if (positive[i].value < 0)
-			return error_set(err, ERR_INVALID, "--%s must not be negative",
-					 positive[i].name);
-	if (o->oom_score_adj < -1000 || o->oom_score_adj > 1000)
-		return error_set(err, ERR_INVALID,
-				 "Invalid value %lld, range for oom score adj is [-1000, 1000]",
-				 (long long)o->oom_score_adj);
-	to->memory = (uint64_t)o->memory;
-	to->memory_reservation = (uint64_t)o->memory_reservation;
-	to->memory_swap = o->memory_swap;
-	to->shm_size = (uint64_t)o->shm_size;
-	to->nano_cpus = o->cpus;
-	to->cpu_shares = (uint64_t)o->cpu_shares;
-	to->cpu_quota = o->cpu_quota;
-	to->cpu_period = (uint64_t)o->cpu_period;
-	to->pids_limit = o->pids_limit;
-	to->oom_score_adj = (int)o->oom_score_adj;
-	return 0;
 }
 
 static int parse_pull(const char *text, enum engine_pull *out, struct error *err)
@@ -234,24 +230,37 @@ static int check_platform(const char *text, struct error *err)
 		return 0;
 	platform_host(&host);
 	if ((r = platform_parse(text, &want, err)) < 0)
-		return r;
+		return error_wrap(err, "error parsing specified platform");
 	if (platform_match(&host, &want))
 		return 0;
 	return error_set(err, ERR_UNSUPPORTED, "platform %s cannot run on this machine (%s/%s)",
 			 text, host.os, host.architecture);
 }
 
-/* What a user of Docker may well try, and what there is instead. */
 static int check_supported(const struct run_options *o, struct error *err)
 {
 	if (o->remove && !str_empty(o->life.restart) && !str_eq(o->life.restart, "no"))
 		return error_set(err, ERR_CONFLICT,
 				 "conflicting options: cannot specify both "
 				 "--restart and --rm");
-	if (o->detach && o->attach.n)
-		return error_set(err, ERR_INVALID,
-				 "conflicting options: cannot specify both --attach and "
-				 "--detach");
+	if (o->detach && o->attach.n) {
+		error_set(err, ERR_INVALID,
+			  "conflicting options: cannot specify both --attach and --detach");
+		err->exit_code = CLI_EXIT_ERROR;
+		return -ERR_INVALID;
+	}
+	if (!str_empty(o->isolation) && !str_ieq(o->isolation, "default"))
+		return error_set(err, ERR_UNSUPPORTED,
+				 "invalid isolation (%s): linux only supports 'default'",
+				 o->isolation);
+	if (str_eq(o->life.uts, "host") && !str_empty(o->hostname))
+		return error_set(err, ERR_CONFLICT,
+				 "conflicting options: hostname and the UTS mode");
+	if (str_eq(o->life.uts, "host") && !str_empty(o->domainname))
+		return error_set(err, ERR_CONFLICT,
+				 "conflicting options: domainname and the UTS mode");
+	if (!str_empty(o->stop_signal) && engine_signal(o->stop_signal) < 0)
+		return error_set(err, ERR_INVALID, "invalid signal: %s", o->stop_signal);
 	return 0;
 }
 
@@ -306,16 +315,30 @@ static int make_request(const struct cli_invocation *inv, struct container_optio
 	strlist_addall(&to->network_aliases, &o->aliases);
 	for (int i = 1; i < inv->argc; i++)
 		strlist_add(&to->args, inv->argv[i]);
-	if ((r = check_supported(o, err)) < 0 || (r = run_check_name(o->name, err)) < 0 ||
+	if ((r = check_supported(o, err)) < 0 ||
 	    (r = parse_pull(o->pull, &req->pull, err)) < 0 ||
 	    (r = check_platform(o->platform, err)) < 0 || (r = set_lists(o, to, err)) < 0 ||
-	    (r = set_limits(o, to, err)) < 0 ||
+	    (r = run_set_limits(&o->limits, to, err)) < 0 ||
 	    (r = run_set_life(&o->life, to, cli_given(inv, &o->life.stop_timeout), err)) < 0 ||
 	    (r = set_attach(o, to, err)) < 0)
 		return r;
 	if (o->network && (r = container_options_set_network(to, o->network, err)) < 0)
 		return r;
 	return 0;
+}
+
+/* As Docker: who has written an option wrongly sees the usage. */
+static int fail(const struct cli_invocation *inv, const struct error *err)
+{
+	if (str_starts(err->message, "invalid argument \""))
+		return cli_usage_error(inv, "%s", err->message);
+	return err->exit_code == CLI_EXIT_ERROR ? cli_fail(inv, err) : cli_fail_run(inv, err);
+}
+
+static void on_warning(void *data, const char *text)
+{
+	fprintf(data, "WARNING: %s\n", text);
+	fflush(data);
 }
 
 static void on_notice(void *data, const char *text)
@@ -379,10 +402,13 @@ static int run(struct cli_invocation *inv)
 				 .platform = o->platform,
 				 .progress = &transfer.progress,
 				 .notice = o->quiet ? NULL : on_notice,
+				 .warning = on_warning,
 				 .data = inv->program->err};
 
 	cli_transfer_start(&transfer, inv->program->err, o->quiet);
 	if (make_request(inv, &to, &req, &err) < 0)
+		return fail(inv, &err);
+	if (run_check_name(o->name, &err) < 0)
 		return cli_fail_run(inv, &err);
 	if (o->tty && o->interactive && !o->detach && !isatty(STDIN_FILENO)) {
 		fprintf(inv->program->err, "the input device is not a TTY\n");
@@ -411,15 +437,20 @@ static int create(struct cli_invocation *inv)
 				 .platform = o->platform,
 				 .progress = &transfer.progress,
 				 .notice = o->quiet ? NULL : on_notice,
+				 .warning = on_warning,
 				 .data = inv->program->err};
 
 	cli_transfer_start(&transfer, inv->program->err, o->quiet);
 	if (make_request(inv, &to, &req, &err) < 0)
-		return cli_fail_run(inv, &err);
+		return fail(inv, &err);
+	if (run_check_name(o->name, &err) < 0)
+		return cli_fail(inv, &err);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
-	if (engine_create(e, &req, &id, &err) < 0)
+	if (engine_create(e, &req, &id, &err) < 0) {
+		err.exit_code = CLI_EXIT_ERROR; /* 125 is for run */
 		return cli_fail(inv, &err);
+	}
 	fprintf(inv->program->out, "%s\n", id);
 	return 0;
 }

@@ -86,10 +86,7 @@ int run_add_env(const char *text, struct strlist *env, struct error *err)
 	const char *value;
 
 	if (!*text || *text == '=')
-		return error_set(err, ERR_INVALID,
-				 "invalid argument \"%s\" for \"-e, --env\" flag: invalid "
-				 "environment variable: %s",
-				 text, text);
+		return error_set(err, ERR_INVALID, "invalid environment variable: %s", text);
 	value = strchr(text, '=') ? NULL : getenv(text);
 	if (value)
 		strlist_printf(env, "%s=%s", text, value);
@@ -104,10 +101,7 @@ int run_add_label(const char *text, struct map *labels, struct error *err)
 	AUTO(free) char *key = mem_strndup(text, len);
 
 	if (!len)
-		return error_set(err, ERR_INVALID,
-				 "invalid argument \"%s\" for \"-l, --label\" flag: invalid "
-				 "label '%s': empty name",
-				 text, text);
+		return error_set(err, ERR_INVALID, "invalid label '%s': empty name", text);
 	map_set(labels, key, mem_strdup(text[len] ? text + len + 1 : ""));
 	return 0;
 }

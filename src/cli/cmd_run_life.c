@@ -67,8 +67,9 @@ static int set_log(const struct run_life *o, struct container_options *to, struc
 	if (!str_eq(driver, "json-file") && !str_eq(driver, "none") &&
 	    !str_eq(driver, "local")) {
 		error_set(err, ERR_UNSUPPORTED,
-			  "logger: no log driver named '%s' is registered", driver);
-		error_hint(err, "json-file and none are there");
+			  "error looking up logging plugin %s: plugin \"%s\" not found", driver,
+			  driver);
+		error_hint(err, "json-file, local and none are there");
 		return -ERR_UNSUPPORTED;
 	}
 	if (!str_empty(o->log_driver))
@@ -82,9 +83,7 @@ static int set_log(const struct run_life *o, struct container_options *to, struc
 					 (const char *)e->value);
 		if (str_eq(e->key, "max-file") &&
 		    (!parse_u64(e->value, 1000, &number) || !number))
-			return error_set(err, ERR_INVALID,
-					 "max-file cannot be less than 1 or no number: %s",
-					 (const char *)e->value);
+			return error_set(err, ERR_INVALID, "max-file cannot be less than 1");
 		if (!str_eq(e->key, "max-size") && !str_eq(e->key, "max-file") &&
 		    !str_eq(e->key, "labels") && !str_eq(e->key, "env") &&
 		    !str_eq(e->key, "tag") && !str_eq(e->key, "mode") &&
@@ -104,15 +103,34 @@ static int set_mode(const char *option, const char *text, const char *const *wor
 
 	for (size_t i = 0; i < n; i++)
 		known |= str_eq(text, words[i]);
+	if (!known && str_eq(option, "ipc"))
+		return error_set(err, ERR_INVALID, "invalid IPC mode: %s", text);
 	if (!known)
 		return error_set(err, ERR_INVALID, "--%s: invalid %s mode", option,
-				 str_eq(option, "ipc")	    ? "IPC"
-				 : str_eq(option, "pid")    ? "PID"
+				 str_eq(option, "pid")	    ? "PID"
 				 : str_eq(option, "uts")    ? "UTS"
 				 : str_eq(option, "userns") ? "USER"
 							    : "CGROUP");
 	*to = str_empty(text) ? NULL : mem_strdup(text);
 	return 0;
+}
+
+static int add_devices(const struct run_life *o, struct container_options *to,
+		       struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->devices.n; i++)
+		r = container_options_add_device(to, o->devices.items[i], err);
+	for (size_t i = 0; r == 0 && i < o->device_rules.n; i++)
+		if ((r = container_options_add_device_rule(to, o->device_rules.items[i], err)) <
+		    0)
+			return run_bad_flag(err, o->device_rules.items[i],
+					    "--device-cgroup-rule");
+	for (size_t i = 0; r == 0 && i < o->gpus.n; i++)
+		if ((r = container_options_add_gpus(to, o->gpus.items[i], err)) < 0)
+			return run_bad_flag(err, o->gpus.items[i], "--gpus");
+	return r;
 }
 
 static int set_modes(const struct run_life *o, struct container_options *to, struct error *err)
@@ -177,16 +195,19 @@ int run_set_life(const struct run_life *o, struct container_options *to, bool ha
 
 	if ((r = container_options_set_restart(to, o->restart ? o->restart : "", err)) < 0 ||
 	    (r = set_health(o, to, err)) < 0 || (r = set_log(o, to, err)) < 0 ||
-	    (r = set_modes(o, to, err)) < 0)
+	    (r = set_modes(o, to, err)) < 0 || (r = add_devices(o, to, err)) < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < o->devices.n; i++)
-		r = container_options_add_device(to, o->devices.items[i], err);
 	for (size_t i = 0; r == 0 && i < o->expose.n; i++)
 		r = add_expose(o->expose.items[i], to, err);
 	for (size_t i = 0; r == 0 && i < o->label_files.n; i++)
 		r = read_labels(o->label_files.items[i], &to->labels, err);
-	for (size_t i = 0; i < o->annotations.n; i++)
-		add_pair(o->annotations.items[i], &to->annotations);
+	for (size_t i = 0; r == 0 && i < o->annotations.n; i++)
+		r = add_pair(o->annotations.items[i], &to->annotations);
+	if (map_get(&to->annotations, ""))
+		return error_set(err, ERR_INVALID,
+				 "invalid Annotations: the empty string is not permitted as an "
+				 "annotation key");
+	to->volume_driver = str_empty(o->volume_driver) ? NULL : mem_strdup(o->volume_driver);
 	to->cgroup_parent = str_empty(o->cgroup_parent) ? NULL : mem_strdup(o->cgroup_parent);
 	to->has_stop_timeout = has_stop_timeout;
 	to->stop_timeout = o->stop_timeout;

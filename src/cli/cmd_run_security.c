@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --security-opt: no-new-privileges, seccomp, and what needs nothing here. */
+/* --security-opt: seccomp, AppArmor, labels, what is masked. */
 #include "cli/cmd_run.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/json.h"
@@ -41,12 +42,30 @@ static int set_seccomp(const char *value, struct container_options *o, struct er
 	return 0;
 }
 
-static int unsupported(const char *text, struct error *err)
+/* "true" and "false" in Go's way. */
+static int set_switch(const char *text, const char *value, bool *out, struct error *err)
 {
-	error_set(err, ERR_UNSUPPORTED, "--security-opt \"%s\" is not supported", text);
-	error_hint(err, "no-new-privileges, seccomp=unconfined and seccomp=FILE are; "
-			"apparmor=unconfined and label=disable mean nothing here");
+	*out = true;
+	if (value && !parse_bool(value, out))
+		return error_set(err, ERR_INVALID, "invalid --security-opt 2: \"%s\"", text);
+	return 0;
+}
+
+/* Docker ignores labels too, but where it was told to use SELinux. */
+static int check_label(const char *text, const char *value, struct error *err)
+{
+	if (str_eq(value, "disable") || access("/sys/fs/selinux/enforce", F_OK) != 0)
+		return 0;
+	error_set(err, ERR_UNSUPPORTED, "--security-opt \"%s\": stave sets no SELinux labels",
+		  text);
+	error_hint(err, "label=disable is how every container runs");
 	return -ERR_UNSUPPORTED;
+}
+
+static void set_apparmor(const char *value, struct container_options *o)
+{
+	free(o->apparmor);
+	o->apparmor = *value ? mem_strdup(value) : NULL;
 }
 
 int run_add_security(const char *text, struct container_options *o, struct error *err)
@@ -55,20 +74,24 @@ int run_add_security(const char *text, struct container_options *o, struct error
 	size_t len = strcspn(text, "=:");
 	AUTO(free) char *key = mem_strndup(text, len);
 	const char *value = text[len] ? text + len + 1 : NULL;
+	int r = 0;
 
-	if (str_eq(key, "no-new-privileges")) {
-		o->no_new_privileges = true;
-		if (value && !parse_bool(value, &o->no_new_privileges))
-			return error_set(err, ERR_INVALID, "invalid --security-opt: \"%s\"",
-					 text);
-		return 0;
-	}
+	strlist_add(&o->security, text);
+	if (str_eq(key, "no-new-privileges"))
+		return set_switch(text, value, &o->no_new_privileges, err);
 	if (!value)
 		return error_set(err, ERR_INVALID, "Invalid --security-opt: \"%s\"", text);
 	if (str_eq(key, "seccomp"))
-		return set_seccomp(value, o, err);
-	if ((str_eq(key, "apparmor") && str_eq(value, "unconfined")) ||
-	    (str_eq(key, "label") && str_eq(value, "disable")))
-		return 0;
-	return unsupported(text, err);
+		r = set_seccomp(value, o, err);
+	else if (str_eq(key, "writable-cgroups"))
+		r = set_switch(text, value, &o->writable_cgroups, err);
+	else if (str_eq(key, "label"))
+		r = check_label(text, value, err);
+	else if (str_eq(key, "apparmor"))
+		set_apparmor(value, o);
+	else if (str_eq(key, "systempaths") && str_eq(value, "unconfined"))
+		o->bare_paths = true;
+	else
+		r = error_set(err, ERR_INVALID, "invalid --security-opt 2: \"%s\"", text);
+	return r;
 }

@@ -9,16 +9,24 @@
 #include "base/banned.h"
 
 struct update_options {
-	int64_t cpus, cpu_period, cpu_quota, cpu_shares, memory, memory_reservation,
-		memory_swap, pids_limit;
+	int64_t cpus, cpu_period, cpu_quota, cpu_shares, cpu_rt_period, cpu_rt_runtime, memory,
+		memory_reservation, memory_swap, pids_limit;
+	uint64_t blkio_weight;
 	char *cpuset_cpus, *cpuset_mems, *restart;
 };
 
 static const struct option_def options[] = {
+	OPTION(0, "blkio-weight", UINT, update_options, blkio_weight,
+	       "Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)",
+	       .type = "uint16"),
 	OPTION(0, "cpu-period", INT, update_options, cpu_period,
 	       "Limit the CPU CFS (Completely Fair Scheduler) period"),
 	OPTION(0, "cpu-quota", INT, update_options, cpu_quota,
 	       "Limit the CPU CFS (Completely Fair Scheduler) quota"),
+	OPTION(0, "cpu-rt-period", INT, update_options, cpu_rt_period,
+	       "Limit the CPU real-time period in microseconds"),
+	OPTION(0, "cpu-rt-runtime", INT, update_options, cpu_rt_runtime,
+	       "Limit the CPU real-time runtime in microseconds"),
 	OPTION('c', "cpu-shares", INT, update_options, cpu_shares,
 	       "CPU shares (relative weight)"),
 	OPTION(0, "cpus", DECIMAL, update_options, cpus, "Number of CPUs"),
@@ -37,6 +45,27 @@ static const struct option_def options[] = {
 	       "Restart policy to apply when a container exits"),
 };
 
+/* What is 0 stays as it is.  False if nothing was asked for. */
+static bool limits_of(const struct update_options *o, struct container_options *to)
+{
+	to->nano_cpus = o->cpus;
+	to->cpu_period = (uint64_t)o->cpu_period;
+	to->cpu_quota = o->cpu_quota;
+	to->cpu_shares = (uint64_t)o->cpu_shares;
+	to->cpu_rt_period = o->cpu_rt_period;
+	to->cpu_rt_runtime = o->cpu_rt_runtime;
+	to->memory = (uint64_t)o->memory;
+	to->memory_reservation = (uint64_t)o->memory_reservation;
+	to->memory_swap = o->memory_swap;
+	to->pids_limit = o->pids_limit;
+	to->blkio_weight = o->blkio_weight > INT32_MAX ? INT32_MAX : (int64_t)o->blkio_weight;
+	to->cpuset_cpus = o->cpuset_cpus ? mem_strdup(o->cpuset_cpus) : NULL;
+	to->cpuset_mems = o->cpuset_mems ? mem_strdup(o->cpuset_mems) : NULL;
+	return o->cpus || o->cpu_period || o->cpu_quota || o->cpu_shares || o->cpu_rt_period ||
+	       o->cpu_rt_runtime || o->memory || o->memory_reservation || o->memory_swap ||
+	       o->pids_limit || o->blkio_weight || o->cpuset_cpus || o->cpuset_mems;
+}
+
 static int run(struct cli_invocation *inv)
 {
 	const struct update_options *o = inv->options;
@@ -45,19 +74,7 @@ static int run(struct cli_invocation *inv)
 	struct engine_update u = {.limits = &to, .restart = o->restart};
 	int status = 0;
 
-	to.nano_cpus = o->cpus;
-	to.cpu_period = (uint64_t)o->cpu_period;
-	to.cpu_quota = o->cpu_quota;
-	to.cpu_shares = (uint64_t)o->cpu_shares;
-	to.memory = (uint64_t)o->memory;
-	to.memory_reservation = (uint64_t)o->memory_reservation;
-	to.memory_swap = o->memory_swap;
-	to.pids_limit = o->pids_limit;
-	to.cpuset_cpus = o->cpuset_cpus ? mem_strdup(o->cpuset_cpus) : NULL;
-	to.cpuset_mems = o->cpuset_mems ? mem_strdup(o->cpuset_mems) : NULL;
-	u.has_limits = o->cpus || o->cpu_period || o->cpu_quota || o->cpu_shares || o->memory ||
-		       o->memory_reservation || o->memory_swap || o->pids_limit ||
-		       o->cpuset_cpus || o->cpuset_mems;
+	u.has_limits = limits_of(o, &to);
 	if (!u.has_limits && !o->restart)
 		return cli_usage_error(inv,
 				       "you must provide one or more flags when using this "

@@ -59,6 +59,16 @@ static int find_image(struct container_box *s, const struct engine_run *req, str
 	return image_find(s->e->store, req->image, &s->image, err);
 }
 
+static int settle(const struct engine_run *req, struct error *err)
+{
+	AUTO(strlist) struct strlist warnings = STRLIST_INIT;
+	int r = container_options_settle(req->options, &warnings, err);
+
+	for (size_t i = 0; req->warning && i < warnings.n; i++)
+		req->warning(req->data, warnings.items[i]);
+	return r;
+}
+
 /* ---- the row and the directory ---- */
 
 static int choose_name(struct container_box *s, struct error *err)
@@ -172,11 +182,11 @@ static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int r
 {
 	AUTO(runtime_user) struct runtime_user user = RUNTIME_USER_INIT;
 	const struct image_config *cfg = &s->image.config;
-	const struct resources_spec *res = &s->spec.resources;
 	int r;
 
 	if ((r = engine_mounts_open(s->e, root, s->o, err)) < 0 ||
 	    (r = runtime_resolve_user(root, runtime_user_spec(cfg, s->o), &user, err)) < 0 ||
+	    (r = runtime_resolve_groups(root, &s->o->group_add, &user, err)) < 0 ||
 	    (r = runtime_make_spec(cfg, s->o, &user, &s->spec, err)) < 0)
 		return r;
 	if ((r = container_share(s, err)) < 0)
@@ -184,11 +194,8 @@ static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int r
 	if (stdio)
 		runtime_stdio_console(stdio, &s->spec.process);
 	/* joining a cgroup costs more than all the rest: only for those that limit something */
-	if ((s->group && *sandbox_cgroup_version() == 'v' &&
-	     sandbox_cgroup_version()[1] == '2') ||
-	    res->memory_limit || res->memory_reservation || res->memory_swap ||
-	    res->cpu_shares || res->cpu_quota || res->cpu_period || res->cpuset_cpus ||
-	    res->cpuset_mems || res->pids_limit > 0 || res->blkio_weight)
+	if ((s->group && str_eq(sandbox_cgroup_version(), "v2")) ||
+	    resources_spec_limit(&s->spec.resources))
 		return lease_note(s->lease, "cgroup", s->spec.cgroups_path, err);
 	free(s->spec.cgroups_path);
 	s->spec.cgroups_path = NULL;
@@ -214,7 +221,10 @@ static int write_cidfile(const struct container_box *s, const struct engine_run 
 				 "container ID file found, make sure the other container isn't "
 				 "running or delete %s",
 				 req->cidfile);
-	if (fd < 0 || io_write_full(fd, s->row.id, strlen(s->row.id)) < 0)
+	if (fd < 0)
+		return error_sys(err, "failed to create the container ID file: open %s",
+				 req->cidfile);
+	if (io_write_full(fd, s->row.id, strlen(s->row.id)) < 0)
 		return error_sys(err, "cannot write %s", req->cidfile);
 	return 0;
 }
@@ -285,7 +295,7 @@ int container_box_new(struct container_box *s, const struct engine_run *req, str
 {
 	int r;
 
-	if ((r = find_image(s, req, err)) < 0 ||
+	if ((r = find_image(s, req, err)) < 0 || (r = settle(req, err)) < 0 ||
 	    (r = lease_new(s->e->store, &s->lease, err)) < 0 ||
 	    (r = make_row(s, req, err)) < 0 || (r = write_cidfile(s, req, err)) < 0 ||
 	    (r = make_directory(s, err)) < 0)

@@ -60,6 +60,8 @@ static int make_spec(struct container_box *b, bool privileged, struct error *err
 	if (root < 0)
 		return error_set(err, ERR_CONFLICT, "container %s is not running", b->row.id);
 	r = runtime_resolve_user(root, runtime_user_spec(cfg, b->o), &user, err);
+	if (r == 0)
+		r = runtime_resolve_groups(root, &b->o->group_add, &user, err);
 	if (r < 0 || (r = runtime_make_spec_running(cfg, b->o, &user, &b->spec, err)) < 0)
 		return r;
 	if (privileged) {

@@ -83,27 +83,6 @@ static json_t *tmpfs_of(const struct container_options *o)
 	return j;
 }
 
-static json_t *devices_of(const struct container_options *o)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < o->devices.n; i++) {
-		AUTO(strlist) struct strlist parts = STRLIST_INIT;
-		json_t *d = json_object();
-
-		strlist_split(&parts, o->devices.items[i], ':');
-		json_object_set_new(d, "PathOnHost", json_string(parts.items[0]));
-		json_object_set_new(d, "PathInContainer",
-				    json_string(parts.n > 1 && *parts.items[1] == '/'
-							? parts.items[1]
-							: parts.items[0]));
-		json_object_set_new(d, "CgroupPermissions",
-				    json_string(parts.n > 2 ? parts.items[2] : "rwm"));
-		json_array_append_new(list, d);
-	}
-	return list;
-}
-
 static json_t *ulimits_of(const struct container_options *o)
 {
 	json_t *list = json_array();
@@ -122,25 +101,59 @@ static json_t *ulimits_of(const struct container_options *o)
 	return list;
 }
 
+static void add_blkio(const struct container_options *o, json_t *j)
+{
+	static const char *const keys[BLKIO_COUNT] = {
+		[BLKIO_WEIGHT] = "BlkioWeightDevice",
+		[BLKIO_READ_BPS] = "BlkioDeviceReadBps",
+		[BLKIO_WRITE_BPS] = "BlkioDeviceWriteBps",
+		[BLKIO_READ_IOPS] = "BlkioDeviceReadIOps",
+		[BLKIO_WRITE_IOPS] = "BlkioDeviceWriteIOps",
+	};
+
+	for (size_t k = 0; k < BLKIO_COUNT; k++) {
+		json_t *list = json_array();
+
+		for (size_t i = 0; i < o->blkio[k].n; i++) {
+			const char *text = o->blkio[k].items[i], *colon = strrchr(text, ':');
+			json_t *d = json_object();
+
+			json_object_set_new(d, "Path",
+					    json_stringn(text, (size_t)(colon - text)));
+			json_object_set_new(d, k == BLKIO_WEIGHT ? "Weight" : "Rate",
+					    json_integer(strtoll(colon + 1, NULL, 10)));
+			json_array_append_new(list, d);
+		}
+		json_object_set_new(j, keys[k], list);
+	}
+}
+
 static void add_limits(const struct container_options *o, json_t *j)
 {
 	json_object_set_new(j, "CpuShares", json_integer((json_int_t)o->cpu_shares));
 	json_object_set_new(j, "Memory", json_integer((json_int_t)o->memory));
 	json_object_set_new(j, "NanoCpus", json_integer(o->nano_cpus));
 	json_object_set_new(j, "CgroupParent", text_or(o->cgroup_parent, ""));
-	json_object_set_new(j, "BlkioWeight", json_integer(0));
+	json_object_set_new(j, "BlkioWeight", json_integer(o->blkio_weight));
+	add_blkio(o, j);
 	json_object_set_new(j, "CpuPeriod", json_integer((json_int_t)o->cpu_period));
 	json_object_set_new(j, "CpuQuota", json_integer(o->cpu_quota));
 	json_object_set_new(j, "CpusetCpus", text_or(o->cpuset_cpus, ""));
 	json_object_set_new(j, "CpusetMems", text_or(o->cpuset_mems, ""));
-	json_object_set_new(j, "Devices", devices_of(o));
+	json_object_set_new(j, "CpuRealtimePeriod", json_integer(o->cpu_rt_period));
+	json_object_set_new(j, "CpuRealtimeRuntime", json_integer(o->cpu_rt_runtime));
+	json_object_set_new(j, "Devices", container_options_devices(o));
+	json_object_set_new(j, "DeviceCgroupRules", strings_or_null(&o->device_rules));
+	json_object_set_new(j, "DeviceRequests", container_options_requests(o));
 	json_object_set_new(j, "MemoryReservation",
 			    json_integer((json_int_t)o->memory_reservation));
 	json_object_set_new(j, "MemorySwap",
 			    json_integer(o->memory && !o->memory_swap
 						 ? (json_int_t)o->memory * 2
 						 : o->memory_swap));
-	json_object_set_new(j, "OomKillDisable", json_null());
+	json_object_set_new(j, "MemorySwappiness",
+			    o->has_swappiness ? json_integer(o->swappiness) : json_null());
+	json_object_set_new(j, "OomKillDisable", json_boolean(o->oom_kill_disable));
 	json_object_set_new(j, "PidsLimit",
 			    o->pids_limit ? json_integer(o->pids_limit) : json_null());
 	json_object_set_new(j, "Ulimits", ulimits_of(o));
@@ -189,6 +202,7 @@ static json_t *host_config(const struct container_options *o)
 	json_object_set_new(j, "PortBindings", container_network_bindings(o));
 	json_object_set_new(j, "RestartPolicy", restart_of(o));
 	json_object_set_new(j, "AutoRemove", json_boolean(o->remove));
+	json_object_set_new(j, "VolumeDriver", text_or(o->volume_driver, ""));
 	json_array_append_new(console, json_integer(0));
 	json_array_append_new(console, json_integer(0));
 	json_object_set_new(j, "ConsoleSize", console);
@@ -335,7 +349,7 @@ json_t *engine_inspect_container(struct engine *e, const struct store_container 
 	json_object_set_new(j, "Platform", json_string("linux"));
 	json_object_set_new(j, "MountLabel", json_string(""));
 	json_object_set_new(j, "ProcessLabel", json_string(""));
-	json_object_set_new(j, "AppArmorProfile", json_string(""));
+	json_object_set_new(j, "AppArmorProfile", text_or(o.apparmor, ""));
 	json_object_set_new(j, "ExecIDs", json_null());
 	json_object_set_new(j, "HostConfig", host_config(&o));
 	json_object_set_new(j, "Mounts", engine_mounts_of(e, c));

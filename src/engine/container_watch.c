@@ -50,6 +50,35 @@ void engine_measure(struct engine *e, const struct store_container *c,
 
 /* ---- update ---- */
 
+static void replace(char **to, const char *from)
+{
+	if (!from)
+		return;
+	free(*to);
+	*to = mem_strdup(from);
+}
+
+static void merge_cpu(const struct container_options *n, struct container_options *o)
+{
+	if (n->nano_cpus) {
+		o->nano_cpus = n->nano_cpus;
+		o->cpu_quota = 0;
+		o->cpu_period = 0;
+	}
+	if (n->cpu_shares)
+		o->cpu_shares = n->cpu_shares;
+	if (n->cpu_quota)
+		o->cpu_quota = n->cpu_quota;
+	if (n->cpu_period)
+		o->cpu_period = n->cpu_period;
+	if (n->cpu_rt_period)
+		o->cpu_rt_period = n->cpu_rt_period;
+	if (n->cpu_rt_runtime)
+		o->cpu_rt_runtime = n->cpu_rt_runtime;
+	replace(&o->cpuset_cpus, n->cpuset_cpus);
+	replace(&o->cpuset_mems, n->cpuset_mems);
+}
+
 static int merge(const struct engine_update *u, struct container_options *o, struct error *err)
 {
 	const struct container_options *n = u->limits;
@@ -74,28 +103,11 @@ static int merge(const struct engine_update *u, struct container_options *o, str
 		o->memory_reservation = n->memory_reservation;
 	if (n->memory_swap)
 		o->memory_swap = n->memory_swap;
-	if (n->nano_cpus) {
-		o->nano_cpus = n->nano_cpus;
-		o->cpu_quota = 0;
-		o->cpu_period = 0;
-	}
-	if (n->cpu_shares)
-		o->cpu_shares = n->cpu_shares;
-	if (n->cpu_quota)
-		o->cpu_quota = n->cpu_quota;
-	if (n->cpu_period)
-		o->cpu_period = n->cpu_period;
 	if (n->pids_limit)
 		o->pids_limit = n->pids_limit;
-	for (int i = 0; i < 2; i++) {
-		char **to = i ? &o->cpuset_mems : &o->cpuset_cpus;
-		const char *from = i ? n->cpuset_mems : n->cpuset_cpus;
-
-		if (!from)
-			continue;
-		free(*to);
-		*to = mem_strdup(from);
-	}
+	if (n->blkio_weight)
+		o->blkio_weight = n->blkio_weight;
+	merge_cpu(n, o);
 	return 0;
 }
 

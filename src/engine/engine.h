@@ -351,6 +351,8 @@ struct engine_run {
 	const struct progress *progress; /* of a pull, as engine_pull() tells it */
 	/* told once, before anything runs: "Unable to find image …", warnings; may be NULL */
 	void (*notice)(void *data, const char *text);
+	/* An option that this machine cannot follow and that was taken out; may be NULL. */
+	void (*warning)(void *data, const char *text);
 	void *data;
 };
 

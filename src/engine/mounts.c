@@ -49,7 +49,13 @@ static int check_own(const struct container_options *o, struct error *err)
 		if (find(&o->mounts, m->destination) != m || is_tmpfs(o, m->destination))
 			return error_set(err, ERR_INVALID, "Duplicate mount point: %s",
 					 m->destination);
-		if (m->type == CONTAINER_MOUNT_VOLUME && m->source)
+		if (m->type == CONTAINER_MOUNT_VOLUME && !str_empty(o->volume_driver) &&
+		    !str_eq(o->volume_driver, "local"))
+			r = error_set(
+				err, ERR_NOT_FOUND,
+				"error looking up volume plugin %s: plugin \"%s\" not found",
+				o->volume_driver, o->volume_driver);
+		else if (m->type == CONTAINER_MOUNT_VOLUME && m->source)
 			r = store_volume_check_name(m->source, err);
 		else if (m->type == CONTAINER_MOUNT_BIND && m->must_exist &&
 			 access(m->source, F_OK) < 0)

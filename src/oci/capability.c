@@ -58,6 +58,8 @@ const char *capability_name(unsigned bit)
 
 int capability_parse(const char *text, uint64_t *out_mask, struct error *err)
 {
+	AUTO(free) char *upper = NULL;
+
 	if (str_ieq(text, "ALL") || str_ieq(text, "CAP_ALL")) {
 		*out_mask = CAPABILITY_ALL;
 		return 0;
@@ -68,7 +70,9 @@ int capability_parse(const char *text, uint64_t *out_mask, struct error *err)
 		*out_mask = UINT64_C(1) << bit;
 		return 0;
 	}
-	return error_set(err, ERR_INVALID, "unknown capability: \"%.60s\"", text);
+	upper = str_upper(text);
+	return error_set(err, ERR_INVALID, "unknown capability: \"%s%.60s\"",
+			 str_starts(upper, "CAP_") ? "" : "CAP_", upper);
 }
 
 static int collect(const struct strlist *l, bool *all, uint64_t *mask, struct error *err)
@@ -94,9 +98,10 @@ int capability_apply(uint64_t base, const struct strlist *add, const struct strl
 	uint64_t added = 0, dropped = 0;
 	int rc;
 
-	if ((rc = collect(add, &add_all, &added, err)) < 0 ||
-	    (rc = collect(drop, &drop_all, &dropped, err)) < 0)
-		return rc;
+	if ((rc = collect(add, &add_all, &added, err)) < 0)
+		return error_wrap(err, "invalid CapAdd");
+	if ((rc = collect(drop, &drop_all, &dropped, err)) < 0)
+		return error_wrap(err, "invalid CapDrop");
 	/* Added names survive --cap-drop=ALL; dropped ones are taken out of --cap-add=ALL. */
 	if (add_all)
 		*out_mask = CAPABILITY_ALL & ~dropped;

@@ -495,6 +495,28 @@ struct device_rule_list {
 	size_t cap;
 };
 
+/* What can be said of one block device. */
+enum blkio_kind {
+	BLKIO_WEIGHT = 0, /* 10 … 1000 */
+	BLKIO_READ_BPS,	  /* bytes a second, as the next */
+	BLKIO_WRITE_BPS,
+	BLKIO_READ_IOPS, /* operations a second, as the next */
+	BLKIO_WRITE_IOPS,
+	BLKIO_COUNT,
+};
+
+struct blkio_value {
+	int64_t major;
+	int64_t minor;
+	uint64_t value;
+};
+
+struct blkio_list {
+	struct blkio_value *items;
+	size_t n;
+	size_t cap;
+};
+
 /* A limit of 0 is "not set", except where has_x tells; -1 is "unlimited" where Docker has it.
  */
 struct resources_spec {
@@ -502,15 +524,27 @@ struct resources_spec {
 	int64_t memory_limit; /* bytes */
 	int64_t memory_reservation;
 	int64_t memory_swap; /* memory + swap; -1: unlimited */
+	bool has_swappiness;
+	uint64_t swappiness; /* 0 … 100, if has_swappiness */
 	bool disable_oom_killer;
 	uint64_t cpu_shares;
 	int64_t cpu_quota;   /* µs per period */
 	uint64_t cpu_period; /* µs */
+	int64_t rt_runtime;  /* µs per period, of real-time processes */
+	uint64_t rt_period;  /* µs */
 	char *cpuset_cpus;
 	char *cpuset_mems;
 	int64_t pids_limit; /* -1: unlimited */
 	uint16_t blkio_weight;
+	struct blkio_list blkio[BLKIO_COUNT];
 };
+
+/* "weightDevice", "throttleReadBpsDevice" … as the specification writes them. */
+const char *blkio_name(enum blkio_kind kind);
+/* Is there a limit, so that a cgroup is needed?  Device rules are none. */
+bool resources_spec_limit(const struct resources_spec *r);
+/* Is there something that needs the controller of block devices? */
+bool resources_spec_limit_blkio(const struct resources_spec *r);
 
 struct runtime_spec {
 	bool has_process;
@@ -553,6 +587,8 @@ int namespace_clone_flag(enum namespace_type type);
 void runtime_spec_defaults(struct runtime_spec *spec);
 /* --privileged: all capabilities, no masks, sysfs and cgroup writable, every device allowed. */
 void runtime_spec_privileged(struct runtime_spec *spec);
+/* The mount there is "rw" instead of "ro". */
+void runtime_spec_writable(struct runtime_spec *spec, const char *destination);
 
 /* Each appends an initialised element, with copies of the strings (NULL stays NULL). */
 struct mount_spec *runtime_spec_add_mount(struct runtime_spec *spec, const char *destination,
@@ -565,6 +601,8 @@ void runtime_spec_add_device(struct runtime_spec *spec, const char *path, char t
 			     int64_t major, int64_t minor, mode_t mode);
 void runtime_spec_add_device_rule(struct runtime_spec *spec, bool allow, char type,
 				  int64_t major, int64_t minor, const char *access);
+void resources_spec_add_blkio(struct resources_spec *r, enum blkio_kind kind, int64_t major,
+			      int64_t minor, uint64_t value);
 void process_config_add_rlimit(struct process_config *p, const char *type, uint64_t soft,
 			       uint64_t hard);
 void process_config_add_gid(struct process_config *p, gid_t gid);

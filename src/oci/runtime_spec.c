@@ -85,6 +85,19 @@ static const struct {
 	{true, 'c', -1, -1, "m"},    /* mknod opens nothing */
 };
 
+const char *blkio_name(enum blkio_kind kind)
+{
+	static const char *const names[BLKIO_COUNT] = {
+		[BLKIO_WEIGHT] = "weightDevice",
+		[BLKIO_READ_BPS] = "throttleReadBpsDevice",
+		[BLKIO_WRITE_BPS] = "throttleWriteBpsDevice",
+		[BLKIO_READ_IOPS] = "throttleReadIOPSDevice",
+		[BLKIO_WRITE_IOPS] = "throttleWriteIOPSDevice",
+	};
+
+	return names[kind];
+}
+
 const char *namespace_name(enum namespace_type type)
 {
 	return namespaces[type].name;
@@ -166,6 +179,30 @@ void runtime_spec_add_device_rule(struct runtime_spec *spec, bool allow, char ty
 			r->access[n++] = *c;
 }
 
+void resources_spec_add_blkio(struct resources_spec *r, enum blkio_kind kind, int64_t major,
+			      int64_t minor, uint64_t value)
+{
+	*vec_push(&r->blkio[kind]) =
+		(struct blkio_value){.major = major, .minor = minor, .value = value};
+}
+
+bool resources_spec_limit_blkio(const struct resources_spec *r)
+{
+	bool any = r->blkio_weight > 0;
+
+	for (size_t i = 0; i < BLKIO_COUNT; i++)
+		any |= r->blkio[i].n > 0;
+	return any;
+}
+
+bool resources_spec_limit(const struct resources_spec *r)
+{
+	return r->memory_limit || r->memory_reservation || r->memory_swap ||
+	       r->has_swappiness || r->disable_oom_killer || r->cpu_shares || r->cpu_quota ||
+	       r->cpu_period || r->rt_runtime || r->rt_period || r->cpuset_cpus ||
+	       r->cpuset_mems || r->pids_limit > 0 || resources_spec_limit_blkio(r);
+}
+
 void process_config_add_rlimit(struct process_config *p, const char *type, uint64_t soft,
 			       uint64_t hard)
 {
@@ -211,25 +248,27 @@ void runtime_spec_defaults(struct runtime_spec *spec)
 			default_device_rules[i].access);
 }
 
+void runtime_spec_writable(struct runtime_spec *spec, const char *destination)
+{
+	struct mount_spec *m = runtime_spec_find_mount(spec, destination);
+	long ro = m ? strlist_find(&m->options, "ro") : -1;
+
+	if (ro < 0)
+		return;
+	strlist_remove(&m->options, (size_t)ro);
+	strlist_add(&m->options, "rw");
+}
+
 void runtime_spec_privileged(struct runtime_spec *spec)
 {
-	static const char *const writable[] = {"/sys", "/sys/fs/cgroup"};
-
 	spec->process.bounding = CAPABILITY_ALL;
 	spec->process.effective = CAPABILITY_ALL;
 	spec->process.permitted = CAPABILITY_ALL;
 	strlist_clear(&spec->masked_paths);
 	strlist_clear(&spec->readonly_paths);
 	seccomp_profile_clear(&spec->seccomp);
-	for (size_t i = 0; i < ARRAY_SIZE(writable); i++) {
-		struct mount_spec *m = runtime_spec_find_mount(spec, writable[i]);
-		long ro = m ? strlist_find(&m->options, "ro") : -1;
-
-		if (ro < 0)
-			continue;
-		strlist_remove(&m->options, (size_t)ro);
-		strlist_add(&m->options, "rw");
-	}
+	runtime_spec_writable(spec, "/sys");
+	runtime_spec_writable(spec, "/sys/fs/cgroup");
 	free(spec->resources.devices.items);
 	spec->resources.devices = (struct device_rule_list){0};
 	runtime_spec_add_device_rule(spec, true, 'a', -1, -1, "rwm");
@@ -269,6 +308,8 @@ void runtime_spec_clear(struct runtime_spec *spec)
 	free(spec->resources.devices.items);
 	free(spec->resources.cpuset_cpus);
 	free(spec->resources.cpuset_mems);
+	for (size_t i = 0; i < BLKIO_COUNT; i++)
+		free(spec->resources.blkio[i].items);
 	free(spec->cgroups_path);
 	strlist_clear(&spec->masked_paths);
 	strlist_clear(&spec->readonly_paths);

@@ -259,8 +259,10 @@ static int read_memory(const json_t *j, struct resources_spec *r, struct error *
 		return rc;
 	if ((rc = json_get_i64(memory, "limit", &r->memory_limit, err)) < 0 ||
 	    (rc = json_get_i64(memory, "reservation", &r->memory_reservation, err)) < 0 ||
-	    (rc = json_get_i64(memory, "swap", &r->memory_swap, err)) < 0)
+	    (rc = json_get_i64(memory, "swap", &r->memory_swap, err)) < 0 ||
+	    (rc = json_get_u64(memory, "swappiness", &r->swappiness, err)) < 0)
 		return rc;
+	r->has_swappiness = json_is_integer(json_object_get(memory, "swappiness"));
 	return json_get_bool(memory, "disableOOMKiller", &r->disable_oom_killer, err);
 }
 
@@ -274,9 +276,49 @@ static int read_cpu(const json_t *j, struct resources_spec *r, struct error *err
 	if ((rc = json_get_u64(cpu, "shares", &r->cpu_shares, err)) < 0 ||
 	    (rc = json_get_i64(cpu, "quota", &r->cpu_quota, err)) < 0 ||
 	    (rc = json_get_u64(cpu, "period", &r->cpu_period, err)) < 0 ||
+	    (rc = json_get_i64(cpu, "realtimeRuntime", &r->rt_runtime, err)) < 0 ||
+	    (rc = json_get_u64(cpu, "realtimePeriod", &r->rt_period, err)) < 0 ||
 	    (rc = json_get_string(cpu, "cpus", &r->cpuset_cpus, err)) < 0)
 		return rc;
 	return json_get_string(cpu, "mems", &r->cpuset_mems, err);
+}
+
+static int read_weight(const json_t *j, void *data, struct error *err)
+{
+	struct blkio_value *v = vec_push((struct blkio_list *)data);
+	int rc;
+
+	if ((rc = json_get_i64(j, "major", &v->major, err)) < 0 ||
+	    (rc = json_get_i64(j, "minor", &v->minor, err)) < 0)
+		return rc;
+	return json_get_u64(j, "weight", &v->value, err);
+}
+
+static int read_rate(const json_t *j, void *data, struct error *err)
+{
+	struct blkio_list *l = data;
+	int rc = read_weight(j, l, err);
+
+	return rc < 0 ? rc : json_get_u64(j, "rate", &l->items[l->n - 1].value, err);
+}
+
+static int read_blkio(const json_t *resources, struct resources_spec *r, struct error *err)
+{
+	json_t *j = NULL;
+	uint32_t weight = 0;
+	int rc = json_get_object(resources, "blockIO", &j, err);
+
+	if (rc < 0 || !j)
+		return rc;
+	if ((rc = get_u32(j, "weight", &weight, err)) < 0)
+		return rc;
+	if (weight > UINT16_MAX)
+		return error_set(err, ERR_INVALID, "\"weight\" is too large");
+	r->blkio_weight = (uint16_t)weight;
+	for (size_t k = 0; rc == 0 && k < BLKIO_COUNT; k++)
+		rc = each(j, blkio_name((enum blkio_kind)k),
+			  k == BLKIO_WEIGHT ? read_weight : read_rate, &r->blkio[k], err);
+	return rc;
 }
 
 static int read_resources(const json_t *linux_part, struct runtime_spec *s, struct error *err)
@@ -284,8 +326,6 @@ static int read_resources(const json_t *linux_part, struct runtime_spec *s, stru
 	struct resources_spec *r = &s->resources;
 	json_t *j = NULL;
 	json_t *pids = NULL;
-	json_t *blkio = NULL;
-	uint32_t weight = 0;
 	int rc = json_get_object(linux_part, "resources", &j, err);
 
 	if (rc < 0 || !j)
@@ -293,16 +333,9 @@ static int read_resources(const json_t *linux_part, struct runtime_spec *s, stru
 	if ((rc = each(j, "devices", read_device_rule, s, err)) < 0 ||
 	    (rc = read_memory(j, r, err)) < 0 || (rc = read_cpu(j, r, err)) < 0 ||
 	    (rc = json_get_object(j, "pids", &pids, err)) < 0 ||
-	    (rc = json_get_object(j, "blockIO", &blkio, err)) < 0)
+	    (rc = read_blkio(j, r, err)) < 0)
 		return rc;
-	if (pids && (rc = json_get_i64(pids, "limit", &r->pids_limit, err)) < 0)
-		return rc;
-	if (blkio && (rc = get_u32(blkio, "weight", &weight, err)) < 0)
-		return rc;
-	if (weight > UINT16_MAX)
-		return error_set(err, ERR_INVALID, "\"weight\" is too large");
-	r->blkio_weight = (uint16_t)weight;
-	return 0;
+	return pids ? json_get_i64(pids, "limit", &r->pids_limit, err) : 0;
 }
 
 static int read_linux(const json_t *doc, struct runtime_spec *s, struct error *err)

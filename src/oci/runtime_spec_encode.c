@@ -194,8 +194,8 @@ static void write_device_rules(struct json_writer *w, const struct device_rule_l
 
 static void write_cpu(struct json_writer *w, const struct resources_spec *r)
 {
-	if (!r->cpu_shares && !r->cpu_quota && !r->cpu_period && str_empty(r->cpuset_cpus) &&
-	    str_empty(r->cpuset_mems))
+	if (!r->cpu_shares && !r->cpu_quota && !r->cpu_period && !r->rt_runtime &&
+	    !r->rt_period && str_empty(r->cpuset_cpus) && str_empty(r->cpuset_mems))
 		return;
 	json_write_key(w, "cpu");
 	json_write_open(w, '{');
@@ -204,8 +204,53 @@ static void write_cpu(struct json_writer *w, const struct resources_spec *r)
 	json_member_i64_opt(w, "quota", r->cpu_quota);
 	if (r->cpu_period)
 		json_member_u64(w, "period", r->cpu_period);
+	json_member_i64_opt(w, "realtimeRuntime", r->rt_runtime);
+	if (r->rt_period)
+		json_member_u64(w, "realtimePeriod", r->rt_period);
 	json_member_opt(w, "cpus", r->cpuset_cpus);
 	json_member_opt(w, "mems", r->cpuset_mems);
+	json_write_close(w, '}');
+}
+
+static void write_memory(struct json_writer *w, const struct resources_spec *r)
+{
+	if (!r->memory_limit && !r->memory_reservation && !r->memory_swap &&
+	    !r->has_swappiness && !r->disable_oom_killer)
+		return;
+	json_write_key(w, "memory");
+	json_write_open(w, '{');
+	json_member_i64_opt(w, "limit", r->memory_limit);
+	json_member_i64_opt(w, "reservation", r->memory_reservation);
+	json_member_i64_opt(w, "swap", r->memory_swap);
+	if (r->has_swappiness)
+		json_member_u64(w, "swappiness", r->swappiness);
+	json_member_true_opt(w, "disableOOMKiller", r->disable_oom_killer);
+	json_write_close(w, '}');
+}
+
+static void write_blkio(struct json_writer *w, const struct resources_spec *r)
+{
+	if (!resources_spec_limit_blkio(r))
+		return;
+	json_write_key(w, "blockIO");
+	json_write_open(w, '{');
+	if (r->blkio_weight)
+		json_member_u64(w, "weight", r->blkio_weight);
+	for (size_t k = 0; k < BLKIO_COUNT; k++) {
+		if (!r->blkio[k].n)
+			continue;
+		json_write_key(w, blkio_name((enum blkio_kind)k));
+		json_write_open(w, '[');
+		for (size_t i = 0; i < r->blkio[k].n; i++) {
+			json_write_open(w, '{');
+			json_member_i64(w, "major", r->blkio[k].items[i].major);
+			json_member_i64(w, "minor", r->blkio[k].items[i].minor);
+			json_member_u64(w, k == BLKIO_WEIGHT ? "weight" : "rate",
+					r->blkio[k].items[i].value);
+			json_write_close(w, '}');
+		}
+		json_write_close(w, ']');
+	}
 	json_write_close(w, '}');
 }
 
@@ -214,16 +259,7 @@ static void write_resources(struct json_writer *w, const struct resources_spec *
 	json_write_key(w, "resources");
 	json_write_open(w, '{');
 	write_device_rules(w, &r->devices);
-	if (r->memory_limit || r->memory_reservation || r->memory_swap ||
-	    r->disable_oom_killer) {
-		json_write_key(w, "memory");
-		json_write_open(w, '{');
-		json_member_i64_opt(w, "limit", r->memory_limit);
-		json_member_i64_opt(w, "reservation", r->memory_reservation);
-		json_member_i64_opt(w, "swap", r->memory_swap);
-		json_member_true_opt(w, "disableOOMKiller", r->disable_oom_killer);
-		json_write_close(w, '}');
-	}
+	write_memory(w, r);
 	write_cpu(w, r);
 	if (r->pids_limit) {
 		json_write_key(w, "pids");
@@ -231,12 +267,7 @@ static void write_resources(struct json_writer *w, const struct resources_spec *
 		json_member_i64(w, "limit", r->pids_limit);
 		json_write_close(w, '}');
 	}
-	if (r->blkio_weight) {
-		json_write_key(w, "blockIO");
-		json_write_open(w, '{');
-		json_member_u64(w, "weight", r->blkio_weight);
-		json_write_close(w, '}');
-	}
+	write_blkio(w, r);
 	json_write_close(w, '}');
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options that say how long a container lives, and what devices it sees. */
+/* How long a container lives: --restart. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "runtime/runtime.h"
 
@@ -57,22 +56,4 @@ int container_options_set_restart(struct container_options *o, const char *text,
 			 "invalid restart policy: unknown policy '%s'; use one of 'no', "
 			 "'always', 'on-failure', or 'unless-stopped'",
 			 name);
-}
-
-int container_options_add_device(struct container_options *o, const char *text,
-				 struct error *err)
-{
-	AUTO(strlist) struct strlist parts = STRLIST_INIT;
-	const char *access;
-
-	strlist_split(&parts, text, ':');
-	if (parts.n > 3 || parts.items[0][0] != '/')
-		return error_set(err, ERR_INVALID, "invalid device specification: %s", text);
-	access = parts.n > 2				 ? parts.items[2]
-		 : parts.n > 1 && *parts.items[1] != '/' ? parts.items[1]
-							 : "rwm";
-	if (!*access || access[strspn(access, "rwm")])
-		return error_set(err, ERR_INVALID, "invalid device mode: %s", access);
-	strlist_add(&o->devices, text);
-	return 0;
 }

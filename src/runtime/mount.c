@@ -174,7 +174,7 @@ static int split_volume(const char *text, struct strlist *parts, struct error *e
 					 "invalid spec: %s: empty section between colons",
 					 text);
 	if (parts->n > 3)
-		return error_set(err, ERR_INVALID, "invalid spec: %s: too many colons", text);
+		return error_set(err, ERR_INVALID, "invalid volume specification: '%s'", text);
 	return 0;
 }
 

@@ -31,19 +31,36 @@ void container_options_clear(struct container_options *o)
 		&o->cpuset_cpus, &o->cpuset_mems,   &o->log_driver,    &o->runtime,
 		&o->detach_keys, &o->pid_mode,	    &o->ipc_mode,      &o->uts_mode,
 		&o->userns_mode, &o->cgroupns_mode, &o->cgroup_parent, &o->network_name,
-		&o->ip};
-	struct strlist *const lists[] = {&o->args,	     &o->entrypoint,   &o->env,
-					 &o->cap_add,	     &o->cap_drop,     &o->group_add,
-					 &o->tmpfs,	     &o->extra_hosts,  &o->dns,
-					 &o->dns_search,     &o->dns_options,  &o->attach,
-					 &o->expose,	     &o->security,     &o->devices,
-					 &o->health.test,    &o->volumes_from, &o->publish,
-					 &o->network_aliases};
+		&o->ip,		 &o->apparmor,	    &o->volume_driver};
+	struct strlist *const lists[] = {&o->args,
+					 &o->entrypoint,
+					 &o->env,
+					 &o->cap_add,
+					 &o->cap_drop,
+					 &o->group_add,
+					 &o->tmpfs,
+					 &o->extra_hosts,
+					 &o->dns,
+					 &o->dns_search,
+					 &o->dns_options,
+					 &o->attach,
+					 &o->expose,
+					 &o->security,
+					 &o->devices,
+					 &o->health.test,
+					 &o->volumes_from,
+					 &o->publish,
+					 &o->network_aliases,
+					 &o->device_rules,
+					 &o->cdi,
+					 &o->gpus};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(*strings[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		strlist_clear(lists[i]);
+	for (size_t i = 0; i < BLKIO_COUNT; i++)
+		strlist_clear(&o->blkio[i]);
 	for (size_t i = 0; i < o->mounts.n; i++)
 		container_mount_clear(&o->mounts.items[i]);
 	for (size_t i = 0; i < o->ulimits.n; i++)

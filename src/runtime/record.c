@@ -26,10 +26,11 @@ struct field {
 	size_t offset;
 };
 
-#define FIELD(kind, name)                                                     \
-	{                                                                     \
-#name, FIELD_##kind, offsetof(struct container_options, name) \
+#define NAMED(kind, text, field)                                                \
+	{                                                                       \
+		(text), FIELD_##kind, offsetof(struct container_options, field) \
 	}
+#define FIELD(kind, field) NAMED(kind, #field, field)
 
 /* What is nothing or zero is left out. */
 static const struct field fields[] = {
@@ -89,6 +90,24 @@ static const struct field fields[] = {
 	FIELD(STRING, cpuset_mems),
 	FIELD(I64, pids_limit),
 	FIELD(INT, oom_score_adj),
+	FIELD(STRING, apparmor),
+	FIELD(BOOL, bare_paths),
+	FIELD(BOOL, writable_cgroups),
+	FIELD(BOOL, oom_kill_disable),
+	FIELD(BOOL, has_swappiness),
+	FIELD(I64, swappiness),
+	FIELD(I64, cpu_rt_period),
+	FIELD(I64, cpu_rt_runtime),
+	FIELD(I64, blkio_weight),
+	NAMED(LIST, "blkio_weight_device", blkio[BLKIO_WEIGHT]),
+	NAMED(LIST, "device_read_bps", blkio[BLKIO_READ_BPS]),
+	NAMED(LIST, "device_write_bps", blkio[BLKIO_WRITE_BPS]),
+	NAMED(LIST, "device_read_iops", blkio[BLKIO_READ_IOPS]),
+	NAMED(LIST, "device_write_iops", blkio[BLKIO_WRITE_IOPS]),
+	FIELD(LIST, device_rules),
+	FIELD(LIST, cdi),
+	FIELD(LIST, gpus),
+	FIELD(STRING, volume_driver),
 	FIELD(STRING, network_name),
 	FIELD(LIST, network_aliases),
 	FIELD(STRING, ip),

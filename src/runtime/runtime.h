@@ -54,6 +54,9 @@ struct runtime_user {
  */
 int runtime_resolve_user(int rootfd, const char *user_spec, struct runtime_user *out,
 			 struct error *err);
+/* Names and numbers of groups, behind @out->groups.  "unable to find group x: no matching …" */
+int runtime_resolve_groups(int rootfd, const struct strlist *names, struct runtime_user *out,
+			   struct error *err);
 void runtime_user_clear(struct runtime_user *u);
 
 static inline void runtime_user_auto(struct runtime_user *u)
@@ -157,11 +160,14 @@ struct container_options {
 	bool privileged;
 	bool read_only;
 	bool no_new_privileges;
-	char *seccomp; /* NULL: Docker's profile; "unconfined"; or the text of a profile */
+	char *seccomp;	 /* NULL: Docker's profile; "unconfined"; or the text of a profile */
+	char *apparmor;	 /* NULL: none; acts where the kernel has AppArmor */
+	bool bare_paths; /* systempaths=unconfined: nothing is masked or read-only */
+	bool writable_cgroups; /* /sys/fs/cgroup, where it shows the container's own group */
 
 	struct strlist cap_add;
 	struct strlist cap_drop;
-	struct strlist group_add; /* --group-add: numbers */
+	struct strlist group_add; /* --group-add; see runtime_resolve_groups() */
 	struct rlimit_list ulimits;
 	struct map sysctl; /* values are owned strings */
 
@@ -181,11 +187,22 @@ struct container_options {
 	char *cpuset_mems;
 	int64_t pids_limit; /* 0 or -1: no limit */
 	int oom_score_adj;
+	bool oom_kill_disable;
+	bool has_swappiness;
+	int64_t swappiness;
+	int64_t cpu_rt_period; /* µs, as the next */
+	int64_t cpu_rt_runtime;
+	int64_t blkio_weight;
+	struct strlist blkio[BLKIO_COUNT]; /* "/dev/sda:100" */
 
 	/* NULL: one's own; "host"; "container:ID"; ipc also "none", "private", "shareable" */
 	char *pid_mode, *ipc_mode, *uts_mode, *userns_mode, *cgroupns_mode;
-	char *cgroup_parent;	/* NULL: /stave */
-	struct strlist devices; /* "host[:container[:rwm]]": --device */
+	char *cgroup_parent;	     /* NULL: /stave */
+	struct strlist devices;	     /* "host[:container[:rwm]]": --device */
+	struct strlist device_rules; /* "c 13:* rwm": --device-cgroup-rule */
+	struct strlist cdi;	     /* "vendor.com/class=name": --device */
+	struct strlist gpus;	     /* "all", "device=0": --gpus */
+	char *volume_driver;	     /* of volumes without one of their own; not used here */
 
 	enum runtime_network network;
 	char *network_name; /* owned; for NAMED and CONTAINER, which the caller looks up */
@@ -229,9 +246,27 @@ int container_options_set_restart(struct container_options *o, const char *text,
 				  struct error *err);
 /* "no", "on-failure" …: the name alone. */
 const char *container_restart_name(enum container_restart restart);
-/* "/dev/fuse[:/dev/x[:rwm]]": one --device, which must be there. */
+/* "/dev/fuse[:/dev/x[:rwm]]", or the name of a CDI device: one --device. */
 int container_options_add_device(struct container_options *o, const char *text,
 				 struct error *err);
+/* "c 13:* rwm": one --device-cgroup-rule. */
+int container_options_add_device_rule(struct container_options *o, const char *text,
+				      struct error *err);
+/* "all", "2", "device=0": one --gpus. */
+int container_options_add_gpus(struct container_options *o, const char *text,
+			       struct error *err);
+/* Both as `inspect` shows them: HostConfig's Devices and DeviceRequests.  New references. */
+json_t *container_options_devices(const struct container_options *o);
+json_t *container_options_requests(const struct container_options *o);
+/* "/dev/sda:100", "/dev/sda:10mb": one --blkio-weight-device, --device-read-bps … */
+int container_options_add_blkio(struct container_options *o, enum blkio_kind kind,
+				const char *text, struct error *err);
+/*
+ * Are the limits possible?  What this machine's cgroups cannot do is taken out with a line in
+ * @warnings, as Docker does; the rest of what is wrong is -ERR_INVALID.
+ */
+int container_options_settle(struct container_options *o, struct strlist *warnings,
+			     struct error *err);
 /* The same, and "container:x" and names of networks. */
 int container_options_set_network(struct container_options *o, const char *text,
 				  struct error *err);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Image config and options become a runtime spec. */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "runtime/runtime.h"
+#include "runtime/runtime_device.h"
 #include "runtime/runtime_resources.h"
 
 #include "base/mem.h"
@@ -143,7 +141,6 @@ static int make_process(const struct image_config *cfg, const struct container_o
 			const struct runtime_user *u, struct process_config *p,
 			struct error *err)
 {
-	uint64_t gid;
 	int r = runtime_make_args(cfg, o, &p->args, err);
 
 	if (r == 0)
@@ -156,12 +153,6 @@ static int make_process(const struct image_config *cfg, const struct container_o
 	p->gid = u->gid;
 	for (size_t i = 0; i < u->groups.n; i++)
 		process_config_add_gid(p, u->groups.items[i]);
-	for (size_t i = 0; i < o->group_add.n; i++) {
-		if (!parse_u64(o->group_add.items[i], INT32_MAX, &gid))
-			return error_set(err, ERR_INVALID, "unable to find group %s",
-					 o->group_add.items[i]);
-		process_config_add_gid(p, (gid_t)gid);
-	}
 	for (size_t i = 0; i < o->ulimits.n; i++)
 		process_config_add_rlimit(p, o->ulimits.items[i].type, o->ulimits.items[i].soft,
 					  o->ulimits.items[i].hard);
@@ -185,6 +176,13 @@ static int make_privileges(const struct container_options *o, struct runtime_spe
 	if (r < 0)
 		return r;
 	p->bounding = p->effective = p->permitted = caps;
+	p->apparmor_profile = o->apparmor ? mem_strdup(o->apparmor) : NULL;
+	if (o->bare_paths) {
+		strlist_clear(&spec->masked_paths);
+		strlist_clear(&spec->readonly_paths);
+	}
+	if (o->writable_cgroups)
+		runtime_spec_writable(spec, "/sys/fs/cgroup");
 	if (!o->seccomp && !o->privileged)
 		seccomp_profile_default(caps, &spec->seccomp);
 	else if (o->seccomp && !str_eq(o->seccomp, "unconfined"))
@@ -326,12 +324,18 @@ static int make_mounts(const struct container_options *o, struct runtime_spec *s
 {
 	AUTO(free) char *size = NULL;
 	struct mount_spec *shm = runtime_spec_find_mount(spec, "/dev/shm");
-	size_t defaults = spec->mounts.n;
+	size_t defaults;
 
-	if (o->shm_size && shm) {
+	if (str_eq(o->ipc_mode, "none")) {
+		runtime_spec_remove_mount(spec, "/dev/shm");
+	} else if (str_eq(o->ipc_mode, "host")) {
+		runtime_spec_remove_mount(spec, "/dev/shm");
+		runtime_spec_add_mount(spec, "/dev/shm", "bind", "/dev/shm", "rbind,rprivate");
+	} else if (o->shm_size && shm) {
 		size = mem_printf("size=%llu", (unsigned long long)o->shm_size);
 		strlist_add(&shm->options, size); /* the last one counts */
 	}
+	defaults = spec->mounts.n;
 	for (size_t i = 0; i < o->tmpfs.n; i++)
 		if (add_tmpfs(o->tmpfs.items[i], spec, &defaults, err) < 0)
 			return -ERR_INVALID;
@@ -353,39 +357,6 @@ static void share_namespace(struct runtime_spec *spec, enum namespace_type type,
 {
 	if (str_eq(mode, "host"))
 		spec->namespaces[type].present = false;
-}
-
-static int add_devices(const struct container_options *o, struct runtime_spec *spec,
-		       struct error *err)
-{
-	for (size_t i = 0; i < o->devices.n; i++) {
-		AUTO(strlist) struct strlist parts = STRLIST_INIT;
-		const char *inside, *access;
-		AUTO(fd) int node = -1;
-		struct stat st;
-		char type;
-
-		strlist_split(&parts, o->devices.items[i], ':');
-		inside =
-			parts.n > 1 && *parts.items[1] == '/' ? parts.items[1] : parts.items[0];
-		access = parts.n > 2				 ? parts.items[2]
-			 : parts.n > 1 && *parts.items[1] != '/' ? parts.items[1]
-								 : "rwm";
-		node = open(parts.items[0], O_PATH | O_CLOEXEC);
-		if (node < 0 || fstat(node, &st) < 0 ||
-		    (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
-			return error_set(err, ERR_INVALID,
-					 "error gathering device information while adding "
-					 "custom device \"%s\": not a device node",
-					 parts.items[0]);
-		type = S_ISCHR(st.st_mode) ? 'c' : 'b';
-		if (!o->privileged)
-			runtime_spec_add_device_rule(spec, true, type, major(st.st_rdev),
-						     minor(st.st_rdev), access);
-		runtime_spec_add_device(spec, inside, type, major(st.st_rdev),
-					minor(st.st_rdev), st.st_mode & 07777);
-	}
-	return 0;
 }
 
 static void make_namespaces(const struct container_options *o, struct runtime_spec *spec)
@@ -429,7 +400,7 @@ int runtime_make_spec_running(const struct image_config *cfg, const struct conta
 	if (r == 0)
 		r = make_process(cfg, o, u, &out->process, err);
 	if (r == 0)
-		r = add_devices(o, out, err);
+		r = runtime_add_devices(o, out, err);
 	if (r == 0)
 		r = runtime_resources(o, &out->resources, err);
 	if (r < 0) {

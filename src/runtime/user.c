@@ -244,6 +244,29 @@ int runtime_resolve_user(int rootfd, const char *user_spec, struct runtime_user 
 	return 0;
 }
 
+int runtime_resolve_groups(int rootfd, const struct strlist *names, struct runtime_user *out,
+			   struct error *err)
+{
+	AUTO(buf) struct buf file = BUF_INIT;
+	struct runtime_user found = RUNTIME_USER_INIT;
+	struct lookup l = {.out = &found};
+	int r = names->n ? read_entries(rootfd, "etc/group", true, &file, err) : 0;
+
+	for (size_t i = 0; r == 0 && i < names->n; i++) {
+		AUTO(wanted) struct wanted w = {0};
+
+		set_wanted(&w, names->items[i], strlen(names->items[i]));
+		l.group = w;
+		l.group_found = false;
+		each_line(&l, &file, GROUP_FIELDS, match_group);
+		if (!l.group_found && !in_range(&w))
+			r = unknown("group", "group", &w, err);
+		else
+			add_group(out, l.group_found ? found.gid : (gid_t)w.id);
+	}
+	return r;
+}
+
 void runtime_user_clear(struct runtime_user *u)
 {
 	free(u->groups.items);

@@ -56,6 +56,55 @@ const char *sandbox_cgroup_version(void)
 	return "none";
 }
 
+/*
+ * What not every kernel has.  Version 1: a file of the root group that tells (blkio.bfq.weight
+ * itself is in the groups below only).  Version 2: the controller; NULL: it never has it.
+ */
+static const struct {
+	const char *controller, *file;
+	const char *unified;
+} features[SANDBOX_FEATURE_COUNT] = {
+	[SANDBOX_SWAPPINESS] = {"memory", "memory.swappiness", NULL},
+	[SANDBOX_NO_OOM_KILLER] = {"memory", "memory.oom_control", NULL},
+	[SANDBOX_REAL_TIME] = {"cpu", "cpu.rt_runtime_us", NULL},
+	[SANDBOX_BLKIO_WEIGHT] = {"blkio", "blkio.bfq.io_serviced", "io"},
+	[SANDBOX_BLKIO_THROTTLE] = {"blkio", "blkio.throttle.read_bps_device", "io"},
+};
+
+static bool has_controller(int dir, const char *name)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	AUTO(strlist) struct strlist words = STRLIST_INIT;
+
+	if (dir < 0 || io_read_file(dir, "cgroup.controllers", 4096, &text, NULL) < 0)
+		return false;
+	strlist_split(&words, buf_str(&text), ' ');
+	for (size_t i = 0; i < words.n; i++)
+		words.items[i][strcspn(words.items[i], "\n")] = 0;
+	return strlist_find(&words, name) >= 0;
+}
+
+bool sandbox_offers(enum sandbox_feature feature)
+{
+	const char *controller = features[feature].controller, *file = features[feature].file;
+	AUTO(fd) int dir = -1;
+
+	switch (cgroup_layout()) {
+	case CGROUP_LAYOUT_V1:
+		dir = cgroup_open_controller(controller);
+		return dir >= 0 && (faccessat(dir, file, F_OK, 0) == 0 ||
+				    (feature == SANDBOX_BLKIO_WEIGHT &&
+				     faccessat(dir, "blkio.weight", F_OK, 0) == 0));
+	case CGROUP_LAYOUT_V2:
+		dir = cgroup_open_unified();
+		return features[feature].unified &&
+		       has_controller(dir, features[feature].unified);
+	case CGROUP_LAYOUT_NONE:
+		break;
+	}
+	return false;
+}
+
 static int open_typed(const char *path, long type)
 {
 	AUTO(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -94,13 +143,6 @@ int cgroup_write(int dir, const char *name, const char *value, const char *limit
 	return -ERR_SYSTEM;
 }
 
-static bool has_limits(const struct resources_spec *r)
-{
-	return r->memory_limit || r->memory_reservation || r->memory_swap ||
-	       r->disable_oom_killer || r->cpu_shares || r->cpu_quota || r->cpu_period ||
-	       r->cpuset_cpus || r->cpuset_mems || r->pids_limit > 0 || r->blkio_weight;
-}
-
 char *cgroup_path_of(const struct sandbox_options *o)
 {
 	char *clean;
@@ -111,7 +153,7 @@ char *cgroup_path_of(const struct sandbox_options *o)
 			return clean;
 		free(clean);
 	}
-	if (!has_limits(&o->spec->resources))
+	if (!resources_spec_limit(&o->spec->resources))
 		return NULL;
 	return mem_printf("stave/%s", str_empty(o->id) ? "container" : o->id);
 }
@@ -131,7 +173,7 @@ int cgroup_prepare(const struct sandbox_options *o, struct cgroup *out, struct e
 			r = cgroup_v2_prepare(o, path, out, err);
 			break;
 		case CGROUP_LAYOUT_NONE:
-			if (has_limits(&o->spec->resources))
+			if (resources_spec_limit(&o->spec->resources))
 				r = error_set(err, ERR_UNSUPPORTED,
 					      "limits need cgroups, and there are none "
 					      "at " MOUNT_POINT);

@@ -74,8 +74,27 @@ static int set_memory(int dir, const struct resources_spec *r, struct error *err
 	    faccessat(dir, "memory.memsw.limit_in_bytes", F_OK, 0) == 0)
 		e = write_number(dir, "memory.memsw.limit_in_bytes", r->memory_swap,
 				 "limit of memory and swap", err);
+	if (e == 0 && r->has_swappiness)
+		e = write_number(dir, "memory.swappiness", (int64_t)r->swappiness,
+				 "memory swappiness", err);
 	if (e == 0 && r->disable_oom_killer)
 		e = write_number(dir, "memory.oom_control", 1, "OOM killer", err);
+	return e;
+}
+
+static int set_real_time(int dir, const struct resources_spec *r, struct error *err)
+{
+	int e = 0;
+
+	if (r->rt_period)
+		e = write_number(dir, "cpu.rt_period_us", (int64_t)r->rt_period,
+				 "real-time period", err);
+	if (e < 0 || !r->rt_runtime)
+		return e;
+	e = write_number(dir, "cpu.rt_runtime_us", r->rt_runtime, "real-time runtime", err);
+	if (e < 0)
+		error_hint(err,
+			   "the group above must have as much: see cpu.rt_runtime_us there");
 	return e;
 }
 
@@ -91,7 +110,7 @@ static int set_cpu(int dir, const struct resources_spec *r, struct error *err)
 				 err);
 	if (e == 0 && r->cpu_quota)
 		e = write_number(dir, "cpu.cfs_quota_us", r->cpu_quota, "CPU quota", err);
-	return e;
+	return e < 0 ? e : set_real_time(dir, r, err);
 }
 
 /* A new cpuset group is empty and takes no process: each level starts with its parent's. */
@@ -142,18 +161,49 @@ static int set_cpuset(int dir, const char *path, const struct resources_spec *r,
 	return e;
 }
 
+/* until 5.0 blkio.weight; since then BFQ has its own, and nobody else a weight */
+static const char *weight_file(int dir, bool device)
+{
+	if (faccessat(dir, "blkio.bfq.weight", F_OK, 0) == 0)
+		return device ? "blkio.bfq.weight_device" : "blkio.bfq.weight";
+	return device ? "blkio.weight_device" : "blkio.weight";
+}
+
 static int set_blkio(int dir, const struct resources_spec *r, struct error *err)
 {
-	const char *file = faccessat(dir, "blkio.bfq.weight", F_OK, 0) == 0 ? "blkio.bfq.weight"
-									    : "blkio.weight";
+	const char *const files[BLKIO_COUNT] = {
+		[BLKIO_WEIGHT] = weight_file(dir, true),
+		[BLKIO_READ_BPS] = "blkio.throttle.read_bps_device",
+		[BLKIO_WRITE_BPS] = "blkio.throttle.write_bps_device",
+		[BLKIO_READ_IOPS] = "blkio.throttle.read_iops_device",
+		[BLKIO_WRITE_IOPS] = "blkio.throttle.write_iops_device",
+	};
+	int e = 0;
 
-	return write_number(dir, file, r->blkio_weight, "block I/O weight", err);
+	if (r->blkio_weight)
+		e = write_number(dir, weight_file(dir, false), r->blkio_weight,
+				 "block I/O weight", err);
+	for (size_t k = 0; k < BLKIO_COUNT; k++)
+		for (size_t i = 0; e == 0 && i < r->blkio[k].n; i++) {
+			const struct blkio_value *v = &r->blkio[k].items[i];
+			AUTO(free)
+			char *text = mem_printf("%" PRId64 ":%" PRId64 " %" PRIu64, v->major,
+						v->minor, v->value);
+
+			e = cgroup_write(dir, files[k], text, "limit of a block device", err);
+		}
+	return e;
 }
 
 static bool needs_memory(const struct resources_spec *r)
 {
 	return r->memory_limit || r->memory_reservation || r->memory_swap ||
-	       r->disable_oom_killer;
+	       r->has_swappiness || r->disable_oom_killer;
+}
+
+static bool needs_cpu(const struct resources_spec *r)
+{
+	return r->cpu_shares || r->cpu_quota || r->cpu_period || r->rt_runtime || r->rt_period;
 }
 
 int cgroup_v1_prepare(const struct sandbox_options *o, const char *path, struct cgroup *out,
@@ -167,7 +217,7 @@ int cgroup_v1_prepare(const struct sandbox_options *o, const char *path, struct 
 		e = e < 0 ? error_wrap(err, "cannot set the memory limit")
 			  : set_memory(dir_of(out), r, err);
 	}
-	if (e == 0 && (r->cpu_shares || r->cpu_quota || r->cpu_period)) {
+	if (e == 0 && needs_cpu(r)) {
 		e = add_group("cpu", path, out, err);
 		e = e < 0 ? error_wrap(err, "cannot set the CPU limit")
 			  : set_cpu(dir_of(out), r, err);
@@ -183,9 +233,9 @@ int cgroup_v1_prepare(const struct sandbox_options *o, const char *path, struct 
 			  : write_number(dir_of(out), "pids.max", r->pids_limit,
 					 "limit of processes", err);
 	}
-	if (e == 0 && r->blkio_weight) {
+	if (e == 0 && resources_spec_limit_blkio(r)) {
 		e = add_group("blkio", path, out, err);
-		e = e < 0 ? error_wrap(err, "cannot set the block I/O weight")
+		e = e < 0 ? error_wrap(err, "cannot limit block devices")
 			  : set_blkio(dir_of(out), r, err);
 	}
 	return e;

@@ -125,13 +125,44 @@ static int set_others(int dir, const struct resources_spec *r, struct error *err
 				 err);
 	if (e == 0 && r->pids_limit > 0)
 		e = write_size(dir, "pids.max", r->pids_limit, "limit of processes", err);
-	if (e == 0 && r->blkio_weight) {
-		/* 10 … 1000 onto 1 … 10000 */
-		int64_t weight = 1 + ((int64_t)r->blkio_weight - 10) * 9999 / 990;
+	return e;
+}
 
-		e = write_size(dir, "io.weight", weight < 1 ? 1 : weight, "block I/O weight",
-			       err);
-	}
+/* BFQ's own file takes the numbers as they are; io.weight has 1 … 10000 for 10 … 1000. */
+static int set_weight(int dir, const char *who, uint64_t weight, struct error *err)
+{
+	const bool bfq = faccessat(dir, "io.bfq.weight", F_OK, 0) == 0;
+	const uint64_t wide = weight < 10 ? 1 : 1 + (weight - 10) * 9999 / 990;
+	AUTO(free) char *text = mem_printf("%s %" PRIu64, who, bfq ? weight : wide);
+
+	return cgroup_write(dir, bfq ? "io.bfq.weight" : "io.weight", text, "block I/O weight",
+			    err);
+}
+
+static int set_io(int dir, const struct resources_spec *r, struct error *err)
+{
+	static const char *const keys[BLKIO_COUNT] = {
+		[BLKIO_READ_BPS] = "rbps",
+		[BLKIO_WRITE_BPS] = "wbps",
+		[BLKIO_READ_IOPS] = "riops",
+		[BLKIO_WRITE_IOPS] = "wiops",
+	};
+	int e = r->blkio_weight ? set_weight(dir, "default", r->blkio_weight, err) : 0;
+
+	for (size_t k = 0; k < BLKIO_COUNT; k++)
+		for (size_t i = 0; e == 0 && i < r->blkio[k].n; i++) {
+			const struct blkio_value *v = &r->blkio[k].items[i];
+			AUTO(free)
+			char *who = mem_printf("%" PRId64 ":%" PRId64, v->major, v->minor);
+			AUTO(free) char *text = NULL;
+
+			if (k == BLKIO_WEIGHT) {
+				e = set_weight(dir, who, v->value, err);
+				continue;
+			}
+			text = mem_printf("%s %s=%" PRIu64, who, keys[k], v->value);
+			e = cgroup_write(dir, "io.max", text, "limit of a block device", err);
+		}
 	return e;
 }
 
@@ -145,7 +176,7 @@ int cgroup_v2_prepare(const struct sandbox_options *o, const char *path, struct 
 		{"cpu", "CPU limit", r->cpu_shares || r->cpu_quota || r->cpu_period},
 		{"cpuset", "set of CPUs", r->cpuset_cpus || r->cpuset_mems},
 		{"pids", "limit of processes", r->pids_limit > 0},
-		{"io", "block I/O weight", r->blkio_weight > 0},
+		{"io", "limits of block devices", resources_spec_limit_blkio(r)},
 	};
 	AUTO(fd) int hierarchy = cgroup_open_unified();
 	AUTO(fd) int made = -1;
@@ -164,7 +195,9 @@ int cgroup_v2_prepare(const struct sandbox_options *o, const char *path, struct 
 		e = set_memory(out->v2, r, err);
 	if (e == 0)
 		e = set_cpu(out->v2, r, err);
-	return e < 0 ? e : set_others(out->v2, r, err);
+	if (e == 0)
+		e = set_others(out->v2, r, err);
+	return e < 0 ? e : set_io(out->v2, r, err);
 }
 
 int cgroup_v2_remove(const char *path, struct error *err)

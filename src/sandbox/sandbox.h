@@ -138,5 +138,17 @@ int sandbox_remove_cgroup(const char *cgroups_path, struct error *err);
 /* Sets the pty's size; harmless without one. */
 void sandbox_resize(const struct sandbox *s, unsigned short rows, unsigned short columns);
 
+/* Limits that the cgroups of this machine may not have. */
+enum sandbox_feature {
+	SANDBOX_SWAPPINESS = 0,
+	SANDBOX_NO_OOM_KILLER,
+	SANDBOX_REAL_TIME,
+	SANDBOX_BLKIO_WEIGHT,
+	SANDBOX_BLKIO_THROTTLE,
+	SANDBOX_FEATURE_COUNT,
+};
+
+bool sandbox_offers(enum sandbox_feature feature);
+
 /* What this kernel and this user allow, for `stave info`: text such as "v1" or "v2". */
 const char *sandbox_cgroup_version(void);

@@ -141,7 +141,13 @@ static void test_security(void **state)
 	assert_int_equal(run_add_security("seccomp=builtin", &o, NULL), 0);
 	assert_null(o.seccomp);
 	assert_int_equal(run_add_security("label=disable", &o, NULL), 0);
-	assert_int_equal(run_add_security("apparmor=x", &o, NULL), -ERR_UNSUPPORTED);
+	assert_int_equal(run_add_security("apparmor=x", &o, NULL), 0);
+	assert_string_equal(o.apparmor, "x");
+	assert_int_equal(run_add_security("systempaths=unconfined", &o, NULL), 0);
+	assert_true(o.bare_paths);
+	assert_int_equal(run_add_security("systempaths=x", &o, NULL), -ERR_INVALID);
+	assert_int_equal(run_add_security("writable-cgroups=1", &o, NULL), 0);
+	assert_true(o.writable_cgroups);
 	assert_int_equal(run_add_security("foo", &o, NULL), -ERR_INVALID);
 }
 

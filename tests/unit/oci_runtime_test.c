@@ -211,6 +211,34 @@ static void spec_round_trip(void **state)
 	runtime_spec_clear(&again);
 }
 
+static void limits_round_trip(void **state)
+{
+	static const char expected[] =
+		"\"memory\":{\"swappiness\":0},"
+		"\"cpu\":{\"realtimeRuntime\":95,\"realtimePeriod\":100},"
+		"\"blockIO\":{\"weight\":500,\"weightDevice\":[{\"major\":8,\"minor\":0,"
+		"\"weight\":10}],\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":16,"
+		"\"rate\":7}]}}";
+	AUTO(runtime_spec) struct runtime_spec spec = RUNTIME_SPEC_INIT;
+	AUTO(runtime_spec) struct runtime_spec again = RUNTIME_SPEC_INIT;
+	AUTO(buf) struct buf text = BUF_INIT, text2 = BUF_INIT;
+
+	(void)state;
+	assert_false(resources_spec_limit(&spec.resources));
+	spec.resources.has_swappiness = true;
+	assert_true(resources_spec_limit(&spec.resources));
+	spec.resources.rt_runtime = 95;
+	spec.resources.rt_period = 100;
+	spec.resources.blkio_weight = 500;
+	resources_spec_add_blkio(&spec.resources, BLKIO_WEIGHT, 8, 0, 10);
+	resources_spec_add_blkio(&spec.resources, BLKIO_WRITE_IOPS, 8, 16, 7);
+	runtime_spec_encode(&spec, &text);
+	assert_non_null(strstr(buf_str(&text), expected));
+	assert_int_equal(runtime_spec_decode(text.data, text.len, &again, NULL), 0);
+	runtime_spec_encode(&again, &text2);
+	assert_string_equal(buf_str(&text), buf_str(&text2));
+}
+
 static void process_round_trip(void **state)
 {
 	struct runtime_spec spec = RUNTIME_SPEC_INIT;
@@ -282,6 +310,7 @@ int main(void)
 		cmocka_unit_test(seccomp_default_profile),
 		cmocka_unit_test(docker_profile_is_resolved),
 		cmocka_unit_test(spec_round_trip),
+		cmocka_unit_test(limits_round_trip),
 		cmocka_unit_test(process_round_trip),
 		cmocka_unit_test(mounts_and_privilege),
 		cmocka_unit_test(bad_specs_are_refused),
