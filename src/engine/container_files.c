@@ -171,22 +171,6 @@ static void drop_names(struct image_config *cfg)
 	cfg->hostname = cfg->domainname = NULL;
 }
 
-static int normal_name(const char *name, struct strlist *out, struct error *err)
-{
-	AUTO(reference) struct reference ref = REFERENCE_INIT;
-	struct buf normal = BUF_INIT;
-	int r = name ? reference_parse(name, &ref, err) : 0;
-
-	if (r < 0 || !name)
-		return r;
-	if (ref.has_digest)
-		return error_set(err, ERR_INVALID,
-				 "%s: refusing to create a tag with a digest reference", name);
-	reference_normal(&ref, &normal);
-	strlist_take(out, buf_steal(&normal));
-	return 0;
-}
-
 int engine_commit(struct engine *e, const struct engine_commit *req, struct digest *out_id,
 		  struct error *err)
 {
@@ -199,7 +183,10 @@ int engine_commit(struct engine *e, const struct engine_commit *req, struct dige
 	int64_t now;
 	int r = engine_container(e, req->container, &c, err);
 
-	if (r < 0 || (r = normal_name(req->name, &names, err)) < 0 ||
+	if (r < 0 ||
+	    (r = engine_normal_name(req->name,
+				    "refusing to create a tag with a digest reference", &names,
+				    err)) < 0 ||
 	    (r = engine_container_config(e, &c, &cfg, err)) < 0)
 		return r;
 	command = command_of(&cfg);

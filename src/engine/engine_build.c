@@ -8,24 +8,32 @@
 
 #include "base/banned.h"
 
+int engine_normal_name(const char *name, const char *no_digest, struct strlist *out,
+		       struct error *err)
+{
+	AUTO(reference) struct reference ref = REFERENCE_INIT;
+	struct buf normal = BUF_INIT;
+	int r = name ? reference_parse(name, &ref, err) : 0;
+
+	if (r < 0 || !name)
+		return r;
+	if (ref.has_digest)
+		return error_set(err, ERR_INVALID, "%s", no_digest);
+	reference_normal(&ref, &normal);
+	if (strlist_find(out, buf_str(&normal)) < 0)
+		strlist_take(out, buf_steal(&normal));
+	else
+		buf_clear(&normal);
+	return 0;
+}
+
 int engine_normal_names(const struct strlist *names, struct strlist *out, struct error *err)
 {
 	for (size_t i = 0; i < names->n; i++) {
-		AUTO(reference) struct reference ref = REFERENCE_INIT;
-		struct buf normal = BUF_INIT;
-		int r = reference_parse(names->items[i], &ref, err);
+		int r = engine_normal_name(names->items[i], "a tag has no digest", out, err);
 
 		if (r < 0)
 			return error_wrap(err, "invalid tag \"%s\"", names->items[i]);
-		if (ref.has_digest)
-			return error_set(err, ERR_INVALID,
-					 "invalid tag \"%s\": a tag has no digest",
-					 names->items[i]);
-		reference_normal(&ref, &normal);
-		if (strlist_find(out, buf_str(&normal)) < 0)
-			strlist_take(out, buf_steal(&normal));
-		else
-			buf_clear(&normal);
 	}
 	return 0;
 }

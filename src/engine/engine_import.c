@@ -42,21 +42,6 @@ static int open_source(const struct engine_import *req, int *out, const char **l
 	return *out < 0 ? error_sys(err, "open %s", req->source) : 0;
 }
 
-static int normal_name(const char *name, struct strlist *out, struct error *err)
-{
-	AUTO(reference) struct reference ref = REFERENCE_INIT;
-	struct buf normal = BUF_INIT;
-	int r;
-
-	if (!name)
-		return 0;
-	if ((r = reference_parse(name, &ref, err)) < 0)
-		return r;
-	reference_normal(&ref, &normal);
-	strlist_take(out, buf_steal(&normal));
-	return 0;
-}
-
 static int choose_platform(const struct engine_import *req, struct image_config *cfg,
 			   struct error *err)
 {
@@ -76,7 +61,7 @@ int engine_import(struct engine *e, const struct engine_import *req, struct dige
 	AUTO(fd) int input = -1;
 	bool has_epoch;
 	int64_t epoch;
-	int r = normal_name(req->name, &names, err);
+	int r = engine_normal_name(req->name, "cannot import digest reference", &names, err);
 
 	if (r < 0 || (r = build_changes(e->store, &req->changes, &cfg, err)) < 0 ||
 	    (r = open_source(req, &input, &how.source, err)) < 0)

@@ -74,7 +74,10 @@ static inline void engine_contexts_auto(struct engine_contexts *c)
 	engine_contexts_close(c);
 }
 
-/* Normal references of what the user wrote as tags, each once. */
+/* Normal references of what the user wrote as names, each once. */
+/* NULL is none; @no_digest: the words for a name with a digest, which is no tag. */
+int engine_normal_name(const char *name, const char *no_digest, struct strlist *out,
+		       struct error *err);
 int engine_normal_names(const struct strlist *names, struct strlist *out, struct error *err);
 
 /* Is the image recorded, and by which names? What -t said goes for outputs without names. */

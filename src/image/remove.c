@@ -23,19 +23,34 @@ int image_tag(struct store *s, const struct digest *id, const char *reference,
 	return store_name_set(s, buf_str(&normal), id, NULL, err);
 }
 
+/* Docker has words of its own for a name. */
+static int in_use(const char *text, bool named, const char *container, const struct digest *id,
+		  struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_hex(id, hex);
+	if (named)
+		return error_set(err, ERR_CONFLICT,
+				 "conflict: unable to remove repository reference \"%s\" (must "
+				 "force) - container %.12s is using its referenced image %.12s",
+				 text, container, hex);
+	return error_set(
+		err, ERR_CONFLICT,
+		"conflict: unable to delete %.12s (must be forced) - container %.12s is "
+		"using its referenced image %.12s",
+		hex, container, hex);
+}
+
 static int check_containers(struct store *s, const struct digest *id, const char *text,
-			    struct error *err)
+			    bool named, struct error *err)
 {
 	AUTO(store_container_list) struct store_container_list list = {0};
-	char hex[DIGEST_HEX_SIZE];
 	int r = store_container_list(s, &list, err);
 
 	for (size_t i = 0; r == 0 && i < list.n; i++)
 		if (digest_eq(&list.items[i].image, id))
-			return error_set(err, ERR_CONFLICT,
-					 "conflict: unable to delete %s (must be forced) - "
-					 "container %.12s is using its referenced image %.12s",
-					 text, list.items[i].id, digest_hex(id, hex));
+			return in_use(text, named, list.items[i].id, id, err);
 	return r;
 }
 
@@ -85,7 +100,7 @@ static int remove_unused(struct store *s, const struct store_image *row, const c
 	if (r < 0)
 		return r;
 	if (!name || row->names.n == 1) {
-		r = check_containers(s, &row->id, text, err);
+		r = check_containers(s, &row->id, text, name != NULL, err);
 		/* forced: the names go, the image stays for its container */
 		keep = r == -ERR_CONFLICT && force;
 		if (keep) {

@@ -85,7 +85,10 @@ ls: /etc/group: No such file or directory
 	has "$(stave inspect --format '{{json .Config.Env}}' made:2)" '"X=y"'
 	run stave commit -c 'RUN true' c1
 	ended 1
-	has "$output" "RUN"
+	is "$output" "stave: RUN is not a valid change command"
+	run stave commit -c 'ENV' c1
+	ended 1
+	is "$output" "stave: ENV requires at least one argument"
 }
 
 @test "commit: the container goes on and the image does not change" {

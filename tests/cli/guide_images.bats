@@ -226,3 +226,70 @@ A /usr/lib/python3.8/profile.py"
 	has "$output" "untagged: busybox:latest"
 	is "$(docker images -q)" ""
 }
+
+@test "guide: a base of a directory" {
+	mkdir -p minisys/bin minisys/etc
+	cp "$(command -v busybox)" minisys/bin/sh
+	echo bionic >minisys/etc/codename
+	run bash -c 'tar -C minisys -c . | docker import - bionic'
+	ended 0
+	matches "$output" '^sha256:[0-9a-f]{64}$'
+	run docker history bionic
+	matches "${lines[1]}" '^[0-9a-f]{12}   .* ago +[0-9.]+[kMG]?B +Imported from -$'
+	# neither CMD nor PATH: the command is given whole
+	is "$(docker run --rm bionic /bin/sh -c 'read n </etc/codename; echo $n')" bionic
+}
+
+@test "guide: a commit keeps what it hides, export and import do not" {
+	printf 'FROM busybox\nRUN head -c 3000000 /dev/zero | tr "\\0" x >/cache\n' | docker build -q -t heavy -
+	docker run --name clean heavy rm /cache
+	docker commit -m "Remove unnecessary files to make final image" clean committed
+	docker export clean | docker import - flat
+	local before committed flat
+	before=$(docker image inspect -f '{{.Size}}' heavy)
+	committed=$(docker image inspect -f '{{.Size}}' committed)
+	flat=$(docker image inspect -f '{{.Size}}' flat)
+	(( committed >= before && flat <= before - 3000000 ))
+	run docker history committed
+	matches "${lines[1]}" '^[0-9a-f]{12}   .* ago +rm /cache +0B +Remove unnecessary files to make final image$'
+	docker rm clean
+}
+
+@test "guide: build, and look at it" {
+	printf 'FROM busybox\nLABEL a=b\nCOPY . /src\n' >Dockerfile
+	mv Dockerfile Dockerfile.other
+	docker image build -t image-name:tag -f Dockerfile.other .
+	run docker image ls
+	matches "${lines[0]}" '^REPOSITORY +TAG +IMAGE ID +CREATED +SIZE$'
+	has "$output" image-name
+	run docker history image-name:tag
+	matches "${lines[0]}" '^IMAGE +CREATED +CREATED BY +SIZE +COMMENT$'
+	matches "${lines[1]}" 'COPY \. /src'
+	run docker image inspect image-name:tag
+	is "$(jq -c '.[0] | [.RepoTags, .Config.Labels, (.RootFS.Layers | length)]' <<<"$output")" \
+		'[["image-name:tag"],{"a":"b"},2]'
+	docker inspect image-name:tag | jq -e '.[0] | .Config | has("Cmd") and has("Entrypoint")'
+}
+
+@test "guide: how much space, and clear it" {
+	cp -a "$STAVE_ROOT" "$BATS_TEST_TMPDIR/store"
+	export STAVE_ROOT=$BATS_TEST_TMPDIR/store
+	docker run busybox true
+	run docker system df
+	ended 0
+	is "$(tr -s ' ' <<<"${lines[0]}")" "TYPE TOTAL ACTIVE SIZE RECLAIMABLE"
+	is "$(cut -c1-13 <<<"$output" | tail -n +2 | sed 's/ *$//' | paste -sd,)" "Images,Containers,Local Volumes,Build Cache"
+	# it asks
+	local before
+	before=$(docker ps -aq)
+	run docker system prune <<<n
+	has "$output" "WARNING! This will remove:"
+	has "$output" "Are you sure you want to continue? [y/N]"
+	is "$(docker ps -aq)" "$before"
+	run docker system prune <<<y
+	ended 0
+	has "$output" "Deleted Containers:"
+	matches "${lines[-1]}" "^Total reclaimed space: $size_pattern$"
+	is "$(docker ps -aq)" ""
+	has "$(docker images)" busybox
+}

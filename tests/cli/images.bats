@@ -92,6 +92,13 @@ setup_file() {
 	run stave import -c 'RUN rm -rf /' "$ctx/b.tar" x
 	ended 1
 	has "$output" "RUN is not a valid change command"
+	# a second stage would be an image to fetch
+	local change
+	for change in 'from nosuch.invalid/x' $'ENV a=b\nFROM nosuch.invalid/x'; do
+		run stave import -c "$change" "$ctx/b.tar" x
+		ended 1
+		[[ $output =~ ^stave:\ (from|FROM)\ is\ not\ a\ valid\ change\ command$ ]]
+	done
 	run stave import "$ctx/none.tar" x
 	ended 1
 	echo nonsense >"$ctx/bad.tar"
@@ -240,7 +247,7 @@ setup_file() {
 	tar -C "$ctx" -cf "$ctx/z.tar" zero
 	run script -qec "TERM=xterm stave import $ctx/z.tar zeros" /dev/null
 	ended 0
-	has "$output" "=>"
+	has "$output" "[="
 	has "$output" "/629.2MB"
 	run --separate-stderr stave save -o "$ctx/s.tar" zeros
 	ended 0

@@ -7,14 +7,16 @@ The same archive is loaded by both, so that ids, sizes and histories are the sam
 import hashlib
 import io
 import json
+import os
 import tarfile
 import time
 
 MARK = "shapes"
+BUSYBOX = "/bin/busybox"
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # In the middle of what the words mean, so that they do not change between two commands.
 AGES = {"two": 15 * DAY, "full": 100 * DAY, "bare": 0, "team": 3 * HOUR + 900, "lone": 40 * DAY,
-        "lone2": 3 * DAY + 7000, "child": 95 * MINUTE, "one": 400 * DAY, "unicode": 5 * MINUTE + 25}
+        "lone2": 3 * DAY + 7000, "child": 95 * MINUTE, "one": 400 * DAY, "box": 10 * DAY, "unicode": 5 * MINUTE + 25}
 
 
 def layer(files):
@@ -34,6 +36,31 @@ def layer(files):
 BASE = layer([("etc/", None), ("etc/motd", b"hello\n" * 300), ("bin/", None), ("bin/big", b"b" * 123456)])
 MORE = layer([("etc/", None), ("etc/more", b"m" * 1234567)])
 EMPTY = layer([("var/", None)])
+
+
+def box():
+    """What a container needs to change files: busybox, and files to be changed."""
+    with open(BUSYBOX, "rb") as f:
+        busybox = f.read()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name in ("bin/", "etc/", "tree/"):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.mtime = tarfile.DIRTYPE, 0o755, 1000000000
+            tar.addfile(info)
+        for name, data in (("bin/busybox", busybox), ("etc/gone", b"g"), ("etc/kept", b"k"), ("etc/motd", b"m\n"),
+                           ("tree/old", b"o")):
+            info = tarfile.TarInfo(name)
+            info.size, info.mode, info.mtime = len(data), 0o755 if name.startswith("bin") else 0o644, 1000000000
+            tar.addfile(info, io.BytesIO(data))
+        for name in ("sh", "cat", "chmod", "echo", "ln", "ls", "mkdir", "mkfifo", "rm", "test"):
+            info = tarfile.TarInfo("bin/" + name)
+            info.type, info.linkname, info.mode, info.mtime = tarfile.LNKTYPE, "bin/busybox", 0o755, 1000000000
+            tar.addfile(info)
+    return out.getvalue()
+
+
+BOX = box() if os.path.exists(BUSYBOX) else None
 
 
 def when(name):
@@ -97,6 +124,11 @@ def images():
     yield "unicode", ["shapes/unicode:latest"], {
         **plain, "created": when("unicode"), "config": {"Labels": {MARK: "ü", "日本": "é\u2028\t\"\\"}},
         "history": [row(when("unicode"), "ÄÖÜ" * 40, comment="größe\tx"), row("2020-01-01T00:00:00Z", "line\nbreak", True)]}, [EMPTY]
+    if BOX:
+        yield "box", ["shapes/box:latest"], {
+            **plain, "created": when("box"), "config": {
+                "Env": ["PATH=/bin"], "Cmd": ["sh"], "Labels": {MARK: "1", "box": "yes"}},
+            "history": classic("box")}, [BOX]
 
 
 def write(path):

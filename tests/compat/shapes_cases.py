@@ -313,6 +313,50 @@ diff shapes-nosuch
 diff
 """
 
+# {box} has a busybox; what a container changed, in every way that files change
+CONTAINERS = """
+run --network none --name shapes-c --label shapes shapes/box sh -c 'echo new >/etc/new; echo more >>/etc/motd; rm /etc/gone; mkdir -p /deep/er; ln -s motd /etc/link; chmod 600 /etc/kept; rm -r /tree; mkdir /tree; echo x >/tree/x; mkfifo /pipe; ln /etc/new /etc/hard; echo y >/twoü; echo out'
+run --network none --name shapes-d --label shapes shapes/box sh -c 'echo plain >/etc/plain'
+diff shapes-d
+container diff shapes-c | sort
+diff {box:12}
+commit -m 'a \"message\"' -a 'Ann <ann@x.org>' shapes-c shapes/made:1
+inspect -f '{{json .Config}}|{{.Author}}|{{.Comment}}|{{.Os}}/{{.Architecture}}|{{len .RootFS.Layers}}' shapes/made:1
+history --no-trunc --format '{{.CreatedBy}}|{{.Comment}}' shapes/made:1
+commit shapes-d shapes/plain
+history --no-trunc --format '{{.CreatedBy}}|{{.Size}}' shapes/plain
+inspect -f '{{.Size}}' shapes/plain
+images --format '{{.Repository}}:{{.Tag}} {{.Size}}' shapes/made
+container commit -c 'ENV A=b C=d' -c 'CMD [\"x\", \"y\"]' -c 'EXPOSE 80/tcp' -c 'LABEL shapes=1 l=m' -c 'USER app' -c 'WORKDIR /w' -c 'VOLUME /v' -c 'ENTRYPOINT e f' -c 'ONBUILD RUN z' -c 'STOPSIGNAL INT' shapes-c shapes/made:2
+inspect -f '{{json .Config}}' shapes/made:2
+commit -c 'RUN x' shapes-c shapes/made:3
+commit -c 'ENV' shapes-c shapes/made:3
+commit -c 'nonsense' shapes-c shapes/made:3
+commit -c 'from shapes/one' shapes-c shapes/made:3
+commit -c 'LABEL shapes=1' shapes-c
+commit --pause=false shapes-c shapes/made
+commit shapes-c shapes/made:1 x
+commit shapes-c Shapes/made
+commit shapes-c shapes/made@sha256:{box}
+run --rm --network none shapes/made:1 sh -c 'cat /etc/new /etc/motd; ls -ln /etc/link /etc/kept; ls /tree; test ! -e /etc/gone'
+export -o {scratch}/e.tar shapes-c
+! tar --numeric-owner --exclude-from={mounted} -tvf {scratch}/e.tar
+import -c 'LABEL shapes=1' {scratch}/e.tar shapes/flat
+run --rm --network none shapes/flat ls -ln /etc/kept /etc/new /etc/motd /etc/hard /etc/link /pipe /tree
+export shapes-c shapes-d
+export
+rmi shapes/box
+rmi shapes/nosuch shapes/box
+tag shapes/box shapes/box:other
+rmi shapes/box:other
+rm shapes-c shapes-d
+rmi shapes/made:1 shapes/made:2
+rmi shapes/flat shapes/made:1
+"""
+
+# What Docker makes in every container to mount something there, and leaves in it.
+MOUNTED = [".dockerenv", "dev", "proc", "sys", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"]
+
 
 def section(text):
     # the texts are written with the backslashes that a shell's single quotes keep
@@ -328,6 +372,7 @@ def all_cases():
     yield "rmi", section(RMI_1), KNOWN
     yield "rmi2", section(RMI_2), KNOWN
     yield "moves", section(MOVES), KNOWN
+    yield "containers", section(CONTAINERS), KNOWN
 
 
 # What differs on purpose: docs/compat.md says why.
