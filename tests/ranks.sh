@@ -50,6 +50,7 @@ src/fetch/git_main.c     confines git: directories of the system and of its comm
 src/remote/              names below cache/ that we made
 src/registry/            files of the user: credentials and certificates
 src/image/pull.c         names below cache/pull that we made
+src/image/blobs.c        the same
 src/runtime/stdio.c      /dev/null
 src/runtime/cdi.c        /etc/cdi, /var/run/cdi, and the nodes that they name
 src/runtime/device.c     device nodes of the host that the user names (--device)
@@ -58,7 +59,7 @@ src/runtime/copy.c       reopens a descriptor of ours through /proc/self/fd
 src/runtime/etc.c        single components in a directory that we made
 src/build/tree.c         stat of one component below an opened directory, no link followed
 src/build/cache_export.c the directory of --cache-to, and single components below it
-src/build/cache_import.c the directory of --cache-from
+src/build/cache_source.c the directory of --cache-from
 src/build/explain_log.c  names in history/ that we made
 src/build/emulate.c      /proc/sys/fs/binfmt_misc
 src/build/files.c        the same

@@ -17,6 +17,7 @@
 #define LIMIT_CONFIG_BYTES     (8u << 20)
 #define LIMIT_JSON_DEPTH       64u
 #define LIMIT_LAYERS	       500u	   /* what overlayfs takes as lower directories */
+#define LIMIT_CACHE_RECORDS    100000u	   /* of a build cache that travels */
 #define LIMIT_REFERRERS	       4096u	   /* of one manifest */
 #define LIMIT_COPY_DOCUMENTS   4096u	   /* manifests and indexes of one `image copy` */
 #define LIMIT_COPY_BYTES       (64u << 20) /* theirs */

@@ -109,6 +109,9 @@ static int describe_image(struct graph *g, struct build_result *out, struct erro
 	complete_config(g);
 	if (g->o->flatten)
 		r = image_flatten(g->store, cfg, err);
+	/* the layers of one that is flattened are those of no step */
+	else if (cache_inline_wanted(g->o))
+		r = cache_inline(g, cfg, err);
 	if (r < 0)
 		return r;
 	image_config_encode(cfg, &out->config);
@@ -196,20 +199,25 @@ static int check_places(const struct build_options *o, struct error *err)
 	return 0;
 }
 
-static int export_one(const struct graph *g, const char *text, unsigned task, struct error *err)
+static int export_one(const struct graph *g, const char *text, unsigned *task,
+		      struct error *err)
 {
 	AUTO(cache_place) struct cache_place p = {0};
 	int64_t started = clock_monotonic_ns();
 	int r = cache_place_parse(text, true, &p, err);
 
-	if (r < 0)
+	/* in the image already */
+	if (r < 0 || p.type == CACHE_INLINE)
 		return r;
 	emit(g->o, (struct progress_event){.kind = PROGRESS_BEGIN,
-					   .task = task,
-					   .text = "exporting cache to client directory"});
-	r = cache_export(g, &p, g->imports, err);
+					   .task = *task,
+					   .text = p.type == CACHE_REGISTRY
+							   ? "exporting cache to registry"
+							   : "exporting cache to client "
+							     "directory"});
+	r = cache_export(g, &p, *task, err);
 	emit(g->o, (struct progress_event){.kind = r < 0 ? PROGRESS_FAILED : PROGRESS_DONE,
-					   .task = task,
+					   .task = (*task)++,
 					   .text = r < 0 && err ? err->message : NULL,
 					   .duration_ns = clock_monotonic_ns() - started});
 	if (r < 0 && p.ignore_error) {
@@ -225,7 +233,7 @@ static int export_caches(const struct graph *g, unsigned *task, struct error *er
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && to && i < to->n; i++)
-		r = export_one(g, to->items[i], (*task)++, err);
+		r = export_one(g, to->items[i], task, err);
 	return r;
 }
 
@@ -273,18 +281,20 @@ static int attempt(struct store *s, const struct build_options *o, struct attemp
 	return r < 0 ? r : export_caches(a->g, &out->next_task, err);
 }
 
-int build_run(struct store *s, const struct build_options *o, struct build_result *out,
+int build_run(struct store *s, const struct build_options *asked, struct build_result *out,
 	      struct error *err)
 {
-	AUTO(build_history) struct build_history *history = history_new(s, o);
+	AUTO(build_history) struct build_history *history = history_new(s, asked);
 	AUTO(cache_imports) struct cache_imports *imports = NULL;
 	AUTO(error) struct error why = ERROR_INIT;
-	struct attempt a = {.history = history, .solved = {.next_task = o->tasks}};
+	struct build_options own = *asked, *o = &own;
+	struct attempt a = {.history = history};
 	int r = check_places(o, err);
 
-	if (r < 0 || (r = cache_imports_open(o, &imports, err)) < 0)
+	if (r < 0 || (r = cache_imports_open(o, &own.tasks, &imports, err)) < 0)
 		return r;
 	a.imports = imports;
+	a.solved.next_task = own.tasks;
 	/* a step of --cache-from whose files then could not be had is made after all */
 	while ((r = attempt(s, o, &a, out, &why)) < 0 && cache_imports_lost(imports)) {
 		attempt_end(&a);

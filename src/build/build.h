@@ -145,6 +145,7 @@ struct build_options {
 	const struct build_on_error *on_error; /* NULL: the build fails at once */
 	const struct progress *progress;
 	bool several;	  /* one of several platforms: titles say which */
+	bool adds;	  /* not the first of them: to what the others wrote to --cache-to */
 	unsigned tasks;	  /* that progress was told of already: ours are counted from there */
 	bool flatten;	  /* all layers become one */
 	bool discard;	  /* nobody wants the image: it is not recorded */

@@ -8,14 +8,10 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/json.h"
-#include "base/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/root.h"
 #include "build/cache.h"
-#include "build/mount.h"
-#include "build/step.h"
 #include "image/image.h"
 
 #include "base/banned.h"
@@ -28,12 +24,9 @@ struct export
 {
 	const struct graph *g;
 	const struct cache_place *place;
-	const struct cache_imports *imports;
 	int dir, blobs, lock;
 	struct cache_document doc;
-	struct cache_document before; /* what the same tag had */
-	struct manifest before_manifest;
-	struct map layers; /* hex of the diff_id -> index + 1 into doc.layers */
+	struct cache_source before; /* what the same tag had; its place is borrowed */
 };
 
 /* ---- the directory ---- */
@@ -245,152 +238,29 @@ static int copy_blob(const struct export *x, int from, const struct cache_layer 
 	return 0;
 }
 
-/* ---- layers and steps ---- */
-
-/* The blob that the same tag had for the layer, if it will do. */
-static bool take_old(const struct export *x, struct cache_layer *out)
+/* For cache_gather(). */
+static int put_blob(void *data, struct cache_layer *l, bool *out_known, struct error *err)
 {
-	const char *wanted = media_type_of(x->place->compression);
-
-	for (size_t i = 0; i < x->before.layers.n; i++) {
-		const struct cache_layer *old = &x->before.layers.items[i];
-
-		if (!digest_eq(&old->diff_id, &out->diff_id) || !old->has_blob ||
-		    (x->place->force && !str_eq(old->blob.media_type, wanted)) ||
-		    !blob_is_there(x, &old->blob))
-			continue;
-		descriptor_copy(&old->blob, &out->blob);
-		return true;
-	}
-	return false;
-}
-
-static int add_blob(struct export *x, struct cache_layer *out, struct error *err)
-{
+	struct export *x = data;
+	const struct cache_layer *old = cache_before(&x->before.doc, x->place, l);
+	const struct cache_source *source;
 	struct store_layer have;
-	struct cache_layer borrowed;
 	AUTO(fd) int fd = -1;
-	int r = 0;
+	int r;
 
-	if (take_old(x, out)) {
-		out->has_blob = true;
+	*out_known = true;
+	if (old && blob_is_there(x, &old->blob)) {
+		descriptor_copy(&old->blob, &l->blob);
 		return 0;
 	}
-	if (store_layer_find(x->g->store, &out->diff_id, &have, NULL) == 0)
-		r = pack_layer(x, &have, out, err);
-	else if (cache_imports_blob(x->imports, &out->diff_id, &borrowed, &fd, NULL) == 0)
-		r = copy_blob(x, fd, &borrowed, out, err);
-	else
-		return 0; /* a step that counted as done without one */
-	out->has_blob = r == 0;
-	return r;
-}
-
-/* Its index; the facts are the store's, or those of the cache that it came from. */
-static int add_layer(struct export *x, const struct digest *diff_id, bool with_blob,
-		     size_t *out_index, struct error *err)
-{
-	char hex[DIGEST_HEX_SIZE];
-	size_t known = (size_t)(uintptr_t)map_get(&x->layers, digest_hex(diff_id, hex));
-	struct cache_layer *l, borrowed = {0};
-	struct store_layer have;
-	AUTO(fd) int fd = -1;
-
-	if (!known) {
-		l = vec_push(&x->doc.layers);
-		known = x->doc.layers.n;
-		map_set(&x->layers, hex, (void *)(uintptr_t)known);
-		l->blob = DESCRIPTOR_INIT;
-		l->diff_id = *diff_id;
-		if (store_layer_find(x->g->store, diff_id, &have, NULL) == 0) {
-			l->content_bytes = have.content_bytes;
-			l->tar_bytes = have.tar_bytes;
-			l->entries = have.entries;
-		} else {
-			cache_imports_blob(x->imports, diff_id, &borrowed, &fd, NULL);
-			l->content_bytes = borrowed.content_bytes;
-			l->tar_bytes = borrowed.tar_bytes;
-			l->entries = borrowed.entries;
-		}
-	}
-	*out_index = known - 1;
-	l = &x->doc.layers.items[known - 1];
-	return with_blob && !l->has_blob ? add_blob(x, l, err) : 0;
-}
-
-static void add_memo(struct export *x, const struct digest *key, const struct digest *value)
-{
-	struct cache_memo *memo = vec_push(&x->doc.memos);
-
-	memo->key = *key;
-	memo->value = *value;
-}
-
-/* What a stage or image held at a place: so that nobody need have its files to know. */
-static void add_content(struct export *x, const struct copy_spec *files,
-			const struct digest *content)
-{
-	struct digest memo;
-
-	if (!copy_from_layers(files) || files->n_files)
-		return;
-	step_memo_key(files, &memo);
-	add_memo(x, &memo, content);
-}
-
-static void add_memos(struct export *x, const struct vertex *v)
-{
-	for (size_t i = 0; i < v->run.n_mounts; i++)
-		if (v->run.mounts[i].has_files)
-			add_content(x, &v->run.mounts[i].files, &v->run.mounts[i].content);
-	if (v->kind != VERTEX_COPY || !v->record.has_content)
-		return;
-	add_memo(x, &v->record.definition, &v->record.content);
-	add_content(x, &v->copy, &v->record.content);
-}
-
-static int add_step(struct export *x, const struct vertex *v, bool with_blob, struct error *err)
-{
-	AUTO(store_step) struct store_step row = {0};
-	struct cache_step *step;
-	size_t layer;
-	int r = add_layer(x, &v->diff_ids.items[v->diff_ids.n - 1], with_blob, &layer, err);
-
-	if (r < 0)
-		return r;
-	step = vec_push(&x->doc.steps);
-	step->key = v->record.key;
-	step->layer = layer;
-	step->created_ns = v->created_ns;
-	step->title = mem_strdup(v->text ? v->text : "");
-	step->duration_ns = v->record.duration_ns;
-	if (!step->duration_ns && store_step_find(x->g->store, &step->key, &row, NULL) == 0)
-		step->duration_ns = row.duration_ns;
-	add_memos(x, v);
-	return 0;
-}
-
-static bool in_result(const struct graph *g, const struct vertex *v)
-{
-	for (const struct vertex *at = g->target->last; at; at = at->parent)
-		if (at == v)
-			return true;
-	return false;
-}
-
-static int add_steps(struct export *x, struct error *err)
-{
-	for (size_t i = 0; i < x->g->n; i++) {
-		const struct vertex *v = x->g->items[i];
-		int r;
-
-		if (!v->record.has_key || v->state != VERTEX_DONE || !v->diff_ids.n)
-			continue;
-		r = add_step(x, v, x->place->max || in_result(x->g, v), err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (store_layer_find(x->g->store, &l->diff_id, &have, NULL) == 0)
+		return pack_layer(x, &have, l, err);
+	old = cache_imports_layer(x->g->imports, &l->diff_id, &source);
+	*out_known = old != NULL;
+	if (!old)
+		return 0;
+	r = cache_source_blob(source, x->g->store, old, &fd, err);
+	return r < 0 ? r : copy_blob(x, fd, old, l, err);
 }
 
 /* ---- documents ---- */
@@ -410,22 +280,18 @@ static int write_manifest(struct export *x, struct manifest *m, struct descripto
 {
 	AUTO(buf) struct buf document = BUF_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
+	const char *media_type;
 	struct digest d;
 	int r;
 
 	cache_document_encode(&x->doc, &document);
 	if ((r = write_document(x, &document, &d, err)) < 0)
 		return r;
-	m->artifact_type = mem_strdup(CACHE_MEDIA);
-	descriptor_set(&m->config, CACHE_MEDIA, &d, document.len);
-	for (size_t i = 0; i < x->doc.layers.n && m->layers.n < LIMIT_LAYERS; i++)
-		if (x->doc.layers.items[i].has_blob)
-			descriptor_copy(&x->doc.layers.items[i].blob,
-					descriptor_list_add(&m->layers));
-	manifest_encode(m, &text);
-	if ((r = write_document(x, &text, &d, err)) < 0)
+	cache_manifest_encode(&x->doc, &document, x->place, &text, &media_type);
+	if ((r = write_document(x, &text, &d, err)) < 0 ||
+	    (r = manifest_decode(text.data, text.len, m, err)) < 0)
 		return r;
-	descriptor_set(out, MEDIA_OCI_MANIFEST, &d, text.len);
+	descriptor_set(out, media_type, &d, text.len);
 	map_set(&out->annotations, REF_NAME, mem_strdup(x->place->tag));
 	return 0;
 }
@@ -488,28 +354,32 @@ static bool find_kept(struct export *x, struct map *kept)
 	if (image_layout_index(&l, &index, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < index.manifests.n; i++) {
-		AUTO(cache_document) struct cache_document doc = {0};
-		AUTO(manifest) struct manifest m = MANIFEST_INIT;
-		struct cache_place p = {.dir = x->place->dir,
-					.has_digest = true,
-					.digest = index.manifests.items[i].digest};
+		struct cache_source one = CACHE_SOURCE_INIT;
+		int r;
 
-		if (cache_read(&p, x->dir, &doc, &m, NULL) < 0)
+		one.dir = x->dir;
+		one.place = *x->place; /* borrowed */
+		one.place.has_digest = true;
+		one.place.digest = index.manifests.items[i].digest;
+		if ((r = cache_source_read_dir(&one, NULL)) == 0)
+			keep_manifest(kept, &index.manifests.items[i], &one.m, &one.doc);
+		cache_document_clear(&one.doc);
+		manifest_clear(&one.m);
+		if (r < 0)
 			return false;
-		keep_manifest(kept, &index.manifests.items[i], &m, &doc);
 	}
 	return true;
 }
 
-static void remove_old(struct export *x, const struct digest *manifest)
+static void remove_old(struct export *x)
 {
 	AUTO(map) struct map kept = MAP_INIT;
 	AUTO(map) struct map old = MAP_INIT;
-	struct descriptor was = {.digest = *manifest};
+	struct descriptor was = {.digest = x->before.manifest};
 
-	if (digest_is_zero(manifest) || !find_kept(x, &kept))
+	if (digest_is_zero(&was.digest) || !find_kept(x, &kept))
 		return;
-	keep_manifest(&old, &was, &x->before_manifest, &x->before);
+	keep_manifest(&old, &was, &x->before.m, &x->before.doc);
 	map_each (&old, e)
 		if (!map_has(&kept, e->key))
 			unlinkat(x->blobs, e->key, 0);
@@ -518,53 +388,56 @@ static void remove_old(struct export *x, const struct digest *manifest)
 /* ---- all of it ---- */
 
 /* What is not there, or not readable, was not there. */
-static void read_before(struct export *x, struct digest *out_manifest)
+static void read_before(struct export *x)
 {
-	struct image_layout l = {.dir = x->dir, .name = x->place->dir};
-	AUTO(descriptor) struct descriptor d = DESCRIPTOR_INIT;
-
-	*out_manifest = (struct digest){0};
-	if (cache_read(x->place, x->dir, &x->before, &x->before_manifest, NULL) == 0 &&
-	    image_layout_find(&l, x->place->tag, &d, NULL) == 0)
-		*out_manifest = d.digest;
+	x->before.dir = x->dir;
+	x->before.place = *x->place;
+	if (cache_source_read_dir(&x->before, NULL) < 0)
+		x->before.manifest = (struct digest){0};
 }
 
 static int export(struct export *x, struct error *err)
 {
+	const struct cache_target to = {.blob = put_blob, .data = x};
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
 	AUTO(descriptor) struct descriptor mine = DESCRIPTOR_INIT;
-	struct digest before;
 	int r = open_place(x, err);
 
 	if (r < 0)
 		return r;
-	read_before(x, &before);
-	if ((r = add_steps(x, err)) < 0 || (r = write_manifest(x, &m, &mine, err)) < 0 ||
-	    (r = write_index(x, &mine, err)) < 0)
+	read_before(x);
+	if ((r = cache_gather(x->g, x->place, &to, &x->before.doc, &x->doc, err)) < 0 ||
+	    (r = write_manifest(x, &m, &mine, err)) < 0 || (r = write_index(x, &mine, err)) < 0)
 		return r;
-	if (!digest_eq(&before, &mine.digest))
-		remove_old(x, &before);
+	if (!digest_eq(&x->before.manifest, &mine.digest))
+		remove_old(x);
 	return 0;
 }
 
-int cache_export(const struct graph *g, const struct cache_place *p,
-		 const struct cache_imports *imports, struct error *err)
+static int export_local(const struct graph *g, const struct cache_place *p, struct error *err)
 {
 	struct export x = {.g = g,
 			   .place = p,
-			   .imports = imports,
+			   .before = CACHE_SOURCE_INIT,
 			   .dir = -1,
 			   .blobs = -1,
-			   .lock = -1,
-			   .before_manifest = MANIFEST_INIT};
+			   .lock = -1};
 	int r = export(&x, err);
 
 	cache_document_clear(&x.doc);
-	cache_document_clear(&x.before);
-	manifest_clear(&x.before_manifest);
-	map_clear(&x.layers);
+	cache_document_clear(&x.before.doc);
+	manifest_clear(&x.before.m);
 	close_fd(&x.blobs);
 	close_fd(&x.dir);
 	close_fd(&x.lock);
-	return r < 0 ? error_wrap(err, "exporting cache to %s", p->dir) : 0;
+	return r;
+}
+
+int cache_export(const struct graph *g, const struct cache_place *p, unsigned task,
+		 struct error *err)
+{
+	int r = p->type == CACHE_REGISTRY ? cache_push(g, p, task, err)
+					  : export_local(g, p, err);
+
+	return r < 0 ? error_wrap(err, "exporting cache to %s", cache_place_name(p)) : 0;
 }

@@ -16,8 +16,8 @@
 struct reading {
 	const char *option;
 	bool to;
-	char *type;
 	struct cache_place *out;
+	const char *manifest; /* image-manifest= as it was given; borrowed */
 };
 
 static int bad(const struct reading *r, const char *key, const char *value,
@@ -25,6 +25,11 @@ static int bad(const struct reading *r, const char *key, const char *value,
 {
 	return error_set(err, ERR_INVALID, "%s: %s=%s: expected %s", r->option, key, value,
 			 expected);
+}
+
+static int unknown(const struct reading *r, const char *key, struct error *err)
+{
+	return error_set(err, ERR_INVALID, "%s: unknown key %s", r->option, key);
 }
 
 static int set_compression(const struct reading *r, const char *value, struct error *err)
@@ -40,154 +45,224 @@ static int set_compression(const struct reading *r, const char *value, struct er
 	return 0;
 }
 
+static int set_level(const struct reading *r, const char *value, struct error *err)
+{
+	int64_t level;
+
+	if (!parse_i64(value, &level) || level < 0 || level > 22)
+		return bad(r, "compression-level", value, "a number from 0 to 22", err);
+	r->out->level = (int)level;
+	return 0;
+}
+
 static int set_bool(const struct reading *r, const char *key, const char *value, bool *out,
 		    struct error *err)
 {
 	return parse_bool(value, out) ? 0 : bad(r, key, value, "true or false", err);
 }
 
+static void set_text(char **out, const char *value)
+{
+	free(*out);
+	*out = mem_strdup(value);
+}
+
 /* Of --cache-to alone. */
 static int set_output(struct reading *r, const char *key, const char *value, struct error *err)
 {
 	struct cache_place *p = r->out;
-	int64_t level;
-	bool ignored;
+	bool oci = true, image = true;
+	int e = 0;
 
 	if (str_eq(key, "mode")) {
 		p->max = str_eq(value, "max");
 		return p->max || str_eq(value, "min") ? 0
 						      : bad(r, key, value, "min or max", err);
 	}
-	if (str_eq(key, "compression"))
-		return set_compression(r, value, err);
-	if (str_eq(key, "compression-level")) {
-		if (!parse_i64(value, &level) || level < 0 || level > 22)
-			return bad(r, key, value, "a number from 0 to 22", err);
-		p->level = (int)level;
-		return 0;
-	}
-	if (str_eq(key, "force-compression"))
-		return set_bool(r, key, value, &p->force, err);
 	if (str_eq(key, "ignore-error"))
 		return set_bool(r, key, value, &p->ignore_error, err);
-	/* what is written is always one of OCI's image manifests */
-	if (str_eq(key, "oci-mediatypes") || str_eq(key, "image-manifest"))
-		return set_bool(r, key, value, &ignored, err);
-	return error_set(err, ERR_INVALID, "%s: unknown key %s", r->option, key);
+	if (p->type == CACHE_INLINE)
+		return unknown(r, key, err);
+	if (str_eq(key, "compression"))
+		return set_compression(r, value, err);
+	if (str_eq(key, "compression-level"))
+		return set_level(r, value, err);
+	if (str_eq(key, "force-compression"))
+		return set_bool(r, key, value, &p->force, err);
+	/* a directory always gets OCI's image manifests */
+	if (str_eq(key, "oci-mediatypes")) {
+		e = set_bool(r, key, value, &oci, err);
+		p->docker_types = !oci;
+		return e;
+	}
+	if (str_eq(key, "image-manifest")) {
+		e = set_bool(r, key, value, &image, err);
+		p->index = !image;
+		r->manifest = value;
+		return e;
+	}
+	return unknown(r, key, err);
+}
+
+static int set_digest(struct reading *r, const char *value, struct error *err)
+{
+	r->out->has_digest = digest_parse(value, &r->out->digest);
+	return r->out->has_digest ? 0 : bad(r, "digest", value, "sha256:…", err);
 }
 
 static int set(struct reading *r, const char *key, const char *value, struct error *err)
 {
 	struct cache_place *p = r->out;
-	char **text = NULL;
+	bool local = p->type == CACHE_LOCAL, registry = p->type == CACHE_REGISTRY;
 
 	if (str_eq(key, "type"))
-		text = &r->type;
-	else if (str_eq(key, r->to ? "dest" : "src"))
-		text = &p->dir;
-	else if (str_eq(key, "tag"))
-		text = &p->tag;
-	if (text) {
-		free(*text);
-		*text = mem_strdup(value);
 		return 0;
-	}
-	if (!r->to && str_eq(key, "digest")) {
-		p->has_digest = digest_parse(value, &p->digest);
-		return p->has_digest ? 0 : bad(r, key, value, "sha256:…", err);
-	}
-	/* keys of other types: their own error comes in the end, if the type is another */
-	return r->to && (!r->type || str_eq(r->type, "local")) ? set_output(r, key, value, err)
-	       : r->type && !str_eq(r->type, "local")
-		       ? 0
-		       : error_set(err, ERR_INVALID, "%s: unknown key %s", r->option, key);
+	if (local && str_eq(key, r->to ? "dest" : "src"))
+		set_text(&p->dir, value);
+	else if (local && str_eq(key, "tag"))
+		set_text(&p->tag, value);
+	else if (registry && str_eq(key, "ref"))
+		set_text(&p->name, value);
+	else if (registry && str_eq(key, "registry.insecure"))
+		return set_bool(r, key, value, &p->insecure, err);
+	else if (local && !r->to && str_eq(key, "digest"))
+		return set_digest(r, value, err);
+	else
+		return r->to ? set_output(r, key, value, err) : unknown(r, key, err);
+	return 0;
 }
 
-static int refuse_type(const struct reading *r, const char *type, struct error *err)
+static int set_type(const struct reading *r, const char *type, struct error *err)
 {
-	static const char *const registries[] = {"registry", "inline"};
 	static const char *const others[] = {"gha", "s3", "azblob"};
 
-	for (size_t i = 0; i < ARRAY_SIZE(registries); i++)
-		if (str_eq(type, registries[i]))
-			error_set(err, ERR_UNSUPPORTED,
-				  "%s: caches of type %s are not supported yet, only local",
-				  r->option, type);
+	if (!type)
+		return error_set(err, ERR_INVALID, "%s: type is missing", r->option);
+	if (str_eq(type, "local"))
+		r->out->type = CACHE_LOCAL;
+	else if (str_eq(type, "registry"))
+		r->out->type = CACHE_REGISTRY;
+	else if (r->to && str_eq(type, "inline"))
+		r->out->type = CACHE_INLINE;
+	if (r->out->type)
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (str_eq(type, others[i]))
+		if (str_eq(type, others[i])) {
 			error_set(err, ERR_UNSUPPORTED,
 				  "%s: caches of type %s are not supported", r->option, type);
-	if (!err || !err->code)
-		error_set(err, ERR_INVALID, "%s: there is no cache of type %s", r->option,
-			  type);
-	error_hint(err, "use type=local,%s=DIR and carry the directory along",
-		   r->to ? "dest" : "src");
-	return -ERR_UNSUPPORTED;
+			error_hint(err, "use type=registry,ref=NAME or type=local,%s=DIR",
+				   r->to ? "dest" : "src");
+			return -ERR_UNSUPPORTED;
+		}
+	error_set(err, ERR_INVALID, "%s: there is no cache of type %s", r->option, type);
+	if (str_eq(type, "inline"))
+		error_hint(err, "records in an image are read with --cache-from IMAGE");
+	return -ERR_INVALID;
+}
+
+/* What a registry's name means, and what the manifest can be. */
+static int finish_registry(struct reading *r, struct error *err)
+{
+	struct cache_place *p = r->out;
+	int e;
+
+	if (str_empty(p->name))
+		return error_set(err, ERR_INVALID, "%s: type=registry needs ref=NAME",
+				 r->option);
+	if ((e = reference_parse(p->name, &p->ref, err)) < 0)
+		return error_wrap(err, "%s", r->option);
+	if (p->ref.has_digest && r->to)
+		return error_set(err, ERR_INVALID, "%s: ref=%s: a cache is written to a tag",
+				 r->option, p->name);
+	if (p->docker_types && r->manifest && !p->index)
+		return error_set(err, ERR_INVALID,
+				 "%s: OCI mediatypes are required for image-manifest cache "
+				 "format",
+				 r->option);
+	p->index |= p->docker_types;
+	return 0;
 }
 
 static int finish(struct reading *r, struct error *err)
 {
 	struct cache_place *p = r->out;
 
-	if (!r->type)
-		return error_set(err, ERR_INVALID, "%s: type is missing", r->option);
-	if (!str_eq(r->type, "local"))
-		return refuse_type(r, r->type, err);
-	if (str_empty(p->dir))
-		return error_set(err, ERR_INVALID, "%s: type=local needs %s=DIR", r->option,
-				 r->to ? "dest" : "src");
 	if (p->level >= 0 && !layer_compression_level_valid(p->compression, p->level))
 		return error_set(err, ERR_INVALID,
 				 "%s: compression-level=%d is not one of this compression",
 				 r->option, p->level);
-	if (str_empty(p->tag)) {
-		free(p->tag);
-		p->tag = mem_strdup(DEFAULT_TAG);
-	}
+	if (p->type == CACHE_REGISTRY)
+		return finish_registry(r, err);
+	if (p->type == CACHE_INLINE)
+		return 0;
+	p->index = p->docker_types = false;
+	if (str_empty(p->dir))
+		return error_set(err, ERR_INVALID, "%s: type=local needs %s=DIR", r->option,
+				 r->to ? "dest" : "src");
+	if (str_empty(p->tag))
+		set_text(&p->tag, DEFAULT_TAG);
 	return 0;
 }
 
-static int read_fields(struct reading *r, const struct strlist *fields, struct error *err)
+/* Keys in small letters; the type decides what the others mean, wherever it stands. */
+static int read_fields(struct reading *r, struct strlist *fields, struct error *err)
 {
+	const char *type = NULL;
+	int e = 0;
+
 	for (size_t i = 0; i < fields->n; i++) {
-		const char *eq = strchr(fields->items[i], '=');
-		AUTO(free) char *raw = NULL;
+		char *text = fields->items[i], *eq = strchr(text, '=');
 		AUTO(free) char *key = NULL;
-		int e;
 
 		if (!eq)
 			return error_set(err, ERR_INVALID,
 					 "%s: \"%s\" is not of the form key=value", r->option,
-					 fields->items[i]);
-		raw = mem_strndup(fields->items[i], (size_t)(eq - fields->items[i]));
-		key = str_lower(raw);
-		if ((e = set(r, key, eq + 1, err)) < 0)
-			return e;
+					 text);
+		*eq = 0;
+		key = str_lower(text);
+		memcpy(text, key, strlen(key));
+		if (str_eq(key, "type"))
+			type = eq + 1;
 	}
-	return finish(r, err);
+	if ((e = set_type(r, type, err)) < 0)
+		return e;
+	for (size_t i = 0; e == 0 && i < fields->n; i++) {
+		const char *key = fields->items[i];
+
+		e = set(r, key, key + strlen(key) + 1, err);
+	}
+	return e < 0 ? e : finish(r, err);
 }
 
 int cache_place_parse(const char *text, bool to, struct cache_place *out, struct error *err)
 {
 	AUTO(strlist) struct strlist fields = STRLIST_INIT;
 	struct reading r = {.option = to ? "--cache-to" : "--cache-from", .to = to, .out = out};
-	int e;
 
-	*out = (struct cache_place){.compression = LAYER_GZIP, .level = -1};
+	*out = (struct cache_place){
+		.compression = LAYER_GZIP, .level = -1, .ref = REFERENCE_INIT};
 	if (csv_split(text, &fields, NULL, NULL) < 0)
 		return error_set(err, ERR_INVALID, "%s: \"%s\" is not a list of key=value",
 				 r.option, text);
 	/* a reference alone means a registry, to Docker */
-	if (fields.n == 1 && !strchr(text, '='))
-		return refuse_type(&r, "registry", err);
-	e = read_fields(&r, &fields, err);
-	free(r.type);
-	return e;
+	if (fields.n == 1 && !strchr(text, '=')) {
+		out->type = CACHE_REGISTRY;
+		set_text(&out->name, text);
+		return finish(&r, err);
+	}
+	return read_fields(&r, &fields, err);
 }
 
 void cache_place_clear(struct cache_place *p)
 {
 	free(p->dir);
 	free(p->tag);
+	free(p->name);
+	reference_clear(&p->ref);
 	*p = (struct cache_place){0};
+}
+
+const char *cache_place_name(const struct cache_place *p)
+{
+	return p->type == CACHE_LOCAL ? p->dir : p->name;
 }

@@ -90,7 +90,7 @@ static int try_imports(struct running *r, struct error *err)
 	struct cache_hit hit;
 	int e;
 
-	if (!cache_imports_find(r->s->g->imports, r->s->store, &r->key, &hit))
+	if (!cache_imports_find(r->s->g->imports, r->s->store, &r->key, r->v->text, &hit))
 		return 0;
 	if ((e = running_record_memos(r, err)) < 0)
 		return e;

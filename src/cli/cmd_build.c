@@ -55,10 +55,12 @@ static const struct option_def options[] = {
 	BUILD(0, "build-context", LIST, contexts, "Additional build contexts (e.g., name=path)",
 	      .type = "stringArray"),
 	BUILD(0, "cache-from", LIST, cache_from,
-	      "External cache sources (e.g., \"type=local,src=path/to/dir\")",
+	      "External cache sources (e.g., \"user/app:cache\", "
+	      "\"type=local,src=path/to/dir\")",
 	      .type = "stringArray"),
 	BUILD(0, "cache-to", LIST, cache_to,
-	      "Cache export destinations (e.g., \"type=local,dest=path/to/dir\")",
+	      "Cache export destinations (e.g., \"user/app:cache\", "
+	      "\"type=local,dest=path/to/dir\")",
 	      .type = "stringArray"),
 	BUILD(0, "call", STRING, call,
 	      "Set method for evaluating build (\"check\", \"outline\", \"targets\")",

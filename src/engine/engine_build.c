@@ -148,6 +148,7 @@ static int build_several(struct engine *e, const struct engine_build *req,
 		struct engine_build one = *req;
 
 		one.platform = platforms->items[done];
+		o->adds = done > 0;
 		r = build_one(e, &one, o, &all[done], err);
 		if (all[done].next_task)
 			e->tasks = all[done].next_task - 1;

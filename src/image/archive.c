@@ -70,7 +70,7 @@ void archive_add_file(struct archive *a, int fd, const struct digest *d, uint64_
 }
 
 void archive_add_later(struct archive *a, const struct digest *diff_id,
-		       const struct digest *blob, uint64_t size)
+		       const struct image_form *form, const struct digest *blob, uint64_t size)
 {
 	struct archive_blob *b;
 
@@ -79,6 +79,7 @@ void archive_add_later(struct archive *a, const struct digest *diff_id,
 	b = add(a, blob, size);
 	b->later = true;
 	b->diff_id = *diff_id;
+	b->form = *form;
 }
 
 int archive_add_stored(struct archive *a, const struct digest *d, size_t limit,

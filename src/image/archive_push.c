@@ -19,13 +19,12 @@ static enum media_kind kind_of(const struct archive_blob *b)
 static int pack_now(const struct archive *a, const struct archive_blob *b, int *out,
 		    struct error *err)
 {
-	const struct image_form form = {.compression = LAYER_GZIP, .level = -1};
 	AUTO(descriptor) struct descriptor d = DESCRIPTOR_INIT;
 	AUTO(archive) struct archive one;
 	int r;
 
 	archive_init(&one, a->store);
-	if ((r = export_layer(&one, &b->diff_id, &form, &d, err)) < 0)
+	if ((r = export_layer(&one, &b->diff_id, &b->form, &d, err)) < 0)
 		return r;
 	if (one.items[0].file < 0 || !digest_eq(&d.digest, &b->digest))
 		return error_set(err, ERR_CONFLICT,
@@ -57,8 +56,8 @@ static int open_blob(const struct archive *a, const struct archive_blob *b, int 
 	return 0;
 }
 
-static int push_blob(const struct archive *a, const struct archive_blob *b,
-		     struct registry *registry, const struct reference *ref, struct error *err)
+int archive_push_blob(const struct archive *a, const struct archive_blob *b,
+		      struct registry *registry, const struct reference *ref, struct error *err)
 {
 	AUTO(free) char *from = NULL;
 	bool there = false;
@@ -112,7 +111,7 @@ static int push_parts(const struct archive *a, struct registry *registry,
 		if (is_manifest != manifests || digest_eq(&b->digest, &top->digest))
 			continue;
 		r = manifests ? push_manifest(b, registry, NULL, top, err)
-			      : push_blob(a, b, registry, ref, err);
+			      : archive_push_blob(a, b, registry, ref, err);
 	}
 	return r;
 }

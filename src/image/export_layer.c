@@ -11,8 +11,6 @@
 
 #include "base/banned.h"
 
-#define PACKED_FORM "gzip:libdeflate-1" /* how the store remembers the usual form */
-
 /* The packed bytes: into a file without a name, and into a hash. */
 struct packed {
 	int fd;
@@ -99,23 +97,26 @@ static int pack(struct archive *a, const struct store_layer *layer,
 	return -ERR_CORRUPT;
 }
 
-/* The one form that is remembered: the usual one. */
-static bool is_usual(const struct image_form *form)
+/* How the store remembers a form: one of the usual levels.  NULL: not at all. */
+static const char *packed_form(const struct image_form *form)
 {
-	return form->compression == LAYER_GZIP && form->level == -1;
+	if (form->level != -1)
+		return NULL;
+	return form->compression == LAYER_GZIP ? "gzip:libdeflate-1" : "zstd:3";
 }
 
 static bool find_packed(struct archive *a, const struct store_layer *layer,
 			const struct image_form *form, struct descriptor *out)
 {
+	const char *name = packed_form(form);
 	struct digest blob;
 	uint64_t size;
 
-	if (!a->lazy || !is_usual(form) ||
-	    store_packed_find(a->store, &layer->diff_id, PACKED_FORM, &blob, &size, NULL) < 0)
+	if (!a->lazy || !name ||
+	    store_packed_find(a->store, &layer->diff_id, name, &blob, &size, NULL) < 0)
 		return false;
 	descriptor_set(out, media_type_of(form->compression, form->docker_types), &blob, size);
-	archive_add_later(a, &layer->diff_id, &blob, size);
+	archive_add_later(a, &layer->diff_id, form, &blob, size);
 	return true;
 }
 
@@ -123,6 +124,7 @@ static int add_packed(struct archive *a, const struct store_layer *layer,
 		      const struct store_origin *origin, const struct image_form *form,
 		      struct descriptor *out, struct error *err)
 {
+	const char *name = packed_form(form);
 	struct packed p = {.fd = -1};
 	struct digest d;
 	int r = root_open(store_dir(a->store, STORE_CACHE), ROOT_BENEATH, ".",
@@ -138,9 +140,7 @@ static int add_packed(struct archive *a, const struct store_layer *layer,
 	hasher_end(&p.hasher, &d);
 	descriptor_set(out, media_type_of(form->compression, form->docker_types), &d, p.size);
 	archive_add_file(a, p.fd, &d, p.size);
-	return is_usual(form) ? store_packed_add(a->store, &layer->diff_id, PACKED_FORM, &d,
-						 p.size, err)
-			      : 0;
+	return name ? store_packed_add(a->store, &layer->diff_id, name, &d, p.size, err) : 0;
 }
 
 int export_layer(struct archive *a, const struct digest *diff_id, const struct image_form *form,

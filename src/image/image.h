@@ -20,6 +20,8 @@
 #include "snapshot/snapshot.h"
 #include "store/store.h"
 
+struct registry;
+
 struct image {
 	struct store_image row;
 	struct image_config config;
@@ -364,6 +366,29 @@ struct image_pushed {
  */
 int image_push(struct store *s, const struct image_push *how, struct image_pushed *out,
 	       struct error *err);
+/* Blobs of a repository for somebody else than an image; begun in their order. */
+struct image_blobs {
+	struct registry *registry;
+	const struct descriptor *const *items;
+	size_t n;
+	/* @fd: the bytes from their beginning, verified; borrowed.  An error ends it all. */
+	int (*take)(void *data, size_t which, int fd, struct error *err);
+	void *data;
+};
+
+/* What a broken one left in the store's cache is continued. */
+int image_fetch_blobs(struct store *s, const struct image_blobs *b, struct error *err);
+/*
+ * Sees to it that the repository @ref has the layer @diff_id of the store, packed
+ * as @form says; @out becomes its descriptor.  As image_push(): what is there is not
+ * sent, nor packed if that was done once.
+ */
+int image_push_layer(struct store *s, struct registry *registry, const struct reference *ref,
+		     const struct digest *diff_id, const struct image_form *form,
+		     struct descriptor *out, struct error *err);
+/* The same with a blob that is the file @fd. */
+int image_push_file(struct store *s, struct registry *registry, const struct reference *ref,
+		    const struct descriptor *blob, int fd, struct error *err);
 /* "docker.io/library/x@sha256:…", appended. */
 void image_repo_digest(const struct reference *ref, const struct digest *d, struct buf *out);
 

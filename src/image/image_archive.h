@@ -19,7 +19,8 @@ struct archive_blob {
 	bool stored;			  /* a blob of the store */
 	char layer[STORE_LAYER_DIR_SIZE]; /* a layer directory's canonical tar; "": none */
 	bool later;			  /* to be packed when its bytes are wanted */
-	struct digest diff_id;		  /* then of this layer */
+	struct digest diff_id;		  /* then of this layer, … */
+	struct image_form form;		  /* … in this form */
 };
 
 /* One element of Docker's manifest.json. */
@@ -60,7 +61,7 @@ int archive_add_layer(struct archive *a, const struct digest *diff_id,
 		      const struct descriptor *d, struct error *err);
 /* A blob of this digest, packed from the layer when it is asked for. */
 void archive_add_later(struct archive *a, const struct digest *diff_id,
-		       const struct digest *blob, uint64_t size);
+		       const struct image_form *form, const struct digest *blob, uint64_t size);
 /* The same document or blob again is one blob. */
 bool archive_has(const struct archive *a, const struct digest *d);
 
@@ -75,9 +76,12 @@ int archive_write_tar(const struct archive *a, int fd, struct error *err);
  * Has the repository of @ref mount the blob from another one that is known to have
  * it; *out_from (new) is that one's path, or stays NULL.
  */
-struct registry;
 int push_mount(struct store *s, struct registry *registry, const struct reference *ref,
 	       const struct digest *blob, char **out_from, struct error *err);
+/* One blob, unless the repository of @ref has it or another one lets it be mounted. */
+int archive_push_blob(const struct archive *a, const struct archive_blob *b,
+		      struct registry *registry, const struct reference *ref,
+		      struct error *err);
 /* To the registry of @name (a normal reference): first what others point to, @top last. */
 int archive_push(const struct archive *a, const char *name, bool by_digest,
 		 const struct descriptor *top, struct error *err);

@@ -43,6 +43,25 @@ int incoming_commit(struct store *s, const struct incoming_image *image,
 		    const struct strlist *names, struct digest *out_id, struct error *err);
 void incoming_image_clear(struct incoming_image *i);
 
+/* ---- downloads: files in the store's cache/pull, by the digest of the blob ---- */
+
+#define PARTIAL_NAME 100
+
+struct partial {
+	char file[PARTIAL_NAME];
+	bool resumed; /* something was there */
+};
+
+/* The directory of all of them. */
+int partial_place(struct store *s, int *out_dir, struct error *err);
+/*
+ * The file of @blob, with what an earlier download left, for us alone: whoever
+ * finished it takes the file away from under its name.  While another command is
+ * at it, one of our own.
+ */
+int partial_open(int dir, const struct digest *blob, struct partial *out, int *out_fd,
+		 struct error *err);
+
 static inline void incoming_image_auto(struct incoming_image *i)
 {
 	incoming_image_clear(i);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,17 +16,14 @@
 
 #include "base/banned.h"
 
-#define INDEX_DEEP    4 /* an index in an index in … */
-#define PARTIAL_NAME  100
-#define PARTIAL_TRIES 8
-#define SHORT_ID      12
+#define INDEX_DEEP 4 /* an index in an index in … */
+#define SHORT_ID   12
 
 struct layer_pull {
 	const struct descriptor *blob; /* borrowed */
 	const struct digest *diff_id;  /* borrowed */
-	char file[PARTIAL_NAME];       /* below cache/pull */
+	struct partial partial;
 	unsigned task;
-	bool resumed; /* something was there */
 };
 
 struct pull {
@@ -170,40 +166,6 @@ static int read_config(struct pull *p, struct error *err)
 
 /* ---- layers ---- */
 
-/*
- * The part of an earlier pull, for us alone: whoever finished it took the file
- * away from under its name.  While another command is at it, one of our own.
- */
-static int open_partial(struct pull *p, struct layer_pull *l, int *out_fd, struct error *err)
-{
-	char hex[DIGEST_HEX_SIZE], random[9];
-	struct stat held, named;
-
-	digest_hex(&l->blob->digest, hex);
-	snprintf(l->file, sizeof(l->file), "%s", hex);
-	for (int i = 0; i < PARTIAL_TRIES; i++) {
-		AUTO(fd) int fd = -1;
-		int r = root_open(p->layout.dir, ROOT_BENEATH, l->file,
-				  O_RDWR | O_CREAT | O_NOFOLLOW, 0600, &fd, err);
-
-		if (r < 0)
-			return error_wrap(err, "cannot keep a download");
-		if (io_lock(fd, true, false, NULL) < 0) {
-			random_hex(random, 8);
-			snprintf(l->file, sizeof(l->file), "%s.%s", hex, random);
-			continue;
-		}
-		if (fstat(fd, &held) == 0 &&
-		    fstatat(p->layout.dir, l->file, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    held.st_ino == named.st_ino) {
-			l->resumed = held.st_size > 0;
-			*out_fd = take_fd(&fd);
-			return 0;
-		}
-	}
-	return error_set(err, ERR_CONFLICT, "others pull the same layer");
-}
-
 static bool is_wanted(const struct pull *p, const struct digest *blob)
 {
 	for (size_t i = 0; i < p->n; i++)
@@ -234,7 +196,7 @@ static int plan_layers(struct pull *p, struct error *err)
 			tell(p, PROGRESS_CACHED, task, "Already exists", 0, 0);
 			continue;
 		}
-		if ((r = open_partial(p, l, &fd, err)) < 0)
+		if ((r = partial_open(p->layout.dir, &d->digest, &l->partial, &fd, err)) < 0)
 			return r;
 		begin_task(p, task, d);
 		tell(p, PROGRESS_STATUS, task, "Pulling fs layer", 0, 0);
@@ -259,9 +221,9 @@ static int on_done(void *data, size_t which, struct error *err)
 	int r;
 
 	tell(p, PROGRESS_STATUS, l->task, "Download complete", 0, 0);
-	r = incoming_layer(&p->in, l->file, l->blob, l->diff_id, err);
+	r = incoming_layer(&p->in, l->partial.file, l->blob, l->diff_id, err);
 	/* taken into the store, or of no use */
-	unlinkat(p->layout.dir, l->file, 0);
+	unlinkat(p->layout.dir, l->partial.file, 0);
 	close_fd(&p->files[which].fd);
 	if (r < 0) {
 		tell(p, PROGRESS_FAILED, l->task, NULL, 0, 0);
@@ -278,10 +240,10 @@ static void drop_files(struct pull *p, bool forget, bool *out_resumed)
 	for (size_t i = 0; i < p->n; i++) {
 		struct stat st;
 
-		*out_resumed |= p->layers[i].resumed;
+		*out_resumed |= p->layers[i].partial.resumed;
 		if (p->files[i].fd >= 0 &&
 		    (forget || fstat(p->files[i].fd, &st) < 0 || !st.st_size))
-			unlinkat(p->layout.dir, p->layers[i].file, 0);
+			unlinkat(p->layout.dir, p->layers[i].partial.file, 0);
 		close_fd(&p->files[i].fd);
 	}
 	free(p->layers);
@@ -382,8 +344,6 @@ static bool is_here(const struct pull *p)
 
 static int fetch(struct pull *p, struct error *err)
 {
-	const struct root_made made = {
-		.mode = 0700, .uid = (uid_t)-1, .gid = (gid_t)-1, .mtime_sec = -1};
 	int r;
 
 	if ((r = read_manifest(p, err)) < 0 || (r = check_manifest(p, err)) < 0 ||
@@ -391,8 +351,7 @@ static int fetch(struct pull *p, struct error *err)
 		return r;
 	if (is_here(p))
 		return 0;
-	r = root_mkdirs(store_dir(p->store, STORE_CACHE), ROOT_BENEATH, "pull", &made,
-			&p->layout.dir, NULL, err);
+	r = partial_place(p->store, &p->layout.dir, err);
 	return r < 0 ? r : pull_layers(p, err);
 }
 

@@ -131,6 +131,7 @@ void image_config_encode(const struct image_config *cfg, struct buf *out)
 	if (cfg->has_created)
 		json_member_time(&w, "created", cfg->created);
 	write_history(&w, &cfg->history);
+	json_member_opt(&w, "moby.buildkit.cache.v0", cfg->build_cache);
 	json_member_string(&w, "os", p->os ? p->os : "");
 	json_member_opt(&w, "os.version", p->os_version);
 	write_rootfs(&w, &cfg->diff_ids);
@@ -293,6 +294,7 @@ void image_config_clear(struct image_config *cfg)
 	free(cfg->user);
 	free(cfg->working_dir);
 	free(cfg->stop_signal);
+	free(cfg->build_cache);
 	strlist_clear(&cfg->exposed_ports);
 	strlist_clear(&cfg->volumes);
 	strlist_clear(&cfg->env);

@@ -266,6 +266,8 @@ struct image_config {
 	struct image_healthcheck healthcheck;
 	bool args_escaped;
 
+	char *build_cache; /* BuildKit's inline cache; written, never read: a cache of this
+			      image */
 	struct digest_list diff_ids; /* at most LIMIT_LAYERS */
 	struct history_list history; /* at most LIMIT_HISTORY */
 };

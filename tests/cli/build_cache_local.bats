@@ -86,8 +86,8 @@ all_cached() {
 
 @test "mode=min: the result's layers only, and still nothing runs" {
 	build "$(to mode=min)"
-	is "$(document '[.layers[] | select(.blob)] | length')" 3
-	is "$(document '.steps | length')" 6
+	is "$(document '.layers | length')" 3
+	is "$(document '[.records[] | select(.stave.diffID)] | length')" 6
 	elsewhere
 	build_log "$(from)"
 	ended 0
@@ -133,11 +133,11 @@ all_cached() {
 		all_cached
 		STAVE_ROOT=$BATS_FILE_TMPDIR/store
 	done
-	has "$(document '.layers[0].blob.mediaType')" "tar+zstd"
+	has "$(document '.layers[0].annotations.mediaType')" "tar+zstd"
 	build "$(to "mode=max,compression=gzip")"
-	has "$(document '.layers[0].blob.mediaType')" "tar+zstd"
+	has "$(document '.layers[0].annotations.mediaType')" "tar+zstd"
 	build "$(to "mode=max,compression=gzip,force-compression=true,compression-level=9")"
-	has "$(document '.layers[0].blob.mediaType')" "tar+gzip"
+	has "$(document '.layers[0].annotations.mediaType')" "tar+gzip"
 }
 
 @test "it is an OCI layout of ordinary layers" {
@@ -149,8 +149,8 @@ all_cached() {
 		is "$(sha256sum <"$blob" | cut -d' ' -f1)" "${digest#sha256:}"
 		is "$(stat -c %s "$blob")" "$size"
 		tar -tzf "$blob" >/dev/null
-	done < <(document '.layers[].blob | .digest + " " + (.size | tostring)')
-	is "$(document '.layers[-1].diffID')" "sha256:$(gzip -dc "$blob" | sha256sum | cut -d' ' -f1)"
+	done < <(document '.layers[] | .blob + " " + (.annotations.size | tostring)')
+	is "$(document '.layers[-1].annotations.diffID')" "sha256:$(gzip -dc "$blob" | sha256sum | cut -d' ' -f1)"
 }
 
 @test "the same build writes the same cache, and a new one takes the old one's files away" {
@@ -162,7 +162,7 @@ all_cached() {
 	echo other >"$ctx/src/a"
 	build "$(to mode=max)" --no-cache
 	# three documents, as many blobs as layers, the lock
-	is "$(find "$cache/blobs" -type f | wc -l)" "$((2 + $(document '[.layers[].blob.digest] | unique | length')))"
+	is "$(find "$cache/blobs" -type f | wc -l)" "$((2 + $(document '[.layers[].blob] | unique | length')))"
 	build "$(to mode=max,tag=second)"
 	is "$(jq '.manifests | length' "$cache/index.json")" 2
 	elsewhere
@@ -202,7 +202,7 @@ all_cached() {
 @test "a blob that is missing, short or another: those steps run" {
 	build "$(to mode=max)"
 	local blob
-	blob=$cache/blobs/sha256/$(document '.layers[-1].blob.digest' | cut -d: -f2)
+	blob=$cache/blobs/sha256/$(document '.layers[-1].blob' | cut -d: -f2)
 	cp "$blob" "$BATS_TEST_TMPDIR/good"
 	rm "$blob"
 	elsewhere 1
@@ -235,14 +235,14 @@ all_cached() {
 # Replaces the blob of the last layer, and its digest and size everywhere.
 forge() {
 	local old new manifest config size
-	old=$(document '.layers[-1].blob.digest')
+	old=$(document '.layers[-1].blob')
 	new=sha256:$(sha256sum <"$1" | cut -d' ' -f1)
 	size=$(stat -c %s "$1")
 	cp "$1" "$cache/blobs/sha256/${new#sha256:}"
 	manifest=$(jq -r '.manifests[0].digest' "$cache/index.json")
 	config=$(jq -r .config.digest "$cache/blobs/sha256/${manifest#sha256:}")
-	jq -c "(.layers[] | select(.blob.digest == \"$old\")).blob |=
-		(.digest = \"$new\" | .size = $size) ${2-}" \
+	jq -c "(.layers[] | select(.blob == \"$old\")) |=
+		(.blob = \"$new\" | .annotations.size = $size) ${2-}" \
 		"$cache/blobs/sha256/${config#sha256:}" >"$BATS_TEST_TMPDIR/config"
 	new=$(sha256sum <"$BATS_TEST_TMPDIR/config" | cut -d' ' -f1)
 	cp "$BATS_TEST_TMPDIR/config" "$cache/blobs/sha256/$new"
@@ -327,11 +327,11 @@ forge() {
 	try
 	ln -sf /etc/passwd "$manifest"
 	try
-	forge /dev/null '| .steps[0].layer = 4000'
+	forge /dev/null '| .records[0].layers[0].layer = 4000'
 	try
-	forge /dev/null '| .steps[0].created = "soon"'
+	forge /dev/null '| .records[0].stave.createdAt = "soon"'
 	try
-	forge /dev/null '| .keys = "stave step 0"'
+	forge /dev/null '| .stave.keys = "stave step 0"'
 	build_log "$(from)" --no-cache
 	has "$output" "written by another version of stave"
 }
@@ -341,6 +341,7 @@ forge() {
 	echo '{"imageLayoutVersion":"1.0.0"}' >"$cache/oci-layout"
 	mkdir -p "$cache/blobs/sha256"
 	local digest
+	printf '{}' >"$cache/blobs/sha256/44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 	echo '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.buildkit.cacheconfig.v0","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}' >"$BATS_TEST_TMPDIR/m"
 	digest=$(sha256sum <"$BATS_TEST_TMPDIR/m" | cut -d' ' -f1)
 	cp "$BATS_TEST_TMPDIR/m" "$cache/blobs/sha256/$digest"
@@ -361,9 +362,11 @@ forge() {
 		ended 1
 		has "$output" "$expected"
 	done <<-END
-	type=registry,ref=a/b|--cache-to: caches of type registry are not supported yet
-	type=inline|--cache-to: caches of type inline are not supported yet
-	user/app:cache|--cache-to: caches of type registry are not supported yet
+	type=registry|--cache-to: type=registry needs ref=NAME
+	type=registry,ref=a/B|--cache-to: invalid reference format
+	type=registry,ref=a/b,dest=x|--cache-to: unknown key dest
+	type=registry,ref=a/b,oci-mediatypes=false,image-manifest=true|OCI mediatypes are required
+	type=inline,dest=x|--cache-to: unknown key dest
 	type=gha|--cache-to: caches of type gha are not supported
 	type=s3,bucket=x|--cache-to: caches of type s3 are not supported
 	type=azblob|--cache-to: caches of type azblob are not supported

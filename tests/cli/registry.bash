@@ -7,14 +7,15 @@ free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# NAME [LINES of "http:" and "auth:"]: starts one; its address is in $NAME, its files in $NAME.d
+# NAME [LINES of "http:" and "auth:"]: starts one; its address is in $NAME, its files in $NAME.d;
+# with registry_quiet=false each request is a line of $NAME.d/log
 start_registry() {
 	local name=$1 port dir=$BATS_FILE_TMPDIR/$1.d
 	port=$(free_port)
 	mkdir -p "$dir/data"
 	cat >"$dir/config.yml" <<-END
 		version: 0.1
-		log: {level: error, accesslog: {disabled: true}}
+		log: {level: error, accesslog: {disabled: ${registry_quiet-true}}}
 		storage:
 		  filesystem: {rootdirectory: $dir/data}
 		  delete: {enabled: true}
