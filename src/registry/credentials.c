@@ -402,9 +402,10 @@ static int check_login(struct registry *r, struct error *err)
 int registry_login(const char *domain, const struct registry_credential *c, struct error *err)
 {
 	AUTO(registry) struct registry *r = NULL;
-	int result = registry_connect(domain, false, &r, err);
+	bool insecure = false;
+	int result = registry_conf_insecure(domain, &insecure, err);
 
-	if (result < 0)
+	if (result < 0 || (result = registry_connect(domain, insecure, &r, err)) < 0)
 		return result;
 	r->credential.user = mem_strdup(c->user);
 	r->credential.secret = mem_strdup(c->secret ? c->secret : "");

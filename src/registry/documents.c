@@ -159,8 +159,8 @@ static void ask_manifest(const struct registry *r, const char *tag, const struct
 	strlist_add(&c->headers, accept);
 }
 
-int registry_manifest(struct registry *r, const char *tag, const struct digest *digest,
-		      struct registry_document *out, struct error *err)
+static int manifest_here(struct registry *r, const char *tag, const struct digest *digest,
+			 struct registry_document *out, struct error *err)
 {
 	AUTO(call) struct call c = CALL_INIT;
 	AUTO(buf) struct buf what = BUF_INIT;
@@ -181,14 +181,30 @@ int registry_manifest(struct registry *r, const char *tag, const struct digest *
 	return result;
 }
 
+/* The first place that has it is the one that the rest comes from. */
+int registry_manifest(struct registry *r, const char *tag, const struct digest *digest,
+		      struct registry_document *out, struct error *err)
+{
+	int result = manifest_here(r, tag, digest, out, err);
+
+	while (result < 0 && registry_has_next(r)) {
+		if ((result = registry_next(r, err)) == 0)
+			result = manifest_here(r, tag, digest, out, err);
+	}
+	r->settled |= result == 0;
+	return result;
+}
+
 int registry_manifest_digest(struct registry *r, const char *tag, struct digest *out,
 			     struct error *err)
 {
 	AUTO(call) struct call c = CALL_INIT;
 	AUTO(buf) struct buf what = BUF_INIT;
 	const char *said;
-	int result;
+	int result = registry_go_home(r, err);
 
+	if (result < 0)
+		return result;
 	name_of(r, tag, NULL, &what);
 	ask_manifest(r, tag, NULL, &c);
 	c.method = "HEAD";
@@ -320,8 +336,12 @@ char *registry_next_page(const struct registry *r, const struct call *c)
 
 int registry_tags(struct registry *r, struct strlist *out, struct error *err)
 {
-	AUTO(free) char *url = mem_printf("%s/v2/%s/tags/list", r->origin, r->path);
+	AUTO(free) char *url = NULL;
+	int home = registry_go_home(r, err);
 
+	if (home < 0)
+		return home;
+	url = mem_printf("%s/v2/%s/tags/list", r->origin, r->path);
 	for (unsigned page = 0; url; page++) {
 		AUTO(call) struct call c = CALL_INIT;
 		AUTO(buf) struct buf text = BUF_INIT;

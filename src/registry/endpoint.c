@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/root.h"
 #include "registry/registry_call.h"
@@ -143,50 +144,16 @@ static int choose_scheme(struct registry *r, const char *host, bool insecure, st
 	return 0;
 }
 
-int registry_connect(const char *domain, bool insecure, struct registry **out,
-		     struct error *err)
+static int connect_to(struct registry *r, const char *domain, bool insecure, struct error *err)
 {
-	struct registry *r = mem_new(struct registry);
+	bool hub =
+		str_eq(domain, REFERENCE_DEFAULT_DOMAIN) || str_eq(domain, "index.docker.io");
 	int result = transfer_start(&r->transfer, err);
 
 	r->domain = mem_strdup(domain);
 	find_certificates(domain, &r->tls);
-	if (result == 0)
-		result = choose_scheme(r,
-				       str_eq(domain, REFERENCE_DEFAULT_DOMAIN) ||
-						       str_eq(domain, "index.docker.io")
-					       ? REGISTRY_DOCKER_HUB
-					       : domain,
-				       insecure, err);
-	if (result < 0) {
-		registry_close(r);
-		return result;
-	}
-	*out = r;
-	return 0;
-}
-
-int registry_open(const struct reference *ref, unsigned access, struct registry **out,
-		  struct error *err)
-{
-	AUTO(free) char *name = mem_printf("%s/%s", ref->domain, ref->path);
-	AUTO(registry) struct registry *r = NULL;
-	int result = registry_connect(ref->domain, access & REGISTRY_INSECURE, &r, err);
-
-	if (result < 0)
-		return result;
-	if ((result = registry_credential_find(name, &r->credential, err)) < 0)
-		return result;
-	r->path = mem_strdup(ref->path);
-	strlist_printf(&r->scopes, "repository:%s:%s", ref->path,
-		       access & REGISTRY_PUSH ? "pull,push" : "pull");
-	*out = take_ptr(r);
-	return 0;
-}
-
-void registry_pull_too(struct registry *r, const char *path)
-{
-	strlist_printf(&r->scopes, "repository:%s:pull", path);
+	return result < 0 ? result
+			  : choose_scheme(r, hub ? REGISTRY_DOCKER_HUB : domain, insecure, err);
 }
 
 static void wipe(char *text)
@@ -196,10 +163,9 @@ static void wipe(char *text)
 	free(text);
 }
 
-void registry_close(struct registry *r)
+/* Nothing of one registry, least of all its secret, is there when the next one is spoken to. */
+static void disconnect(struct registry *r)
 {
-	if (!r)
-		return;
 	transfer_stop(r->transfer);
 	free(r->domain);
 	free(r->origin);
@@ -210,6 +176,99 @@ void registry_close(struct registry *r)
 	free(r->tls.key);
 	registry_credential_clear(&r->credential);
 	wipe(r->authorization);
+	r->transfer = NULL;
+	r->domain = r->origin = r->path = r->authorization = NULL;
+	r->tls = (struct transfer_tls){0};
+	r->answered = r->tls_alone = false;
+}
+
+int registry_connect(const char *domain, bool insecure, struct registry **out,
+		     struct error *err)
+{
+	AUTO(registry) struct registry *r = mem_new(struct registry);
+	int result = connect_to(r, domain, insecure, err);
+
+	if (result == 0)
+		*out = take_ptr(r);
+	return result;
+}
+
+/* ---- which place ---- */
+
+static int take_route(struct registry *r, struct error *err)
+{
+	const struct registry_route *to = &r->routes.items[r->at];
+	AUTO(free) char *name = mem_printf("%s/%s", to->domain, to->path);
+	bool insecure = to->insecure || r->access & REGISTRY_INSECURE;
+	int result = connect_to(r, to->domain, insecure, err);
+
+	if (result < 0 || (result = registry_credential_find(name, &r->credential, err)) < 0)
+		return result;
+	r->path = mem_strdup(to->path);
+	strlist_printf(&r->scopes, "repository:%s:%s", to->path,
+		       r->access & REGISTRY_PUSH ? "pull,push" : "pull");
+	return 0;
+}
+
+bool registry_has_next(const struct registry *r)
+{
+	return !r->settled && r->at + 1 < r->routes.n;
+}
+
+int registry_next(struct registry *r, struct error *err)
+{
+	int result;
+
+	do {
+		log_debug("registry", "%s: not from there", r->domain);
+		error_clear(err);
+		disconnect(r);
+		r->at++;
+		result = take_route(r, err);
+	} while (result < 0 && registry_has_next(r));
+	return result;
+}
+
+int registry_go_home(struct registry *r, struct error *err)
+{
+	int result = 0;
+
+	if (registry_has_next(r)) {
+		r->at = r->routes.n - 2;
+		result = registry_next(r, err);
+	}
+	r->settled = true;
+	return result;
+}
+
+int registry_open(const struct reference *ref, unsigned access, struct registry **out,
+		  struct error *err)
+{
+	AUTO(registry) struct registry *r = mem_new(struct registry);
+	int result = registry_routes_find(ref, !(access & REGISTRY_PUSH), &r->routes, err);
+
+	if (result < 0)
+		return result;
+	r->access = access;
+	result = take_route(r, err);
+	if (result < 0 && registry_has_next(r))
+		result = registry_next(r, err);
+	if (result == 0)
+		*out = take_ptr(r);
+	return result;
+}
+
+void registry_pull_too(struct registry *r, const char *path)
+{
+	strlist_printf(&r->scopes, "repository:%s:pull", path);
+}
+
+void registry_close(struct registry *r)
+{
+	if (!r)
+		return;
+	disconnect(r);
+	registry_routes_clear(&r->routes);
 	free(r->calls.items);
 	free(r);
 }

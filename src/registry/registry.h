@@ -25,6 +25,10 @@
  * those that the caller says it of.
  * certs.d/HOST[:PORT]/ (below /etc/docker, /etc/containers and $HOME/.config/containers)
  * may have *.crt, and *.cert with *.key for clients.  Proxies are what the environment says.
+ *
+ * registries.conf (see registry_conf.h) may name mirrors, other locations, and registries that
+ * are insecure or blocked.  What is pulled comes from the first mirror that has the manifest,
+ * or from the registry; a mirror is shown its own credentials only.
  */
 #pragma once
 

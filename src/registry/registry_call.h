@@ -6,6 +6,7 @@
 #pragma once
 
 #include "registry/registry.h"
+#include "registry/registry_conf.h"
 #include "registry/registry_transfer.h"
 
 enum call_state {
@@ -60,6 +61,11 @@ struct registry {
 	char *authorization; /* the header's value; NULL: none asked for yet */
 	bool tls_alone;	     /* plain HTTP was not agreed to */
 	bool answered;
+	unsigned access; /* as it was opened */
+	/* Where it may be: the one of .at is spoken to; after an answer of worth for good. */
+	struct registry_routes routes;
+	size_t at;
+	bool settled;
 	unsigned long last_id;
 	struct call_list {
 		struct call **items; /* borrowed */
@@ -72,6 +78,12 @@ struct registry {
 /* endpoint.c */
 int registry_connect(const char *domain, bool insecure, struct registry **out,
 		     struct error *err);
+/* Is there another place to ask, and nothing has come of this one yet? */
+bool registry_has_next(const struct registry *r);
+/* Goes there, or behind it, if that cannot be spoken to. */
+int registry_next(struct registry *r, struct error *err);
+/* To the registry itself, past its mirrors. */
+int registry_go_home(struct registry *r, struct error *err);
 bool url_is_http(const char *url);
 /* Same scheme, host and port? */
 bool url_same_origin(const char *a, const char *b);

@@ -26,6 +26,7 @@
 #include "base/parse.h"
 #include "base/process.h"
 #include "base/root.h"
+#include "base/toml.h"
 
 static void test_bytes(void **state)
 {
@@ -275,6 +276,70 @@ static void test_json_indent(void **state)
 		json_indent(cases[i].text, strlen(cases[i].text), ".", &out);
 		assert_string_equal(buf_str(&out), cases[i].wanted);
 	}
+}
+
+static void test_toml(void **state)
+{
+	static const struct {
+		const char *text, *wanted; /* NULL: refused */
+	} cases[] = {
+		{"", "{}"},
+		{"# c\n\n a = 1 # d\r\nb=\"x\"", "{\"a\":1,\"b\":\"x\"}"},
+		{"a.b.\"c d\" = true\na.e = -5", "{\"a\":{\"b\":{\"c d\":true},\"e\":-5}}"},
+		{"[a.b]\nc='\\'\n[a]\nd=[1,[ ],\n 'x', # y\n]",
+		 "{\"a\":{\"b\":{\"c\":\"\\\\\"},\"d\":[1,[],\"x\"]}}"},
+		{"[[a]]\nb=1\n[[a.c]]\nd={e=1, f.g = {}}\n[[a.c]]\n[[a]]",
+		 "{\"a\":[{\"b\":1,\"c\":[{\"d\":{\"e\":1,\"f\":{\"g\":{}}}},{}]},{}]}"},
+		{"a = \"\"\"\nx\ty \\\n\n  z\"\"\"\"", "{\"a\":\"x\\ty z\\\"\"}"},
+		{"a = '''\n\\\n'''", "{\"a\":\"\\\\\\n\"}"},
+		{"a = \"\\u00e9\\U0001F600\\t\"", "{\"a\":\"\303\251\360\237\230\200\\t\"}"},
+		{"'' = 1", "{\"\":1}"},
+		{"a = 1\na = 2", NULL},
+		{"[a]\n[a]", NULL},
+		{"a = {}\n[a.b]", NULL},
+		{"a = {b=1}\na.c = 2", NULL},
+		{"a = []\n[[a]]", NULL},
+		{"[[a]]\n[a]", NULL},
+		{"[a]\n[[a]]", NULL},
+		{"a = 1 b = 2", NULL},
+		{"a = 1.5", NULL},
+		{"a = 1979-05-27", NULL},
+		{"a = 007", NULL},
+		{"a = nan", NULL},
+		{"a =", NULL},
+		{"= 1", NULL},
+		{"a", NULL},
+		{"[a", NULL},
+		{"[]", NULL},
+		{"a = \"x", NULL},
+		{"a = \"x\n\"", NULL},
+		{"a = \"\\x\"", NULL},
+		{"a = \"\\ud800\"", NULL},
+		{"a = \"\377\"", NULL},
+		{"a = [1 2]", NULL},
+		{"a = {b=1,}", NULL},
+		{"a = {b=1\n}", NULL},
+	};
+	AUTO(buf) struct buf deep = BUF_INIT;
+	json_t *j = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(error) struct error err = ERROR_INIT;
+		AUTO(json) json_t *tree = NULL;
+		AUTO(buf) struct buf text = BUF_INIT;
+		int r = toml_parse(cases[i].text, strlen(cases[i].text), &tree, &err);
+
+		if (r == 0)
+			json_text(tree, &text);
+		assert_string_equal(r == 0 ? buf_str(&text) : "",
+				    cases[i].wanted ? cases[i].wanted : "");
+		assert_true(r == 0 || str_starts(err.message, "line "));
+	}
+	buf_addstr(&deep, "a = ");
+	for (int i = 0; i < 1000; i++)
+		buf_addch(&deep, '[');
+	assert_int_equal(toml_parse(deep.data, deep.len, &j, NULL), -ERR_INVALID);
 }
 
 static void test_digest(void **state)
@@ -608,6 +673,7 @@ int main(void)
 		cmocka_unit_test(test_error_crosses_a_pipe),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_indent),
+		cmocka_unit_test(test_toml),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_hash_aside),
 		cmocka_unit_test(test_clean_path),
