@@ -233,7 +233,8 @@ static int get_network(struct running *r, struct error *err)
 	}
 	if (!s->has_endpoint) {
 		network_default_bridge(&bridge);
-		e = network_attach(&bridge, -1, &s->endpoint, err);
+		s->endpoint = NETWORK_ENDPOINT_INIT;
+		e = network_attach(&bridge, NULL, -1, &s->endpoint, err);
 		if (e < 0)
 			return e;
 		s->has_endpoint = true;

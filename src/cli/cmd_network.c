@@ -13,9 +13,10 @@
 #include "base/banned.h"
 
 struct network_options {
-	char *driver, *gateway, *format;
-	bool attachable, internal, ipv6, force, quiet, no_trunc;
-	struct strlist subnets, labels, options, filters;
+	char *driver, *ipam_driver, *scope, *format;
+	bool attachable, internal, ingress, ipv4, ipv6, force, quiet, no_trunc;
+	struct strlist subnets, gateways, ranges, auxiliary, labels, options, ipam_options,
+		filters;
 };
 
 #define NETWORK(letter, name, kind, field, help, ...) \
@@ -25,36 +26,52 @@ struct network_options {
 
 static const struct option_def create_options[] = {
 	NETWORK(0, "attachable", BOOL, attachable, "Enable manual container attachment"),
+	NETWORK(0, "aux-address", LIST, auxiliary,
+		"Auxiliary IPv4 or IPv6 addresses used by Network driver", .type = "map"),
 	NETWORK('d', "driver", STRING, driver, "Driver to manage the Network",
 		.fallback = "bridge"),
-	NETWORK(0, "gateway", STRING, gateway, "IPv4 Gateway for the subnet"),
+	NETWORK(0, "gateway", STRINGS, gateways, "IPv4 or IPv6 Gateway for the master subnet"),
+	NETWORK(0, "ingress", BOOL, ingress, "Create swarm routing-mesh network",
+		.hidden = true),
 	NETWORK(0, "internal", BOOL, internal, "Restrict external access to the network"),
-	NETWORK(0, "ipv6", BOOL, ipv6, "Enable IPv6 (not supported yet)", .hidden = true),
+	NETWORK(0, "ip-range", STRINGS, ranges, "Allocate container ip from a sub-range"),
+	NETWORK(0, "ipam-driver", STRING, ipam_driver, "IP Address Management Driver",
+		.fallback = "default"),
+	NETWORK(0, "ipam-opt", LIST, ipam_options, "Set IPAM driver specific options",
+		.type = "map"),
+	NETWORK(0, "ipv4", BOOL, ipv4, "Enable or disable IPv4 address assignment",
+		.fallback = "true"),
+	NETWORK(0, "ipv6", BOOL, ipv6, "Enable or disable IPv6 address assignment"),
 	NETWORK(0, "label", LIST, labels, "Set metadata on a network"),
 	NETWORK('o', "opt", LIST, options, "Set driver specific options", .type = "map"),
-	NETWORK(0, "subnet", LIST, subnets, "Subnet in CIDR format"),
+	NETWORK(0, "scope", STRING, scope, "Control the network's scope"),
+	NETWORK(0, "subnet", STRINGS, subnets,
+		"Subnet in CIDR format that represents a network segment"),
 };
 
 static int create(struct cli_invocation *inv)
 {
 	const struct network_options *o = inv->options;
-	struct engine_network_create req = {.name = inv->argv[0],
-					    .driver = o->driver,
-					    .subnet = o->subnets.n ? o->subnets.items[0] : NULL,
-					    .gateway = o->gateway,
-					    .internal = o->internal,
-					    .attachable = o->attachable,
-					    .labels = o->labels,
-					    .options = o->options};
+	const struct engine_network_create req = {.name = inv->argv[0],
+						  .driver = o->driver,
+						  .ipam_driver = o->ipam_driver,
+						  .scope = o->scope,
+						  .internal = o->internal,
+						  .attachable = o->attachable,
+						  .ingress = o->ingress,
+						  .ipv6 = o->ipv6,
+						  .no_ipv4 = !o->ipv4,
+						  .subnets = o->subnets,
+						  .gateways = o->gateways,
+						  .ranges = o->ranges,
+						  .auxiliary = o->auxiliary,
+						  .labels = o->labels,
+						  .options = o->options,
+						  .ipam_options = o->ipam_options};
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(free) char *id = NULL;
 
-	if (o->ipv6 || o->subnets.n > 1) {
-		error_set(&err, ERR_UNSUPPORTED,
-			  "IPv6 and several subnets are not supported yet");
-		return cli_fail(inv, &err);
-	}
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	if (engine_network_create(e, &req, &id, &err) < 0)
@@ -84,10 +101,9 @@ static const struct option_def ls_options[] = {
 };
 
 static const struct cli_column columns[] = {
-	{"ID", "NETWORK ID"}, {"Name", "NAME"},
-	{"Driver", "DRIVER"}, {"Scope", "SCOPE"},
-	{"IPv6", "IPV6"},     {"Internal", "INTERNAL"},
-	{"Labels", "LABELS"}, {"CreatedAt", "CREATED AT"},
+	{"ID", "NETWORK ID"},	  {"Name", "NAME"},	{"Driver", "DRIVER"},
+	{"Scope", "SCOPE"},	  {"IPv4", "IPV4"},	{"IPv6", "IPV6"},
+	{"Internal", "INTERNAL"}, {"Labels", "LABELS"}, {"CreatedAt", "CREATED AT"},
 };
 
 static const struct cli_table_def table = {
@@ -158,7 +174,10 @@ static json_t *row_of(const json_t *j, bool no_trunc)
 	cli_row_string(row, "CreatedAt", text_of(j, "Created"));
 	cli_row_string(row, "Driver", text_of(j, "Driver"));
 	cli_row_string(row, "ID", id);
-	cli_row_string(row, "IPv6", "false");
+	cli_row_string(row, "IPv4",
+		       json_is_true(json_object_get(j, "EnableIPv4")) ? "true" : "false");
+	cli_row_string(row, "IPv6",
+		       json_is_true(json_object_get(j, "EnableIPv6")) ? "true" : "false");
 	cli_row_string(row, "Internal",
 		       json_is_true(json_object_get(j, "Internal")) ? "true" : "false");
 	cli_row_string(row, "Labels", words);

@@ -113,6 +113,23 @@ static const char *health_of(const json_t *document)
 	return json_string_value(json_object_get(json_object_get(state, "Health"), "Status"));
 }
 
+static json_t *networks_of(const json_t *document)
+{
+	return json_object_get(json_object_get(document, "NetworkSettings"), "Networks");
+}
+
+static char *networks_text(const json_t *document)
+{
+	AUTO(strlist) struct strlist names = STRLIST_INIT;
+	const char *name;
+	json_t *one;
+
+	json_object_foreach (networks_of(document), name, one)
+		strlist_add(&names, name);
+	strlist_sort(&names);
+	return strlist_join(&names, ",");
+}
+
 static char *status_of(const struct store_container *c, const json_t *document, int64_t now)
 {
 	AUTO(buf) struct buf span = BUF_INIT;
@@ -172,6 +189,7 @@ json_t *cli_container_row(const struct store_container *c, const json_t *documen
 	AUTO(free) char *at = cli_time_text(c->created_ns);
 	AUTO(free) char *labels = labels_text(document);
 	AUTO(free) char *ports = cli_ports_text(document);
+	AUTO(free) char *networks = networks_text(document);
 	json_t *row = json_object();
 
 	cli_row_string(row, "Command", command);
@@ -181,7 +199,7 @@ json_t *cli_container_row(const struct store_container *c, const json_t *documen
 	cli_row_string(row, "Labels", labels);
 	set_mounts(row, json_object_get(document, "Mounts"), no_trunc);
 	cli_row_string(row, "Names", c->name);
-	cli_row_string(row, "Networks", "");
+	cli_row_string(row, "Networks", networks);
 	cli_row_string(row, "Ports", ports);
 	cli_row_string(row, "RunningFor", since);
 	cli_row_string(row, "Size", "0B");
@@ -201,6 +219,21 @@ static bool has_label(const json_t *document, const char *wanted)
 	return value && (!wanted[len] || str_eq(json_string_value(value), wanted + len + 1));
 }
 
+/* By name, or by an id or its beginning. */
+static bool is_on(const json_t *document, const char *network)
+{
+	const char *name;
+	json_t *one;
+
+	json_object_foreach (networks_of(document), name, one) {
+		const char *id = json_string_value(json_object_get(one, "NetworkID"));
+
+		if (str_eq(name, network) || (*network && str_starts(id ? id : "", network)))
+			return true;
+	}
+	return false;
+}
+
 static bool filter_matches(const struct store_container *c, const json_t *document,
 			   const char *key, const char *value)
 {
@@ -218,13 +251,15 @@ static bool filter_matches(const struct store_container *c, const json_t *docume
 		return str_eq(value, health_of(document) ? health_of(document) : "none");
 	if (str_eq(key, "exited"))
 		return str_eq(c->state, "exited") && str_eq(code, value);
+	if (str_eq(key, "network"))
+		return is_on(document, value);
 	return str_eq(c->image_name, value); /* ancestor */
 }
 
 static int check_filters(const struct strlist *filters, struct error *err)
 {
 	static const char *const known[] = {"id",     "name",	  "status", "label",
-					    "exited", "ancestor", "health"};
+					    "exited", "ancestor", "health", "network"};
 
 	for (size_t i = 0; i < filters->n; i++) {
 		AUTO(free) char *key = NULL;

@@ -16,9 +16,9 @@ struct run_options {
 	bool remove, interactive, tty, detach, read_only, init, privileged, quiet, publish_all;
 	struct strlist env, env_files, volumes, mounts, volumes_from, tmpfs, cap_add, cap_drop,
 		hosts, dns, dns_search, dns_options, ulimits, sysctls, security, groups, labels,
-		publish, aliases, storage;
-	char *workdir, *user, *entrypoint, *name, *hostname, *domainname, *network, *ip, *pull,
-		*stop_signal, *cidfile, *platform, *runtime, *isolation;
+		publish, aliases, storage, networks, links, link_local;
+	char *workdir, *user, *entrypoint, *name, *hostname, *domainname, *ip, *ip6, *mac,
+		*pull, *stop_signal, *cidfile, *platform, *runtime, *isolation;
 	int64_t kernel_memory;
 	bool ignored;
 	struct run_life life;
@@ -150,6 +150,7 @@ static int set_lists(const struct run_options *o, struct container_options *to,
 		{&o->sysctls, add_sysctl, "--sysctl"},
 		{&o->security, add_security, NULL},
 		{&o->storage, add_storage, NULL},
+		{&o->networks, container_options_add_network, "--network"},
 	};
 
 	strlist_addall(&to->cap_add, &o->cap_add);
@@ -198,7 +199,6 @@ static void set_plain(const struct run_options *o, struct container_options *to)
 	to->privileged = o->privileged;
 	to->read_only = o->read_only;
 	to->publish_all = o->publish_all;
-	to->ip = copy_set(o->ip);
 	to->has_entrypoint = o->entrypoint != NULL;
 	if (o->entrypoint)
 		strlist_take(&to->entrypoint, copy(o->entrypoint));
@@ -305,6 +305,19 @@ static int set_attach(const struct run_options *o, struct container_options *to,
 	return 0;
 }
 
+static int set_networks(const struct run_options *o, struct container_options *to,
+			struct error *err)
+{
+	const struct container_network_flags flags = {.aliases = &o->aliases,
+						      .links = &o->links,
+						      .link_local = &o->link_local,
+						      .ip = o->ip,
+						      .ip6 = o->ip6,
+						      .mac = o->mac};
+
+	return container_options_set_networks(to, &flags, err);
+}
+
 static int make_request(const struct cli_invocation *inv, struct container_options *to,
 			struct engine_run *req, struct error *err)
 {
@@ -312,7 +325,6 @@ static int make_request(const struct cli_invocation *inv, struct container_optio
 	int r;
 
 	set_plain(o, to);
-	strlist_addall(&to->network_aliases, &o->aliases);
 	for (int i = 1; i < inv->argc; i++)
 		strlist_add(&to->args, inv->argv[i]);
 	if ((r = check_supported(o, err)) < 0 ||
@@ -322,9 +334,7 @@ static int make_request(const struct cli_invocation *inv, struct container_optio
 	    (r = run_set_life(&o->life, to, cli_given(inv, &o->life.stop_timeout), err)) < 0 ||
 	    (r = set_attach(o, to, err)) < 0)
 		return r;
-	if (o->network && (r = container_options_set_network(to, o->network, err)) < 0)
-		return r;
-	return 0;
+	return set_networks(o, to, err);
 }
 
 /* As Docker: who has written an option wrongly sees the usage. */

@@ -94,6 +94,7 @@
 		RUN('i', "interactive", BOOL, interactive,                                     \
 		    "Keep STDIN open even if not attached"),                                   \
 		RUN(0, "ip", STRING, ip, "IPv4 address (e.g., 172.30.100.104)"),               \
+		RUN(0, "ip6", STRING, ip6, "IPv6 address (e.g., 2001:db8::33)"),               \
 		RUN(0, "ipc", STRING, life.ipc, "IPC mode to use"),                            \
 		RUN(0, "isolation", STRING, isolation, "Container isolation technology"),      \
 		RUN(0, "kernel-memory", BYTES, kernel_memory,                                  \
@@ -101,9 +102,14 @@
 		RUN('l', "label", LIST, labels, "Set meta data on a container"),               \
 		RUN(0, "label-file", LIST, life.label_files,                                   \
 		    "Read in a line delimited file of labels"),                                \
+		RUN(0, "link", LIST, links, "Add link to another container"),                  \
+		RUN(0, "link-local-ip", LIST, link_local,                                      \
+		    "Container IPv4/IPv6 link-local addresses"),                               \
 		RUN(0, "log-driver", STRING, life.log_driver,                                  \
 		    "Logging driver for the container"),                                       \
 		RUN(0, "log-opt", LIST, life.log_options, "Log driver options"),               \
+		RUN(0, "mac-address", STRING, mac,                                             \
+		    "Container MAC address (e.g., 92:d0:c6:0a:29:33)"),                        \
 		RUN('m', "memory", BYTES, limits.memory, "Memory limit"),                      \
 		RUN(0, "memory-reservation", BYTES, limits.memory_reservation,                 \
 		    "Memory soft limit"),                                                      \
@@ -114,9 +120,9 @@
 		RUN(0, "mount", LIST, mounts, "Attach a filesystem mount to the container",    \
 		    .type = "mount"),                                                          \
 		RUN(0, "name", STRING, name, "Assign a name to the container"),                \
-		RUN(0, "net", STRING, network, "Connect a container to a network",             \
+		RUN(0, "net", LIST, networks, "Connect a container to a network",              \
 		    .hidden = true),                                                           \
-		RUN(0, "network", STRING, network,                                             \
+		RUN(0, "network", LIST, networks,                                              \
 		    "Connect a container to a network, or to none, host, container:NAME",      \
 		    .type = "network"),                                                        \
 		RUN(0, "network-alias", LIST, aliases,                                         \

@@ -186,6 +186,7 @@ static int on_message(struct attachment *a, const struct wire_message *f, struct
 	case WIRE_STOP:
 	case WIRE_PAUSE:
 	case WIRE_RELOAD:
+	case WIRE_NETWORK:
 		break;
 	}
 	return 0;

@@ -202,12 +202,6 @@ static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int r
 	return 0;
 }
 
-static int attach_network(struct container_box *s, struct error *err)
-{
-	return container_network_attach(s->e, s->o, &s->image.config, s->row.id, s->lease,
-					&s->endpoint, err);
-}
-
 static int write_cidfile(const struct container_box *s, const struct engine_run *req,
 			 struct error *err)
 {
@@ -241,8 +235,8 @@ static int etc_binds(struct container_box *s, const struct network_endpoint *ep,
 {
 	AUTO(fd) int scratch = -1;
 
-	/* others write into the hosts of those that they know by name */
-	if (s->o->remove && s->o->network != RUNTIME_NETWORK_NAMED &&
+	/* those of one that has a monitor change with its networks */
+	if (s->o->remove && !s->group && !runtime_has_names(s->o) &&
 	    snapshot_scratch(&scratch, NULL) == 0 &&
 	    runtime_etc_binds(scratch, s->o, ep, binds, out_n, NULL) == 0)
 		return 0;
@@ -252,11 +246,8 @@ static int etc_binds(struct container_box *s, const struct network_endpoint *ep,
 int container_box_start(struct container_box *s, int *root, struct sandbox_options *so,
 			struct sandbox_bind *binds, struct sandbox *sb, struct error *err)
 {
-	const struct network_endpoint *ep = s->endpoint.address ? &s->endpoint : NULL;
-	int r = etc_binds(s, ep, binds, &so->nbinds, err);
+	int r = etc_binds(s, &s->endpoint, binds, &so->nbinds, err);
 
-	if (r == 0)
-		r = container_network_join(s->o, s->row.name, s->dir, &s->endpoint, err);
 	if (r < 0)
 		return r;
 	so->spec = &s->spec;
@@ -285,7 +276,7 @@ int container_box_prepare(struct container_box *s, struct runtime_stdio *stdio, 
 	int r;
 
 	if ((r = container_box_mount(s, out_root, err)) < 0 ||
-	    (r = make_spec(s, stdio, *out_root, err)) < 0 || (r = attach_network(s, err)) < 0)
+	    (r = make_spec(s, stdio, *out_root, err)) < 0 || (r = container_network_attach(s, err)) < 0)
 		return r;
 	log_debug("engine", "prepared %.12s", s->row.id);
 	return 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Docker's document about a container: its row, what it was made with, and how it is. */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,14 +178,6 @@ static json_t *log_of(const struct container_options *o)
 	return j;
 }
 
-static const char *network_of(const struct container_options *o)
-{
-	return o->network == RUNTIME_NETWORK_HOST   ? "host"
-	       : o->network == RUNTIME_NETWORK_NONE ? "none"
-	       : o->network_name		    ? o->network_name
-						    : "bridge";
-}
-
 static json_t *host_config(const struct container_options *o)
 {
 	json_t *j = json_object();
@@ -198,7 +189,7 @@ static json_t *host_config(const struct container_options *o)
 					      : json_null());
 	json_object_set_new(j, "ContainerIDFile", json_string(""));
 	json_object_set_new(j, "LogConfig", log_of(o));
-	json_object_set_new(j, "NetworkMode", json_string(network_of(o)));
+	json_object_set_new(j, "NetworkMode", json_string(container_network_mode(o)));
 	json_object_set_new(j, "PortBindings", container_network_bindings(o));
 	json_object_set_new(j, "RestartPolicy", restart_of(o));
 	json_object_set_new(j, "AutoRemove", json_boolean(o->remove));
@@ -236,45 +227,6 @@ static json_t *host_config(const struct container_options *o)
 }
 
 /* ---- the rest ---- */
-
-static json_t *address_text(const json_t *state, const char *key)
-{
-	const uint32_t address = (uint32_t)json_integer_value(json_object_get(state, key));
-	const struct in_addr a = {.s_addr = htonl(address)};
-	char text[INET_ADDRSTRLEN] = "";
-
-	if (address)
-		inet_ntop(AF_INET, &a, text, sizeof(text));
-	return json_string(text);
-}
-
-static json_t *network_settings(const struct store_container *c,
-				const struct container_options *o, const json_t *state)
-{
-	json_t *j = json_object(), *networks = json_object(), *one = json_object();
-	AUTO(json) json_t *nothing = json_object();
-
-	if (!container_is_up(c))
-		state = nothing;
-	json_object_set_new(one, "IPAMConfig", json_null());
-	json_object_set_new(one, "Links", json_null());
-	json_object_set_new(one, "Aliases", json_null());
-	json_object_set_new(one, "MacAddress",
-			    text_or(json_string_value(json_object_get(state, "mac")), ""));
-	json_object_set_new(one, "Gateway", address_text(state, "gateway"));
-	json_object_set_new(one, "IPAddress", address_text(state, "address"));
-	json_object_set_new(one, "IPPrefixLen",
-			    json_integer(json_object_get(state, "address") ? 16 : 0));
-	json_object_set_new(j, "Bridge", json_string(""));
-	json_object_set_new(j, "Ports", container_network_ports(c));
-	json_object_set(j, "Gateway", json_object_get(one, "Gateway"));
-	json_object_set(j, "IPAddress", json_object_get(one, "IPAddress"));
-	json_object_set(j, "IPPrefixLen", json_object_get(one, "IPPrefixLen"));
-	json_object_set(j, "MacAddress", json_object_get(one, "MacAddress"));
-	json_object_set_new(networks, network_of(o), one);
-	json_object_set_new(j, "Networks", networks);
-	return j;
-}
 
 static json_t *config_of(struct engine *e, const struct store_container *c,
 			 const struct container_options *o)
@@ -354,6 +306,6 @@ json_t *engine_inspect_container(struct engine *e, const struct store_container 
 	json_object_set_new(j, "HostConfig", host_config(&o));
 	json_object_set_new(j, "Mounts", engine_mounts_of(e, c));
 	json_object_set_new(j, "Config", config_of(e, c, &o));
-	json_object_set_new(j, "NetworkSettings", network_settings(c, &o, state));
+	json_object_set_new(j, "NetworkSettings", container_network_settings(e, c, &o, state));
 	return j;
 }

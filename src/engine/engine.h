@@ -547,11 +547,12 @@ struct engine_prune;
 
 struct engine_network_create {
 	const char *name;
-	const char *driver;  /* NULL: bridge */
-	const char *subnet;  /* NULL: any that is free */
-	const char *gateway; /* NULL: the first address */
-	bool internal, attachable;
-	struct strlist labels, options; /* KEY=value */
+	const char *driver, *ipam_driver, *scope; /* NULL: bridge, default, local */
+	bool internal, attachable, ingress, ipv6, no_ipv4;
+	struct strlist subnets; /* at most one of each family; what misses is chosen */
+	struct strlist gateways, ranges;
+	struct strlist auxiliary;		      /* NAME=address */
+	struct strlist labels, options, ipam_options; /* KEY=value */
 };
 
 int engine_network_create(struct engine *e, const struct engine_network_create *req,
@@ -561,6 +562,17 @@ int engine_networks(struct engine *e, json_t **out, struct error *err);
 /* By name, id or its beginning.  -ERR_NOT_FOUND "network x not found". */
 int engine_network(struct engine *e, const char *text, json_t **out, struct error *err);
 int engine_network_rm(struct engine *e, const char *text, struct error *err);
+struct container_network;
+
+/*
+ * Puts a container on a network, or takes it away; of a running one at once.  @how has the
+ * network's name; TAKES it.
+ */
+int engine_network_connect(struct engine *e, const char *container,
+			   struct container_network *how, struct error *err);
+/* @force: as far as it goes. */
+int engine_network_disconnect(struct engine *e, const char *container, const char *network,
+			      bool force, struct error *err);
 /* Those that nobody is on; with labels and age as engine_prune says. */
 int engine_network_prune(struct engine *e, const struct engine_prune *how,
 			 struct strlist *out_names, struct error *err);

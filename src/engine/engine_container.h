@@ -113,14 +113,15 @@ void container_log_free(struct container_log *l);
 
 enum wire_type {
 	/* to the monitor */
-	WIRE_ATTACH = 'a', /* u32 flags */
-	WIRE_INPUT = 'i',  /* bytes for the standard input */
-	WIRE_END = 'e',	   /* of the input */
-	WIRE_SIZE = 'w',   /* u32 rows, u32 columns */
-	WIRE_SIGNAL = 'k', /* u32: to process 1 */
-	WIRE_STOP = 's',   /* do not start it again */
-	WIRE_PAUSE = 'p',  /* u32: 1 to freeze; answered by WIRE_DONE */
-	WIRE_RELOAD = 'l', /* the row's options have changed */
+	WIRE_ATTACH = 'a',  /* u32 flags */
+	WIRE_INPUT = 'i',   /* bytes for the standard input */
+	WIRE_END = 'e',	    /* of the input */
+	WIRE_SIZE = 'w',    /* u32 rows, u32 columns */
+	WIRE_SIGNAL = 'k',  /* u32: to process 1 */
+	WIRE_STOP = 's',    /* do not start it again */
+	WIRE_PAUSE = 'p',   /* u32: 1 to freeze; answered by WIRE_DONE */
+	WIRE_RELOAD = 'l',  /* the row's options have changed */
+	WIRE_NETWORK = 'n', /* the row's networks have changed; answered by WIRE_DONE */
 	/* from it */
 	WIRE_RUNNING = 'R', /* the command is executed */
 	WIRE_ERROR = 'E',   /* an encoded struct error */

@@ -85,6 +85,7 @@ void monitor_end_input(struct monitor *m);
 /* Somebody wants it to stay down. */
 void monitor_no_more(struct monitor *m);
 int monitor_reload(struct monitor *m, struct error *err);
+int monitor_change_networks(struct monitor *m, struct error *err);
 void monitor_save(struct monitor *m);
 
 void monitor_health_start(struct monitor *m);

@@ -9,11 +9,23 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "engine/engine_container.h"
+#include "engine/engine_network.h"
 
 #include "base/banned.h"
 
 #define EXIT_ENGINE 125
+
+/* Who asks for the members of a network finds it. */
+static void write_state(struct container_box *b)
+{
+	AUTO(json) json_t *state = NULL;
+
+	if (!runtime_has_names(b->o))
+		return;
+	state = json_object();
+	json_object_set_new(state, "networks", container_network_state(b));
+	container_state_write(b->dir, state, NULL);
+}
 
 static int run(struct container_box *b, const struct engine_run *req,
 	       struct runtime_stdio **stdio, int *out_code, struct error *err)
@@ -36,6 +48,7 @@ static int run(struct container_box *b, const struct engine_run *req,
 	so.stdio = runtime_stdio_child(*stdio);
 	if ((r = container_box_start(b, &root, &so, binds, &sb, err)) < 0)
 		return r;
+	write_state(b);
 	/* its row holds all that it needs: others may remove what nothing does */
 	store_rest(b->e->store);
 	r = runtime_stdio_run(*stdio, &sb, &so, out_code, err);

@@ -6,6 +6,7 @@
  * any memory.
  */
 #include "engine/engine_monitor.h"
+#include "engine/engine_network.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,7 +158,6 @@ static void take_terminal(struct monitor *m)
 /* What inspect wants to know of a container that runs. */
 static void describe(struct monitor *m)
 {
-	const struct network_endpoint *ep = &m->box.endpoint;
 	json_t *j = m->state;
 
 	json_object_set_new(j, "pid", json_integer(m->sb.pid));
@@ -169,15 +169,7 @@ static void describe(struct monitor *m)
 	json_object_del(j, "error");
 	json_object_del(j, "oom");
 	json_object_del(j, "health");
-	json_object_del(j, "address");
-	if (ep->address) {
-		json_object_set_new(j, "address", json_integer(ep->address));
-		json_object_set_new(j, "gateway", json_integer(ep->gateway));
-		json_object_set_new(j, "mac",
-				    json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", ep->mac[0],
-						 ep->mac[1], ep->mac[2], ep->mac[3], ep->mac[4],
-						 ep->mac[5]));
-	}
+	json_object_set_new(j, "networks", container_network_state(&m->box));
 }
 
 void monitor_save(struct monitor *m)
@@ -405,20 +397,61 @@ static void start_again(struct monitor *m)
 	m->e->store = NULL;
 }
 
+/* Row and options as commands have changed them. */
+static int read_again(struct monitor *m, struct store_container *c,
+		      struct container_options *fresh, struct error *err)
+{
+	int r = engine_need_store(m->e, err);
+
+	if (r == 0 && (r = engine_container(m->e, m->box.row.id, c, err)) == 0)
+		r = container_options_of(c, fresh, err);
+	return r;
+}
+
+/* What is attached now is in the state, also when only a part of it could be done. */
+static int change_networks(struct monitor *m, struct container_options *fresh,
+			   struct error *err)
+{
+	int r = container_network_change(&m->box, fresh, err);
+
+	if (r == 0) {
+		const struct container_network_list old = m->o.networks;
+
+		m->o.networks = fresh->networks;
+		fresh->networks = old;
+	}
+	json_object_set_new(m->state, "networks", container_network_state(&m->box));
+	monitor_save(m);
+	return r;
+}
+
+int monitor_change_networks(struct monitor *m, struct error *err)
+{
+	AUTO(container_options) struct container_options fresh = CONTAINER_OPTIONS_INIT;
+	AUTO(store_container) struct store_container c = {0};
+	int r = read_again(m, &c, &fresh, err);
+
+	if (r == 0 && m->up)
+		r = change_networks(m, &fresh, err);
+	store_close(m->e->store);
+	m->e->store = NULL;
+	return r;
+}
+
 int monitor_reload(struct monitor *m, struct error *err)
 {
 	AUTO(container_options) struct container_options fresh = CONTAINER_OPTIONS_INIT;
 	AUTO(store_container) struct store_container c = {0};
-	int r = engine_need_store(m->e, err);
+	int r = read_again(m, &c, &fresh, err);
 
-	if (r == 0 && (r = engine_container(m->e, m->box.row.id, &c, err)) == 0)
-		r = container_options_of(&c, &fresh, err);
 	if (r == 0) {
 		m->o.restart = fresh.restart;
 		m->o.restart_max = fresh.restart_max;
 		free(m->box.row.name);
 		m->box.row.name = mem_strdup(c.name);
 		json_object_set_new(m->attributes, "name", json_string(c.name));
+		if (m->up && runtime_has_names(&m->o))
+			r = change_networks(m, &fresh, err);
 	}
 	store_close(m->e->store);
 	m->e->store = NULL;

@@ -121,11 +121,30 @@ void monitor_dismiss(struct monitor *m)
 
 /* ---- orders ---- */
 
+/* WIRE_DONE, or why not. */
+static void answer(struct monitor_client *c, int r, const struct error *err)
+{
+	AUTO(buf) struct buf wire = BUF_INIT;
+
+	if (r == 0) {
+		wire_put(&c->out, WIRE_DONE, NULL, 0);
+		return;
+	}
+	error_encode(err, &wire);
+	wire_put(&c->out, WIRE_ERROR, wire.data, wire.len);
+}
+
+static void network_order(struct monitor_client *c)
+{
+	AUTO(error) struct error err = ERROR_INIT;
+
+	answer(c, monitor_change_networks(c->m, &err), &err);
+}
+
 static void pause_order(struct monitor_client *c, bool freeze)
 {
 	struct monitor *m = c->m;
 	AUTO(error) struct error err = ERROR_INIT;
-	AUTO(buf) struct buf wire = BUF_INIT;
 	AUTO(free) char *path = mem_printf("/stave/%s", m->box.row.id);
 	int r = 0;
 
@@ -134,12 +153,7 @@ static void pause_order(struct monitor_client *c, bool freeze)
 	m->frozen = m->frozen || freeze;
 	if (r == 0)
 		r = sandbox_freeze(m->sb.pid, m->box.row.id, freeze, &err);
-	if (r == 0) {
-		wire_put(&c->out, WIRE_DONE, NULL, 0);
-		return;
-	}
-	error_encode(&err, &wire);
-	wire_put(&c->out, WIRE_ERROR, wire.data, wire.len);
+	answer(c, r, &err);
 }
 
 static void resize(struct monitor *m, const struct wire_message *f)
@@ -171,6 +185,8 @@ static void obey(struct monitor_client *c, const struct wire_message *f)
 		monitor_no_more(m);
 	else if (f->type == WIRE_PAUSE && m->up)
 		pause_order(c, wire_u32(f) != 0);
+	else if (f->type == WIRE_NETWORK)
+		network_order(c);
 	else if (f->type == WIRE_RELOAD)
 		monitor_reload(m, NULL);
 }

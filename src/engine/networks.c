@@ -3,24 +3,25 @@
  * Networks that users make: a row whose config is what Docker's inspect object says of
  * them.  Bridge and rules come with the first container, and go with the network.
  */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "engine/engine_network.h"
 
 #include "base/banned.h"
 
 #define BRIDGE_ID_LETTERS 8
+#define OPTION		  "com.docker.network."
 
 static const struct {
 	const char *name, *driver;
 } predefined[] = {{"bridge", "bridge"}, {"host", "host"}, {"none", "null"}};
 
-static bool is_predefined(const char *name)
+bool network_is_predefined(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(predefined); i++)
 		if (str_eq(name, predefined[i].name))
@@ -28,66 +29,26 @@ static bool is_predefined(const char *name)
 	return false;
 }
 
-static char *bridge_name(const char *id)
+static const char *text_of(const json_t *j, const char *key)
 {
-	return mem_printf("stave-%.*s", BRIDGE_ID_LETTERS, id);
-}
+	const char *text = json_string_value(json_object_get(j, key));
 
-static const char *address_text(uint32_t address, char text[INET_ADDRSTRLEN])
-{
-	const struct in_addr a = {htonl(address)};
-
-	return inet_ntop(AF_INET, &a, text, INET_ADDRSTRLEN);
-}
-
-static uint32_t mask(unsigned prefix_len)
-{
-	return prefix_len ? ~UINT32_C(0) << (32 - prefix_len) : 0;
+	return text ? text : "";
 }
 
 /* ---- documents ---- */
 
-static json_t *ipam(const struct network_subnet *s, uint32_t gateway)
-{
-	char network[INET_ADDRSTRLEN], first[INET_ADDRSTRLEN];
-	json_t *j = json_object(), *list = json_array(), *one = json_object();
-	AUTO(free)
-	char *subnet = s ? mem_printf("%s/%u", address_text(s->network, network), s->prefix_len)
-			 : NULL;
-
-	json_object_set_new(j, "Driver", json_string("default"));
-	json_object_set_new(j, "Options", json_object());
-	if (s) {
-		json_object_set_new(one, "Subnet", json_string(subnet));
-		json_object_set_new(one, "Gateway", json_string(address_text(gateway, first)));
-		json_array_append(list, one);
-	}
-	json_decref(one);
-	json_object_set_new(j, "Config", list);
-	return j;
-}
-
-static json_t *map_of(const struct strlist *words)
-{
-	json_t *j = json_object();
-
-	for (size_t i = 0; i < words->n; i++) {
-		const size_t len = strcspn(words->items[i], "=");
-		AUTO(free) char *key = mem_strndup(words->items[i], len);
-
-		json_object_set_new(
-			j, key, json_string(words->items[i] + len + !!words->items[i][len]));
-	}
-	return j;
-}
-
-static json_t *document(const char *name, const char *id, int64_t created_ns,
-			const char *driver)
+json_t *network_document(const char *name, const char *id, int64_t created_ns,
+			 const char *driver)
 {
 	AUTO(buf) struct buf created = BUF_INIT;
-	json_t *j = json_object();
+	json_t *j = json_object(), *ipam = json_object(), *from = json_object();
 
 	clock_format(created_ns, &created);
+	json_object_set_new(ipam, "Driver", json_string("default"));
+	json_object_set_new(ipam, "Options", json_object());
+	json_object_set_new(ipam, "Config", json_array());
+	json_object_set_new(from, "Network", json_string(""));
 	json_object_set_new(j, "Name", json_string(name));
 	json_object_set_new(j, "Id", json_string(id));
 	json_object_set_new(j, "Created", json_string(buf_str(&created)));
@@ -95,10 +56,12 @@ static json_t *document(const char *name, const char *id, int64_t created_ns,
 	json_object_set_new(j, "Driver", json_string(driver));
 	json_object_set_new(j, "EnableIPv4", json_true());
 	json_object_set_new(j, "EnableIPv6", json_false());
-	json_object_set_new(j, "IPAM", ipam(NULL, 0));
+	json_object_set_new(j, "IPAM", ipam);
 	json_object_set_new(j, "Internal", json_false());
 	json_object_set_new(j, "Attachable", json_false());
 	json_object_set_new(j, "Ingress", json_false());
+	json_object_set_new(j, "ConfigFrom", from);
+	json_object_set_new(j, "ConfigOnly", json_false());
 	json_object_set_new(j, "Containers", json_object());
 	json_object_set_new(j, "Options", json_object());
 	json_object_set_new(j, "Labels", json_object());
@@ -106,116 +69,90 @@ static json_t *document(const char *name, const char *id, int64_t created_ns,
 }
 
 /* Those that are always there have ids that follow from their names. */
+static const char *predefined_id(size_t i, char hex[DIGEST_HEX_SIZE])
+{
+	struct digest d;
+
+	digest_of(predefined[i].name, strlen(predefined[i].name), &d);
+	return digest_hex(&d, hex);
+}
+
 static json_t *predefined_document(size_t i)
 {
 	struct network_bridge b;
-	char hex[DIGEST_HEX_SIZE];
-	struct digest d;
-	json_t *j;
+	const struct network_pool *p = &b.pools[NETWORK_IPV4];
+	char hex[DIGEST_HEX_SIZE], text[NETWORK_TEXT_BYTES];
+	struct network_ip first;
+	json_t *j, *one;
 
-	digest_of(predefined[i].name, strlen(predefined[i].name), &d);
-	j = document(predefined[i].name, digest_hex(&d, hex), 0, predefined[i].driver);
-	if (i == 0) {
-		struct network_subnet s;
-
-		network_default_bridge(&b);
-		s = (struct network_subnet){.network = b.gateway & mask(b.prefix_len),
-					    .prefix_len = b.prefix_len};
-		json_object_set_new(j, "IPAM", ipam(&s, b.gateway));
-	}
+	j = network_document(predefined[i].name, predefined_id(i, hex), 0,
+			     predefined[i].driver);
+	if (i)
+		return j;
+	network_default_bridge(&b);
+	first = network_ip_with_host(&p->gateway, p->prefix_len, 0);
+	one = json_object();
+	json_object_set_new(
+		one, "Subnet",
+		json_sprintf("%s/%u", network_ip_text(&first, text), p->prefix_len));
+	json_object_set_new(one, "Gateway", json_string(network_ip_text(&p->gateway, text)));
+	json_array_append_new(json_object_get(json_object_get(j, "IPAM"), "Config"), one);
 	return j;
 }
 
-static void add_members(json_t *j, const char *id, unsigned prefix_len)
+static const json_t *config_of(const json_t *document, size_t i)
 {
-	AUTO(network_member_list) struct network_member_list list = {0};
-	AUTO(free) char *bridge = bridge_name(id);
-	json_t *all = json_object_get(j, "Containers");
+	const json_t *list = json_object_get(json_object_get(document, "IPAM"), "Config");
 
-	if (network_members(bridge, &list, NULL) < 0)
-		return;
-	for (size_t i = 0; i < list.n; i++) {
-		char text[INET_ADDRSTRLEN];
-		AUTO(free)
-		char *address = mem_printf("%s/%u", address_text(list.items[i].address, text),
-					   prefix_len);
-		json_t *one = json_object();
-
-		json_object_set_new(one, "Name", json_string(list.items[i].name));
-		json_object_set_new(one, "IPv4Address", json_string(address));
-		json_object_set_new(one, "IPv6Address", json_string(""));
-		json_object_set_new(all, list.items[i].id, one);
-	}
+	return json_array_get(list, i);
 }
 
-static const char *subnet_text(const json_t *j, const char *key)
+int network_subnet_of(const json_t *document, size_t i, struct network_subnet *out,
+		      struct error *err)
 {
-	const json_t *config = json_object_get(json_object_get(j, "IPAM"), "Config");
-
-	return json_string_value(json_object_get(json_array_get(config, 0), key));
+	return network_subnet_parse(text_of(config_of(document, i), "Subnet"), out, err);
 }
 
-static int subnet_of(const json_t *j, struct network_subnet *out, struct error *err)
+const char *network_option(const json_t *document, const char *key)
 {
-	const char *text = subnet_text(j, "Subnet");
-
-	return network_subnet_parse(text ? text : "", out, err);
+	return json_string_value(json_object_get(json_object_get(document, "Options"), key));
 }
 
-static int append_rows(struct engine *e, json_t *out, struct error *err)
+int networks_read(struct engine *e, json_t **out, struct error *err)
 {
-	AUTO(store_network_list) struct store_network_list list = {0};
-	int r = store_network_list(e->store, &list, err);
-
-	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		struct network_subnet s;
-		json_t *j = NULL;
-
-		r = json_parse(list.items[i].config, strlen(list.items[i].config), &j, err);
-		if (r < 0)
-			return error_wrap(err, "network %s", list.items[i].name);
-		if (subnet_of(j, &s, NULL) == 0)
-			add_members(j, list.items[i].id, s.prefix_len);
-		json_array_append_new(out, j);
-	}
-	return r;
-}
-
-int engine_networks(struct engine *e, json_t **out, struct error *err)
-{
+	AUTO(store_network_list) struct store_network_list rows = {0};
 	AUTO(json) json_t *list = json_array();
 	int r = engine_need_store(e, err);
 
-	if (r < 0)
+	if (r < 0 || (r = store_network_list(e->store, &rows, err)) < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(predefined); i++)
 		json_array_append_new(list, predefined_document(i));
-	if ((r = append_rows(e, list, err)) < 0)
-		return r;
+	for (size_t i = 0; i < rows.n; i++) {
+		json_t *j = NULL;
+
+		r = json_parse(rows.items[i].config, strlen(rows.items[i].config), &j, err);
+		if (r < 0)
+			return error_wrap(err, "network %s", rows.items[i].name);
+		json_array_append_new(list, j);
+	}
 	*out = take_ptr(list);
 	return 0;
 }
 
-int engine_network(struct engine *e, const char *text, json_t **out, struct error *err)
+/* By name, id or its beginning; borrowed from @list. */
+static int find(const json_t *list, const char *text, json_t **out, struct error *err)
 {
-	AUTO(json) json_t *list = NULL;
 	json_t *j, *found = NULL;
 	unsigned n = 0;
 	size_t i;
-	int r = engine_networks(e, &list, err);
 
-	if (r < 0)
-		return r;
 	json_array_foreach (list, i, j) {
-		const char *id = json_string_value(json_object_get(j, "Id"));
-
-		if (str_eq(json_string_value(json_object_get(j, "Name")), text) ||
-		    str_eq(id, text)) {
-			found = j;
-			n = 1;
-			break;
+		if (str_eq(text_of(j, "Name"), text) || str_eq(text_of(j, "Id"), text)) {
+			*out = j;
+			return 0;
 		}
-		if (*text && str_starts(id, text)) {
+		if (*text && str_starts(text_of(j, "Id"), text)) {
 			found = j;
 			n++;
 		}
@@ -225,129 +162,107 @@ int engine_network(struct engine *e, const char *text, json_t **out, struct erro
 				 "network %s is ambiguous (%u matches found)", text, n);
 	if (!found)
 		return error_set(err, ERR_NOT_FOUND, "network %s not found", text);
-	*out = json_incref(found);
+	*out = found;
 	return 0;
 }
 
-/* ---- making ---- */
+/* ---- who is on it ---- */
 
-static int check_request(const struct engine_network_create *req, struct error *err)
+static json_t *with_length(const json_t *endpoint, const char *address, const char *length)
 {
-	static const char letters[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-	const char *name = req->name;
+	const char *text = text_of(endpoint, address);
 
-	if (str_empty(name) || strchr("_.-", name[0]) || strspn(name, letters) != strlen(name))
-		return error_set(err, ERR_INVALID,
-				 "invalid network name: must match the regular expression "
-				 "\"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$\": %s",
-				 name);
-	if (is_predefined(name) || str_eq(name, "default"))
-		return error_set(err, ERR_CONFLICT,
-				 "operation is not permitted on predefined %s network", name);
-	if (req->driver && !str_eq(req->driver, "bridge"))
-		return error_set(
-			err, ERR_UNSUPPORTED,
-			"could not find a network driver named \"%s\": there is bridge",
-			req->driver);
-	if (req->gateway && !req->subnet)
-		return error_set(err, ERR_INVALID,
-				 "gateway %s needs a subnet: give --subnet as well",
-				 req->gateway);
-	return 0;
+	return *text ? json_sprintf(
+			       "%s/%lld", text,
+			       (long long)json_integer_value(json_object_get(endpoint, length)))
+		     : json_string("");
 }
 
-static int choose_subnet(struct engine *e, const struct engine_network_create *req,
-			 struct network_subnet *out, struct error *err)
+static void add_member(struct engine *e, const struct store_container *c, const char *network,
+		       json_t *all)
 {
-	AUTO(json) json_t *list = json_array();
-	struct network_subnet *taken;
-	size_t i, n = 0;
-	json_t *j;
-	int r = append_rows(e, list, err);
+	AUTO(json) json_t *state = NULL;
+	AUTO(fd) int dir = -1;
+	const json_t *endpoint;
+	json_t *one;
 
-	if (r < 0 || (req->subnet && (r = network_subnet_parse(req->subnet, out, err)) < 0))
-		return r;
-	taken = mem_zalloc((json_array_size(list) + 1) * sizeof(*taken));
-	json_array_foreach (list, i, j)
-		n += subnet_of(j, &taken[n], NULL) == 0;
-	if (!req->subnet)
-		r = network_subnet_free(taken, n, out, err);
-	for (i = 0; r == 0 && i < n; i++)
-		if (network_subnets_overlap(&taken[i], out))
-			r = error_set(err, ERR_CONFLICT,
-				      "invalid pool request: Pool overlaps with other one on "
-				      "this address space");
-	free(taken);
+	if (!container_is_up(c) || container_open_dir(e, c->id, &dir, NULL) < 0)
+		return;
+	state = container_state_read(dir);
+	endpoint = json_object_get(json_object_get(state, "networks"), network);
+	if (!endpoint)
+		return;
+	one = json_object();
+	json_object_set_new(one, "Name", json_string(c->name));
+	json_object_set_new(one, "EndpointID", json_string(text_of(endpoint, "EndpointID")));
+	json_object_set_new(one, "MacAddress", json_string(text_of(endpoint, "MacAddress")));
+	json_object_set_new(one, "IPv4Address",
+			    with_length(endpoint, "IPAddress", "IPPrefixLen"));
+	json_object_set_new(one, "IPv6Address",
+			    with_length(endpoint, "GlobalIPv6Address", "GlobalIPv6PrefixLen"));
+	json_object_set_new(all, c->id, one);
+}
+
+static int add_members(struct engine *e, json_t *document, struct error *err)
+{
+	AUTO(store_container_list) struct store_container_list list = {0};
+	int r = engine_containers(e, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		add_member(e, &list.items[i], text_of(document, "Name"),
+			   json_object_get(document, "Containers"));
 	return r;
 }
 
-static int choose_gateway(const char *text, const struct network_subnet *s, uint32_t *out,
-			  struct error *err)
+int engine_networks(struct engine *e, json_t **out, struct error *err)
 {
-	struct in_addr a;
+	json_t *j;
+	size_t i;
+	int r = networks_read(e, out, err);
 
-	*out = s->network + 1;
-	if (!text)
-		return 0;
-	if (inet_pton(AF_INET, text, &a) != 1)
-		return error_set(err, ERR_INVALID, "invalid gateway %s", text);
-	*out = ntohl(a.s_addr);
-	if ((*out ^ s->network) & mask(s->prefix_len))
-		return error_set(err, ERR_INVALID, "no matching subnet for gateway %s", text);
+	if (r < 0)
+		return r;
+	json_array_foreach (*out, i, j)
+		json_object_del(j, NETWORK_AUTOMATIC);
 	return 0;
 }
 
-int engine_network_create(struct engine *e, const struct engine_network_create *req,
-			  char **out_id, struct error *err)
+int engine_network(struct engine *e, const char *text, json_t **out, struct error *err)
 {
-	AUTO(store_network) struct store_network row = {0};
-	AUTO(json) json_t *j = NULL;
-	AUTO(buf) struct buf text = BUF_INIT;
-	struct network_subnet s;
-	uint32_t gateway;
-	char id[65];
-	int r;
+	AUTO(json) json_t *list = NULL;
+	json_t *j;
+	int r = engine_networks(e, &list, err);
 
-	if ((r = check_request(req, err)) < 0 || (r = engine_need_store(e, err)) < 0 ||
-	    (r = choose_subnet(e, req, &s, err)) < 0 ||
-	    (r = choose_gateway(req->gateway, &s, &gateway, err)) < 0)
+	if (r < 0 || (r = find(list, text, &j, err)) < 0 || (r = add_members(e, j, err)) < 0)
 		return r;
-	random_hex(id, 64);
-	row = (struct store_network){.id = mem_strdup(id),
-				     .name = mem_strdup(req->name),
-				     .created_ns = clock_now_ns()};
-	j = document(req->name, id, row.created_ns, "bridge");
-	json_object_set_new(j, "IPAM", ipam(&s, gateway));
-	json_object_set_new(j, "Internal", json_boolean(req->internal));
-	json_object_set_new(j, "Attachable", json_boolean(req->attachable));
-	json_object_set_new(j, "Labels", map_of(&req->labels));
-	json_object_set_new(j, "Options", map_of(&req->options));
-	json_text(j, &text);
-	row.config = buf_steal(&text);
-	if ((r = store_network_add(e->store, &row, err)) < 0)
-		return r;
-	*out_id = mem_strdup(id);
+	*out = json_incref(j);
 	return 0;
 }
 
 /* ---- removing ---- */
 
+static char *bridge_name(const json_t *document)
+{
+	const char *given = network_option(document, OPTION "bridge.name");
+
+	return given ? mem_strdup(given)
+		     : mem_printf("stave-%.*s", BRIDGE_ID_LETTERS, text_of(document, "Id"));
+}
+
 static int remove_network(struct engine *e, const json_t *j, struct error *err)
 {
-	const char *name = json_string_value(json_object_get(j, "Name")),
-		   *id = json_string_value(json_object_get(j, "Id")), *member;
+	const char *name = text_of(j, "Name"), *member;
 	AUTO(buf) struct buf members = BUF_INIT;
-	AUTO(free) char *bridge = bridge_name(id);
+	AUTO(free) char *bridge = bridge_name(j);
 	json_t *one;
 	int r;
 
-	if (is_predefined(name))
+	if (network_is_predefined(name))
 		return error_set(err, ERR_CONFLICT,
 				 "%s is a pre-defined network and cannot be removed", name);
 	json_object_foreach (json_object_get(j, "Containers"), member, one)
 		buf_printf(&members, "%sname:\"%s\" id:\"%.12s\"", members.len ? ", " : "",
-			   json_string_value(json_object_get(one, "Name")), member);
+			   text_of(one, "Name"), member);
 	if (members.len)
 		return error_set(
 			err, ERR_CONFLICT,
@@ -356,7 +271,7 @@ static int remove_network(struct engine *e, const json_t *j, struct error *err)
 			name, buf_str(&members));
 	/* the bridge first: a row without one is a network whose containers do not run */
 	r = network_bridge_remove(bridge, err);
-	return r < 0 ? r : store_network_remove(e->store, id, err);
+	return r < 0 ? r : store_network_remove(e->store, text_of(j, "Id"), err);
 }
 
 int engine_network_rm(struct engine *e, const char *text, struct error *err)
@@ -392,24 +307,118 @@ int engine_network_prune(struct engine *e, const struct engine_prune *how,
 
 /* ---- for containers ---- */
 
-int network_bridge_of(struct engine *e, const char *name, char out_name[16],
-		      struct network_bridge *out, struct error *err)
+/* The host numbers of --ip-range, of which a pool gives. */
+static int set_range(const char *text, struct network_pool *p, struct error *err)
 {
-	AUTO(json) json_t *j = NULL;
-	AUTO(free) char *bridge = NULL;
 	struct network_subnet s;
-	struct in_addr a = {0};
-	int r = engine_network(e, name, &j, err);
+	unsigned bits;
+	int r;
 
-	if (r < 0 || (r = subnet_of(j, &s, err)) < 0)
+	if (!*text)
+		return 0;
+	if ((r = network_subnet_parse(text, &s, err)) < 0)
 		return r;
-	bridge = bridge_name(json_string_value(json_object_get(j, "Id")));
-	memcpy(out_name, bridge, strlen(bridge) + 1);
-	inet_pton(AF_INET, subnet_text(j, "Gateway"), &a);
-	*out = (struct network_bridge){.name = out_name,
-				       .gateway = ntohl(a.s_addr),
-				       .prefix_len = s.prefix_len,
-				       .internal =
-					       json_is_true(json_object_get(j, "Internal"))};
+	bits = s.network.len * 8u - s.prefix_len;
+	p->first = network_ip_host(&s.network, p->prefix_len);
+	p->last = p->first + (bits > 62 ? UINT64_MAX >> 2 : (UINT64_C(1) << bits) - 1);
 	return 0;
+}
+
+static int set_pool(const json_t *config, const json_t *document, struct network_bridge *b,
+		    struct error *err)
+{
+	static const char *const enabled[NETWORK_FAMILIES] = {"EnableIPv4", "EnableIPv6"};
+	struct network_subnet s;
+	struct network_pool *p;
+	const char *key;
+	json_t *address;
+	int r = network_subnet_parse(text_of(config, "Subnet"), &s, err);
+
+	if (r < 0)
+		return r;
+	if (!json_is_true(json_object_get(document, enabled[network_ip_family(&s.network)])))
+		return 0;
+	p = &b->pools[network_ip_family(&s.network)];
+	network_ip_parse(text_of(config, "Gateway"), &p->gateway);
+	p->prefix_len = s.prefix_len;
+	json_object_foreach (json_object_get((json_t *)(uintptr_t)config, "AuxiliaryAddresses"),
+			     key, address) {
+		struct network_ip ip;
+
+		if (network_ip_parse(json_string_value(address), &ip) &&
+		    p->n_reserved < LIMIT_NETWORK_RESERVED)
+			p->reserved[p->n_reserved++] = network_ip_host(&ip, p->prefix_len);
+	}
+	return set_range(text_of(config, "IPRange"), p, err);
+}
+
+static bool option_is(const json_t *document, const char *key, bool wanted)
+{
+	const char *text = network_option(document, key);
+	bool value;
+
+	return text && parse_bool(text, &value) && value == wanted;
+}
+
+static int describe_bridge(const json_t *j, struct engine_bridge *out, struct error *err)
+{
+	const char *mtu = network_option(j, OPTION "driver.mtu"),
+		   *prefix = network_option(j, OPTION "container_iface_prefix");
+	struct network_bridge *b = &out->bridge;
+	uint64_t number = 0;
+	int r = 0;
+
+	out->name = bridge_name(j);
+	out->prefix = prefix ? mem_strdup(prefix) : NULL;
+	if (mtu && !parse_u64(mtu, 65535, &number))
+		number = 0;
+	*b = (struct network_bridge){
+		.name = out->name,
+		.prefix = out->prefix,
+		.mtu = (unsigned)number,
+		.internal = json_is_true(json_object_get(j, "Internal")),
+		.isolated = option_is(j, OPTION "bridge.enable_icc", false),
+		.no_masquerade = option_is(j, OPTION "bridge.enable_ip_masquerade", false)};
+	for (size_t i = 0; r == 0 && config_of(j, i); i++)
+		r = set_pool(config_of(j, i), j, b, err);
+	return r;
+}
+
+int engine_bridge_open(struct engine *e, const char *text, struct engine_bridge *out,
+		       struct error *err)
+{
+	AUTO(json) json_t *list = NULL;
+	json_t *j;
+	int r;
+
+	*out = (struct engine_bridge){0};
+	if (str_eq(text, "bridge")) { /* without a look at the store */
+		char hex[DIGEST_HEX_SIZE];
+
+		network_default_bridge(&out->bridge);
+		out->network = mem_strdup(text);
+		out->id = mem_strdup(predefined_id(0, hex));
+		return 0;
+	}
+	if ((r = networks_read(e, &list, err)) < 0 || (r = find(list, text, &j, err)) < 0)
+		return r;
+	out->document = json_incref(j);
+	out->network = mem_strdup(text_of(j, "Name"));
+	out->id = mem_strdup(text_of(j, "Id"));
+	if (str_eq(out->network, "bridge"))
+		network_default_bridge(&out->bridge);
+	else
+		r = describe_bridge(j, out, err);
+	out->bridge.network = out->network;
+	return r;
+}
+
+void engine_bridge_close(struct engine_bridge *b)
+{
+	free(b->name);
+	free(b->network);
+	free(b->prefix);
+	free(b->id);
+	json_decref(b->document);
+	*b = (struct engine_bridge){0};
 }

@@ -3,33 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/limits.h"
 
 #include "base/banned.h"
-
-#if defined(__x86_64__)
-#define AUDIT_ARCH_SELF AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define AUDIT_ARCH_SELF AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define AUDIT_ARCH_SELF AUDIT_ARCH_RISCV64
-#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define AUDIT_ARCH_SELF AUDIT_ARCH_PPC64LE
-#elif defined(__s390x__)
-#define AUDIT_ARCH_SELF AUDIT_ARCH_S390X
-#endif
 
 /*
  * Reading, memory, and acts on files by descriptor.  Nothing that starts,
@@ -53,42 +38,6 @@ static const int allowed_calls[] = {
 	SYS_sigaltstack, /* its end */
 #endif
 };
-
-#ifdef AUDIT_ARCH_SELF
-static int filter_calls(void)
-{
-	enum {
-		N = ARRAY_SIZE(allowed_calls),
-		HEAD = 6,
-	};
-	struct sock_filter code[HEAD + 2 * N + 1] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_SELF, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		/* the second table of numbers of x86-64 */
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-	};
-	struct sock_fprog program = {.len = ARRAY_SIZE(code), .filter = code};
-
-	for (size_t i = 0; i < N; i++) {
-		code[HEAD + 2 * i] = (struct sock_filter)BPF_JUMP(
-			BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed_calls[i], 0, 1);
-		code[HEAD + 2 * i + 1] =
-			(struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	}
-	code[HEAD + 2 * N] =
-		(struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
-#else
-static int filter_calls(void)
-{
-	errno = ENOSYS;
-	return -1;
-}
-#endif
 
 /* Rights that ABI 2 knows: without its REFER, no hard link could cross a directory. */
 #define TREE_RIGHTS                                                      \
@@ -123,58 +72,29 @@ static void restrict_files(int tree)
 	syscall(SYS_landlock_restrict_self, rules, 0);
 }
 
-static void limit(int what, rlim_t most)
-{
-	struct rlimit now, want = {.rlim_cur = most, .rlim_max = most};
-
-	if (getrlimit(what, &now) == 0 && now.rlim_max != RLIM_INFINITY && now.rlim_max < most)
-		want.rlim_cur = want.rlim_max = now.rlim_max;
-	setrlimit(what, &want);
-}
-
-/* Keeps of what we have only what makes files; without any, this changes nothing. */
-static int drop_capabilities(enum layer_unpack_mode mode, struct error *err)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct caps[2] = {0};
-	uint32_t keep = 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER |
-			1u << CAP_FSETID | 1u << CAP_MKNOD | 1u << CAP_SETFCAP;
-
-	if (mode == LAYER_UNPACK_LAYER)
-		keep |= 1u << CAP_SYS_ADMIN; /* trusted.overlay.opaque asks for it */
-	if (syscall(SYS_capget, &head, caps) < 0)
-		return error_sys(err, "cannot read capabilities");
-	for (unsigned c = 0; c <= CAP_LAST_CAP; c++)
-		if (c >= 32 || !(keep & 1u << c))
-			prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
-	caps[0].permitted &= keep;
-	caps[0].effective = caps[0].permitted;
-	caps[1].permitted = caps[1].effective = 0;
-	caps[0].inheritable = caps[1].inheritable = 0;
-	if (syscall(SYS_capset, &head, caps) < 0)
-		return error_sys(err, "cannot give up capabilities");
-	return 0;
-}
-
 int unpack_confine(int tree, enum layer_unpack_mode mode, struct error *err)
 {
+	/* only what makes files */
+	uint32_t keep = 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER |
+			1u << CAP_FSETID | 1u << CAP_MKNOD | 1u << CAP_SETFCAP;
 	bool no_network;
 	int r;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_sys(err, "cannot give up privileges");
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if ((r = confine_privileges(err)) < 0)
+		return r;
 #ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of addresses */
-	limit(RLIMIT_AS, UNPACK_MEMORY);
+	confine_limit(RLIMIT_AS, UNPACK_MEMORY);
 #endif
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NOFILE, LIMIT_TREE_DEPTH + 64);
+	confine_limit(RLIMIT_CORE, 0);
+	confine_limit(RLIMIT_NOFILE, LIMIT_TREE_DEPTH + 64);
 	/* the filter has no socket(2): the name space is only for where there is no filter */
 	no_network = prctl(PR_GET_SECCOMP) < 0 && unshare(CLONE_NEWNET) == 0;
-	if ((r = drop_capabilities(mode, err)) < 0)
+	if (mode == LAYER_UNPACK_LAYER)
+		keep |= 1u << CAP_SYS_ADMIN; /* trusted.overlay.opaque asks for it */
+	if ((r = confine_capabilities(keep, err)) < 0)
 		return r;
 	restrict_files(tree);
-	if (filter_calls() < 0 && !no_network)
+	if (confine_calls(allowed_calls, ARRAY_SIZE(allowed_calls)) < 0 && !no_network)
 		return error_sys(err, "cannot confine the program that reads archives");
 	return 0;
 }

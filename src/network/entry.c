@@ -71,7 +71,7 @@ int entry_make(const struct entries *s, const char *id, struct network_endpoint 
 
 int entry_write(const struct network_endpoint *e, const struct buf *text, struct error *err)
 {
-	if (lseek(e->entry, 0, SEEK_END) < 0 ||
+	if (ftruncate(e->entry, 0) < 0 || lseek(e->entry, 0, SEEK_SET) < 0 ||
 	    io_write_full(e->entry, buf_str(text), text->len) < 0)
 		return error_sys(err, "cannot write the entry of %.12s", e->id);
 	return 0;
@@ -136,6 +136,44 @@ int entry_read(const char *id, struct strlist *lines, struct error *err)
 	return r < 0 ? r : read_one(&s, id, lines, &dead, err);
 }
 
+static bool is_named(const struct network_endpoint *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (e->items[i].names.n)
+			return true;
+	return false;
+}
+
+int network_announce(struct network_endpoint *e, const char *id, struct error *err)
+{
+	AUTO(entries) struct entries s = ENTRIES_INIT;
+	AUTO(buf) struct buf text = BUF_INIT;
+	const bool known = e->entry >= 0, had_ports = e->ports.n;
+	const struct network_attachment *through;
+	int r = ports_take(e, err);
+
+	if (r < 0 || (!known && !e->ports.n && !is_named(e)))
+		return r;
+	if ((r = entries_open(&s, err)) < 0 || (!known && (r = entry_make(&s, id, e, err)) < 0))
+		return r;
+	publish_describe(e, &text);
+	names_describe(e, &text);
+	if ((r = entry_write(e, &text, err)) < 0)
+		return r;
+	if ((e->ports.n || had_ports) && (r = publish_sync(&s, err)) < 0)
+		return r;
+	through = network_gateway(e, NETWORK_IPV4);
+	if (through && e->ports.n && (r = publish_allow_loopback(through->bridge, err)) < 0)
+		return r;
+	/* one that is there may have left a bridge */
+	if (known)
+		return names_sync(&s, NULL, err);
+	for (size_t i = 0; r == 0 && i < e->n; i++)
+		if (e->items[i].names.n)
+			r = names_sync(&s, e->items[i].bridge, err);
+	return r;
+}
+
 static void remove_entry(struct network_endpoint *e)
 {
 	AUTO(entries) struct entries s = ENTRIES_INIT;
@@ -145,8 +183,9 @@ static void remove_entry(struct network_endpoint *e)
 		unlinkat(s.dir, e->id, 0);
 		if (e->n_sockets)
 			publish_sync(&s, &why);
-		if (e->named)
-			names_sync(&s, e->bridge, NULL);
+		for (size_t i = 0; i < e->n; i++)
+			if (e->items[i].names.n)
+				names_sync(&s, e->items[i].bridge, NULL);
 	}
 	/* nobody is there to be told; the next command looks again */
 	if (why.message)
@@ -158,10 +197,7 @@ void entry_close(struct network_endpoint *e)
 {
 	if (e->entry >= 0)
 		remove_entry(e);
-	for (unsigned i = 0; i < e->n_sockets; i++)
-		close_fd(&e->sockets[i]);
-	free(e->sockets);
-	free(e->id);
+	ports_release(e);
 }
 
 int network_reap(struct error *err)

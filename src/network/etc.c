@@ -7,7 +7,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/strlist.h"
-#include "network/network.h"
+#include "network/network_serve.h"
 
 #include "base/banned.h"
 
@@ -138,6 +138,38 @@ static void print(const struct resolv_conf *c, struct buf *out)
 	put_list(out, "options", &c->options);
 }
 
+static void add_public(struct strlist *servers)
+{
+	strlist_add(servers, "8.8.8.8");
+	strlist_add(servers, "8.8.4.4");
+}
+
+/* Our own server knows names without dots: they are asked for as they are. */
+static void set_own(struct resolv_conf *c)
+{
+	strlist_clear(&c->servers);
+	strlist_add(&c->servers, NETWORK_DNS_ADDRESS);
+	for (size_t i = 0; i < c->options.n; i++)
+		if (str_starts(c->options.items[i], "ndots:"))
+			return;
+	strlist_add(&c->options, "ndots:0");
+}
+
+int network_servers(const struct network_dns *dns, struct strlist *out, struct error *err)
+{
+	AUTO(resolv_conf) struct resolv_conf c = {0};
+	AUTO(buf) struct buf text = BUF_INIT;
+
+	if (read_text(RESOLV_CONF, &text, err) < 0)
+		return -ERR_SYSTEM;
+	parse_resolv_conf(&c, &text);
+	replace(&c.servers, dns->servers);
+	if (!c.servers.n)
+		add_public(&c.servers);
+	strlist_addall(out, &c.servers);
+	return 0;
+}
+
 int network_resolv_conf(bool host, const struct network_dns *dns, struct buf *out,
 			struct error *err)
 {
@@ -164,27 +196,26 @@ int network_resolv_conf(bool host, const struct network_dns *dns, struct buf *ou
 	}
 	if (!host)
 		drop_unreachable(&c.servers);
-	if (!host && !c.servers.n) {
-		strlist_add(&c.servers, "8.8.8.8");
-		strlist_add(&c.servers, "8.8.4.4");
-	}
+	if (!host && !c.servers.n)
+		add_public(&c.servers);
 	replace(&c.servers, d->servers);
 	replace(&c.search, d->search);
 	replace(&c.options, d->options);
+	if (d->own)
+		set_own(&c);
 	print(&c, out);
 	return 0;
 }
 
-static void put_address(struct buf *out, uint32_t address)
+static void put_address(struct buf *out, const struct network_ip *ip)
 {
-	const struct in_addr a = {htonl(address)};
-	char text[INET_ADDRSTRLEN];
+	char text[NETWORK_TEXT_BYTES];
 
-	buf_addstr(out, inet_ntop(AF_INET, &a, text, sizeof(text)));
+	buf_addstr(out, network_ip_text(ip, text));
 }
 
 /* "name:ip", where the IP may be IPv6 with colons of its own, or in brackets. */
-static void put_extra(const struct network_endpoint *e, const char *extra, struct buf *out)
+static void put_extra(const struct network_ip *gateway, const char *extra, struct buf *out)
 {
 	const char *sep = strpbrk(extra, ":=");
 	const char *ip = sep ? sep + 1 : NULL;
@@ -193,9 +224,9 @@ static void put_extra(const struct network_endpoint *e, const char *extra, struc
 	if (!len || sep == extra || strpbrk(extra, "\n\t "))
 		return;
 	if (str_eq(ip, HOST_GATEWAY)) {
-		if (!e || !e->gateway)
+		if (!gateway || !gateway->len)
 			return;
-		put_address(out, e->gateway);
+		put_address(out, gateway);
 	} else if (ip[0] == '[' && ip[len - 1] == ']') {
 		buf_add(out, ip + 1, len - 2);
 	} else {
@@ -204,24 +235,35 @@ static void put_extra(const struct network_endpoint *e, const char *extra, struc
 	buf_printf(out, "\t%.*s\n", (int)(sep - extra), extra);
 }
 
-void network_hosts_extra(const struct network_endpoint *e, char *const *extra, struct buf *out)
+void network_hosts_extra(const struct network_ip *gateway, char *const *extra, struct buf *out)
 {
 	for (; extra && *extra; extra++)
-		put_extra(e, *extra, out);
+		put_extra(gateway, *extra, out);
+}
+
+void network_hosts_own(const struct network_attachment *a, const char *hostname,
+		       struct buf *out)
+{
+	for (size_t i = 0; i < NETWORK_FAMILIES; i++) {
+		if (!a->addresses[i].ip.len)
+			continue;
+		put_address(out, &a->addresses[i].ip);
+		buf_printf(out, "\t%s\n", hostname);
+	}
 }
 
 void network_hosts(const struct network_endpoint *e, const char *hostname, char *const *extra,
 		   struct buf *out)
 {
+	const struct network_attachment *a = e ? network_gateway(e, NETWORK_IPV4) : NULL;
+
 	buf_addstr(out, "127.0.0.1\tlocalhost\n"
 			"::1\tlocalhost ip6-localhost ip6-loopback\n"
 			"fe00::\tip6-localnet\n"
 			"ff00::\tip6-mcastprefix\n"
 			"ff02::1\tip6-allnodes\n"
 			"ff02::2\tip6-allrouters\n");
-	network_hosts_extra(e, extra, out);
-	if (e && e->address) {
-		put_address(out, e->address);
-		buf_printf(out, "\t%s\n", hostname);
-	}
+	network_hosts_extra(a ? &a->addresses[NETWORK_IPV4].gateway : NULL, extra, out);
+	for (size_t i = 0; e && i < e->n; i++)
+		network_hosts_own(&e->items[i], hostname, out);
 }

@@ -1,68 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Name spaces, and the attachments of one. */
 #include "network/network.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/mem.h"
-#include "base/strlist.h"
 #include "network/network_address.h"
+#include "network/network_bridge.h"
 #include "network/network_entry.h"
-#include "network/network_link.h"
-#include "network/network_netlink.h"
-#include "network/network_rules.h"
+#include "network/network_namespace.h"
+#include "network/network_serve.h"
 
 #include "base/banned.h"
 
-#define DEFAULT_NAME	   "stave0"
-#define DEFAULT_PREFIX_LEN 16
-#define FIRST_NETWORK	   UINT32_C(0x0a590000) /* 10.89.0.0 */
-#define LAST_NETWORK	   UINT32_C(0x0aff0000)
-#define NETWORK_STEP	   UINT32_C(0x00010000)
-#define OWN_NAMESPACE	   "/proc/thread-self/ns/net"
-#define STAMP_BYTES	   128
-#define STATE_DIR	   "/run/stave"
-#define RULES_VERSION	   2 /* to be raised with each change of what rules_load() makes */
+#define OWN_NAMESPACE "/proc/thread-self/ns/net"
 
-void network_default_bridge(struct network_bridge *out)
-{
-	AUTO(netlink) struct netlink n = NETLINK_INIT;
-	uint32_t address = 0;
-	unsigned prefix_len = 0;
-	struct link l = {0};
-
-	*out = (struct network_bridge){.name = DEFAULT_NAME,
-				       .gateway = FIRST_NETWORK | 1,
-				       .prefix_len = DEFAULT_PREFIX_LEN};
-	/* what fails here fails again, with words, where the bridge is used */
-	if (netlink_open(&n, NETLINK_ROUTE, NULL) < 0 || link_find(&n, out->name, &l, NULL) < 0)
-		return;
-	if (l.index && link_address(&n, l.index, &address, &prefix_len, NULL) == 0 && address) {
-		out->gateway = address;
-		out->prefix_len = prefix_len;
-		return;
-	}
-	for (uint32_t net = FIRST_NETWORK; net <= LAST_NETWORK; net += NETWORK_STEP) {
-		bool taken = false;
-
-		if (link_overlaps(&n, net, out->prefix_len, &taken, NULL) < 0 || taken)
-			continue;
-		out->gateway = net | 1;
-		return;
-	}
-}
-
-static int denied(struct error *err, const char *what)
+int network_denied(struct error *err, const char *what)
 {
 	if (errno != EPERM && errno != EACCES)
 		return error_sys(err, "%s", what);
@@ -71,30 +30,50 @@ static int denied(struct error *err, const char *what)
 	return -ERR_DENIED;
 }
 
-/*
- * A new name space without a process: this thread (name spaces belong to
- * threads) steps into a new one, opens it and a socket there, and steps back.
- * Cheaper than a child, and nothing to wait for.
- */
-static int make_namespace(int *out_netns, struct netlink *inside, struct error *err)
+int namespace_visit(int netns, namespace_fn fn, void *data, struct error *err)
 {
 	AUTO(fd) int home = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
-	AUTO(fd) int ns = -1;
 	int r;
 
 	if (home < 0)
 		return error_sys(err, "cannot open " OWN_NAMESPACE);
-	if (unshare(CLONE_NEWNET) < 0)
-		return denied(err, "cannot create a network name space");
-	ns = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
-	r = ns < 0 ? error_sys(err, "cannot open " OWN_NAMESPACE)
-		   : netlink_open(inside, NETLINK_ROUTE, err);
+	if (netns < 0 ? unshare(CLONE_NEWNET) < 0 : setns(netns, CLONE_NEWNET) < 0)
+		return network_denied(err, netns < 0 ? "cannot create a network name space"
+						     : "cannot enter a network name space");
+	r = fn(data, err);
 	/* our own descriptor and our own privileges: should it fail all the same, going on
 	 * would put the whole program into the wrong network */
 	if (setns(home, CLONE_NEWNET) < 0)
 		return error_sys(err, "cannot return to the network name space");
+	return r;
+}
+
+struct place {
+	int netns;
+	struct netlink *inside;
+};
+
+static int look_around(void *data, struct error *err)
+{
+	struct place *p = data;
+
+	if (p->netns < 0)
+		p->netns = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
+	return p->netns < 0 ? error_sys(err, "cannot open " OWN_NAMESPACE)
+			    : netlink_open(p->inside, NETLINK_ROUTE, err);
+}
+
+/* A socket in the name space *@netns, which is made if it is -1. */
+static int open_namespace(int *netns, struct netlink *inside, struct error *err)
+{
+	struct place p = {*netns, inside};
+	const bool fresh = *netns < 0;
+	int r = namespace_visit(*netns, look_around, &p, err);
+
 	if (r == 0)
-		*out_netns = take_fd(&ns);
+		*netns = p.netns;
+	else if (fresh)
+		close_fd(&p.netns);
 	return r;
 }
 
@@ -102,7 +81,7 @@ int network_namespace_new(int *out_netns, struct error *err)
 {
 	AUTO(netlink) struct netlink inside = NETLINK_INIT;
 	AUTO(fd) int ns = -1;
-	int r = make_namespace(&ns, &inside, err);
+	int r = open_namespace(&ns, &inside, err);
 
 	if (r == 0)
 		r = link_loopback_up(&inside, err);
@@ -111,303 +90,227 @@ int network_namespace_new(int *out_netns, struct error *err)
 	return r;
 }
 
-/*
- * What the bridge's state was when it was last made sure of: name space, interface, fingerprint
- * of the rules that matter, and generation of the whole ruleset.  The same generation means
- * that nobody has touched anything since; another one with the same fingerprint, that whoever
- * did so had nothing to do with us.
- */
-struct stamp {
-	char place[STAMP_BYTES];
-	char rules[STAMP_BYTES];
-	char generation[STAMP_BYTES];
-};
+/* ---- attachments ---- */
 
-static int stamp_place(int index, struct stamp *s, struct error *err)
+static bool is_before(const struct network_attachment *a, const struct network_attachment *b)
 {
-	struct stat st = {0};
+	if (a->priority != b->priority)
+		return a->priority > b->priority;
+	return strcmp(a->network ? a->network : "", b->network ? b->network : "") < 0;
+}
 
-	if (stat(OWN_NAMESPACE, &st) < 0)
-		return error_sys(err, "cannot look at " OWN_NAMESPACE);
-	snprintf(s->place, STAMP_BYTES, "version %d netns %ju interface %d\n", RULES_VERSION,
-		 (uintmax_t)st.st_ino, index);
+const struct network_attachment *network_gateway(const struct network_endpoint *e,
+						 enum network_family family)
+{
+	const struct network_attachment *best = NULL;
+
+	for (size_t i = 0; i < e->n; i++) {
+		const struct network_attachment *a = &e->items[i];
+
+		if (!a->internal && a->addresses[family].ip.len &&
+		    (!best || is_before(a, best)))
+			best = a;
+	}
+	return best;
+}
+
+static void drop_attachment(struct network_endpoint *e, size_t i)
+{
+	struct network_attachment *a = &e->items[i];
+
+	for (size_t k = 0; k < NETWORK_FAMILIES; k++)
+		close_fd(&a->addresses[k].lock);
+	strlist_clear(&a->names);
+	strlist_clear(&a->links);
+	free(a->network);
+	memmove(a, a + 1, (--e->n - i) * sizeof(*a));
+}
+
+static bool has_interface(const struct network_endpoint *e, const char *name)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (str_eq(e->items[i].interface, name))
+			return true;
+	return false;
+}
+
+/* A new element, which is not attached yet. */
+static struct network_attachment *add_attachment(struct network_endpoint *e,
+						 const struct network_bridge *b,
+						 const struct network_wish *wish)
+{
+	const char *prefix = b->prefix ? b->prefix : "eth";
+	char name[sizeof(e->items->interface)] = "";
+	struct network_attachment *a;
+
+	if (wish->interface)
+		snprintf(name, sizeof(name), "%s", wish->interface);
+	for (unsigned i = 0; !name[0] || (!wish->interface && has_interface(e, name)); i++)
+		snprintf(name, sizeof(name), "%.9s%u", prefix, i);
+	a = vec_push(e);
+	*a = (struct network_attachment){.network = b->network ? mem_strdup(b->network) : NULL,
+					 .priority = wish->priority,
+					 .internal = b->internal};
+	snprintf(a->bridge, sizeof(a->bridge), "%s", b->name);
+	memcpy(a->interface, name, sizeof(name));
+	if (wish->names)
+		strlist_addall(&a->names, wish->names);
+	if (wish->links)
+		strlist_addall(&a->links, wish->links);
+	for (size_t i = 0; i < NETWORK_FAMILIES; i++)
+		a->addresses[i].lock = -1;
+	return a;
+}
+
+static enum network_family main_family(const struct network_bridge *b)
+{
+	return b->pools[NETWORK_IPV4].gateway.len ? NETWORK_IPV4 : NETWORK_IPV6;
+}
+
+static int open_addresses(const struct network_bridge *b, int state_dir,
+			  struct network_attachment *a, struct error *err)
+{
+	for (size_t i = 0; i < NETWORK_FAMILIES; i++)
+		if (b->pools[i].gateway.len &&
+		    address_open(state_dir, b->name, (enum network_family)i,
+				 &a->addresses[i].lock, err) < 0)
+			return -ERR_SYSTEM;
 	return 0;
 }
 
-static void stamp_generation(uint32_t generation, struct stamp *s)
+static int take_addresses(const struct network_bridge *b, const struct network_wish *wish,
+			  struct network_attachment *a, struct error *err)
 {
-	snprintf(s->generation, STAMP_BYTES, "ruleset %" PRIu32 "\n", generation);
-}
+	int r = 0;
 
-static int stamp_now(const char *bridge, int index, struct stamp *s, uint32_t *out_generation,
-		     struct error *err)
-{
-	char hex[DIGEST_HEX_SIZE];
-	struct digest d;
-	int r = rules_fingerprint(bridge, &d, out_generation, err);
+	for (size_t i = 0; r == 0 && i < NETWORK_FAMILIES; i++) {
+		const struct network_pool *p = &b->pools[i];
+		struct network_address *x = &a->addresses[i];
 
-	if (r < 0)
-		return r;
-	snprintf(s->rules, STAMP_BYTES, "rules %s\n", digest_hex(&d, hex));
-	stamp_generation(*out_generation, s);
-	return stamp_place(index, s, err);
-}
-
-static bool stamp_read(int state_dir, const char *file, struct buf *out)
-{
-	return io_read_file(state_dir, file, sizeof(struct stamp), out, NULL) == 0 && out->len;
-}
-
-static int stamp_write(int state_dir, const char *file, const struct stamp *s,
-		       struct error *err)
-{
-	AUTO(buf) struct buf text = BUF_INIT;
-
-	buf_printf(&text, "%s%s%s", s->place, s->generation, s->rules);
-	return io_write_file(state_dir, file, text.data, text.len, 0600, 0, err);
-}
-
-/* Has nobody touched the ruleset since? */
-static bool stamp_matches(int state_dir, const char *file, int index)
-{
-	AUTO(buf) struct buf have = BUF_INIT, want = BUF_INIT;
-	uint32_t generation;
-	struct stamp now;
-
-	if (!stamp_read(state_dir, file, &have) || stamp_place(index, &now, NULL) < 0 ||
-	    rules_generation(&generation, NULL) < 0)
-		return false;
-	stamp_generation(generation, &now);
-	buf_printf(&want, "%s%s", now.place, now.generation);
-	return str_starts(buf_str(&have), buf_str(&want));
-}
-
-/* Somebody has: is what matters to us as it was?  Then this generation is as good. */
-static bool stamp_renew(int state_dir, const char *file, const char *bridge, int index)
-{
-	AUTO(buf) struct buf have = BUF_INIT;
-	uint32_t generation;
-	struct stamp now;
-	const char *rules;
-
-	if (!stamp_read(state_dir, file, &have) ||
-	    stamp_now(bridge, index, &now, &generation, NULL) < 0 ||
-	    !str_starts(buf_str(&have), now.place))
-		return false;
-	rules = strstr(buf_str(&have), "rules ");
-	return rules && str_eq(rules, now.rules) &&
-	       stamp_write(state_dir, file, &now, NULL) == 0;
-}
-
-/* Makes the rules, and remembers what they are then. */
-static int load_rules(const struct network_bridge *b, int state_dir, const char *file,
-		      int index, struct error *err)
-{
-	uint32_t before, after;
-	struct stamp now;
-	int r = rules_generation(&before, err);
-
-	if (r == 0)
-		r = rules_load(b, err);
-	if (r < 0)
-		return r;
-	r = stamp_now(b->name, index, &now, &after, err);
-	/*
-	 * Ours is one transaction.  If there was another one, it may have undone ours: nothing
-	 * is remembered, and the next container looks again.
-	 */
-	if (r == -ERR_CONFLICT || (r == 0 && after != before + 1)) {
-		error_clear(err);
-		return 0;
+		if (!p->gateway.len && wish->addresses[i].len)
+			return error_set(err, ERR_INVALID,
+					 "network %s has no addresses of this family",
+					 b->network ? b->network : b->name);
+		if (!p->gateway.len)
+			continue;
+		r = address_take(x->lock, b, (enum network_family)i, &wish->addresses[i],
+				 &x->ip, err);
+		x->prefix_len = p->prefix_len;
+		x->gateway = p->gateway;
 	}
-	return r < 0 ? r : stamp_write(state_dir, file, &now, err);
-}
-
-static int check_address(struct netlink *n, const struct network_bridge *b, int index,
-			 bool *out_present, struct error *err)
-{
-	uint32_t address = 0;
-	unsigned prefix_len = 0;
-
-	if (link_address(n, index, &address, &prefix_len, err) < 0)
-		return -ERR_SYSTEM;
-	*out_present = address != 0;
-	if (address && (address != b->gateway || prefix_len != b->prefix_len)) {
-		const struct in_addr a = {htonl(address)};
-		char text[INET_ADDRSTRLEN];
-
-		inet_ntop(AF_INET, &a, text, sizeof(text));
-		error_set(err, ERR_CONFLICT, "interface %s has the address %s/%u already",
-			  b->name, text, prefix_len);
-		error_hint(err, "remove it with `ip link delete %s`", b->name);
-		return -ERR_CONFLICT;
-	}
-	return 0;
-}
-
-/* The long way: the bridge is not there, or the ruleset has changed. The lock is held. */
-static int make_bridge(struct netlink *n, const struct network_bridge *b, int state_dir,
-		       const char *file, struct link *out, struct error *err)
-{
-	bool present = false;
-	int r;
-
-	if (link_find(n, b->name, out, err) < 0)
-		return -ERR_SYSTEM;
-	/* somebody else did it while we waited for the lock; or other rules have changed */
-	if (out->index && (stamp_matches(state_dir, file, out->index) ||
-			   stamp_renew(state_dir, file, b->name, out->index)))
-		return 0;
-	/* until all is done nobody may trust an older stamp */
-	if (unlinkat(state_dir, file, 0) < 0 && errno != ENOENT)
-		return error_sys(err, "cannot remove %s", file);
-	if (out->index) {
-		r = check_address(n, b, out->index, &present, err);
-		if (r < 0)
-			return r;
-	}
-	if (!present) {
-		r = link_make_bridge(n, b, out, err);
-		if (r < 0)
-			return r;
-	}
-	return load_rules(b, state_dir, file, out->index, err);
-}
-
-static int ensure_bridge(struct netlink *n, const struct network_bridge *b, int state_dir,
-			 int address_fd, struct link *out, struct error *err)
-{
-	char file[64];
-	int r;
-
-	snprintf(file, sizeof(file), "%s.rules", b->name);
-	if (link_find(n, b->name, out, err) < 0)
-		return -ERR_SYSTEM;
-	r = rules_enable_forwarding(err);
-	if (r < 0 || (out->index && stamp_matches(state_dir, file, out->index)))
-		return r;
-	r = io_lock(address_fd, true, true, err);
-	if (r < 0)
-		return r;
-	r = make_bridge(n, b, state_dir, file, out, err);
-	flock(address_fd, LOCK_UN);
+	if (wish->has_mac)
+		memcpy(a->mac, wish->mac, sizeof(a->mac));
+	else if (r == 0)
+		link_mac(&a->addresses[main_family(b)].ip, a->mac);
 	return r;
 }
 
-/* A directory that a reboot empties, as it does away with the bridge. */
-int network_state_dir(int *out, struct error *err)
+/* The interfaces: the last step, which leaves nothing when it fails. */
+static int plug_in(struct netlink *host, const struct link *bridge,
+		   const struct network_bridge *b, const struct network_wish *wish,
+		   struct network_endpoint *e, struct network_attachment *a, struct error *err)
 {
-	const char *runtime_dir = secure_getenv("XDG_RUNTIME_DIR");
-	AUTO(free) char *own = runtime_dir ? mem_printf("%s/stave", runtime_dir) : NULL;
-	const char *const places[] = {STATE_DIR, own};
+	AUTO(netlink) struct netlink inside = NETLINK_INIT;
+	bool route[NETWORK_FAMILIES];
+	struct link_pair pair = {.bridge_index = bridge->index,
+				 .interface = a->interface,
+				 .mac = a->mac,
+				 .mtu = bridge->mtu,
+				 .isolated = b->isolated};
+	int r = open_namespace(&e->netns, &inside, err);
 
-	int reason = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(places) && places[i]; i++) {
-		int fd;
-
-		/* root's is /run/stave; in a user name space that one may be there, but not
-		 * ours */
-		if (mkdir(places[i], 0700) < 0 && errno != EEXIST)
-			reason = errno;
-		fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd >= 0 && faccessat(fd, ".", W_OK, AT_EACCESS) == 0) {
-			*out = fd;
-			return 0;
-		}
-		if (fd >= 0)
-			close(fd);
-	}
-	errno = reason ? reason : EACCES;
-	return denied(err, "cannot write " STATE_DIR);
+	if (r < 0)
+		return r;
+	pair.netns = e->netns;
+	for (size_t i = 0; i < NETWORK_FAMILIES; i++)
+		route[i] = network_gateway(e, (enum network_family)i) == a;
+	r = link_make_veth(host, &pair, err);
+	if (r == 0)
+		r = link_configure(&inside, a, wish, route, err);
+	if (r < 0)
+		link_remove(&inside, a->interface, NULL);
+	return r;
 }
 
-static int attach(const struct network_bridge *b, int state_dir, struct network_endpoint *e,
+static int attach(const struct network_bridge *b, const struct network_wish *wish,
+		  int state_dir, struct network_endpoint *e, struct network_attachment *a,
 		  struct error *err)
 {
-	AUTO(netlink) struct netlink host = NETLINK_INIT, inside = NETLINK_INIT;
+	AUTO(netlink) struct netlink host = NETLINK_INIT;
 	struct link l;
 	int r;
 
 	if (netlink_open(&host, NETLINK_ROUTE, err) < 0 ||
-	    address_open(state_dir, b->name, &e->address_lock, err) < 0)
+	    open_addresses(b, state_dir, a, err) < 0)
 		return -ERR_SYSTEM;
-	r = ensure_bridge(&host, b, state_dir, e->address_lock, &l, err);
+	r = bridge_ensure(&host, b, state_dir, a->addresses[main_family(b)].lock, &l, err);
 	if (r == 0)
-		r = address_take(e->address_lock, b, &e->address, err);
-	if (r == 0)
-		r = make_namespace(&e->netns, &inside, err);
-	if (r < 0)
-		return r;
-	e->gateway = b->internal ? 0 : b->gateway;
-	snprintf(e->bridge, sizeof(e->bridge), "%s", b->name);
-	e->mac[0] = 0x02;
-	e->mac[1] = 0x42;
-	for (unsigned i = 0; i < 4; i++)
-		e->mac[2 + i] = (uint8_t)(e->address >> (24 - 8 * i));
-	r = link_make_veth(&host, l.index, e->netns, e->mac, l.mtu, err);
-	if (r == 0)
-		r = link_configure(&inside, e, b->prefix_len, err);
-	return r;
+		r = take_addresses(b, wish, a, err);
+	return r < 0 ? r : plug_in(&host, &l, b, wish, e, a, err);
 }
 
-int network_attach(const struct network_bridge *b, int state_dir, struct network_endpoint *out,
-		   struct error *err)
+int network_attach(const struct network_bridge *b, const struct network_wish *wish,
+		   int state_dir, struct network_endpoint *e, struct error *err)
 {
-	struct network_endpoint e = NETWORK_ENDPOINT_INIT;
+	static const struct network_wish any;
+	const struct network_wish *w = wish ? wish : &any;
+	const bool fresh = e->netns < 0;
 	AUTO(fd) int own = -1;
 	int r = 0;
 
+	if (w->interface && has_interface(e, w->interface))
+		return error_set(err, ERR_CONFLICT, "the interface %s is there already",
+				 w->interface);
 	if (state_dir < 0)
 		r = network_state_dir(&own, err);
-	if (r == 0)
-		r = attach(b, state_dir < 0 ? own : state_dir, &e, err);
-	if (r < 0) {
-		network_endpoint_close(&e);
-		if (r == -ERR_DENIED && !(err && err->hint))
-			error_hint(err, "run as root, or use --network=host");
-		return r;
+	if (r == 0) {
+		struct network_attachment *a = add_attachment(e, b, w);
+
+		r = attach(b, w, state_dir < 0 ? own : state_dir, e, a, err);
 	}
-	*out = e;
-	return 0;
+	if (r == 0)
+		return 0;
+	if (e->n)
+		drop_attachment(e, e->n - 1);
+	if (fresh)
+		close_fd(&e->netns);
+	if (r == -ERR_DENIED && !(err && err->hint))
+		error_hint(err, "run as root, or use --network=host");
+	return r;
+}
+
+int network_detach(struct network_endpoint *e, size_t i, struct error *err)
+{
+	AUTO(netlink) struct netlink inside = NETLINK_INIT;
+	int r = open_namespace(&e->netns, &inside, err);
+
+	if (r == 0)
+		r = link_remove(&inside, e->items[i].interface, err);
+	if (r < 0)
+		return r;
+	drop_attachment(e, i);
+	/* its routes went with it */
+	for (size_t k = 0; r == 0 && k < NETWORK_FAMILIES; k++) {
+		const struct network_attachment *a = network_gateway(e, (enum network_family)k);
+
+		if (a)
+			r = link_route(&inside, a->interface, &a->addresses[k].gateway, err);
+	}
+	return r;
 }
 
 void network_endpoint_close(struct network_endpoint *e)
 {
-	/* the rules first: nobody else may have the address as long as they lead there */
+	server_stop(e);
+	/* the rules first: nobody else may have the addresses as long as they lead there */
 	entry_close(e);
 	close_fd(&e->netns);
-	close_fd(&e->address_lock);
+	while (e->n)
+		drop_attachment(e, e->n - 1);
+	free(e->items);
+	free(e->id);
+	free(e->names_path);
+	free(e->wanted.items);
+	free(e->ports.items);
 	*e = NETWORK_ENDPOINT_INIT;
-}
-
-/* The files that remembered it; what is left of them does no harm. */
-static void forget_state(const char *name)
-{
-	static const char *const kinds[] = {"rules", "addresses"};
-	AUTO(fd) int dir = -1;
-
-	if (network_state_dir(&dir, NULL) < 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		AUTO(free) char *file = mem_printf("%s.%s", name, kinds[i]);
-
-		unlinkat(dir, file, 0);
-	}
-}
-
-int network_bridge_remove(const char *name, struct error *err)
-{
-	AUTO(netlink) struct netlink n = NETLINK_INIT;
-	struct link l;
-	int r;
-
-	if (netlink_open(&n, NETLINK_ROUTE, err) < 0 || link_find(&n, name, &l, err) < 0)
-		return -ERR_SYSTEM;
-	r = l.index ? link_remove(&n, l.index, name, err) : 0;
-	if (r == 0)
-		r = rules_remove(name, err);
-	if (r == 0)
-		forget_state(name);
-	return r;
 }

@@ -65,27 +65,6 @@ static int parse_protocol(const char *text, enum network_protocol *out, struct e
 	return error_set(err, ERR_INVALID, "invalid proto: %s", text);
 }
 
-static int parse_host_address(const char *text, uint32_t *out, struct error *err)
-{
-	struct in_addr a;
-	struct in6_addr six;
-
-	*out = 0;
-	if (!*text)
-		return 0;
-	if (inet_pton(AF_INET, text, &a) == 1) {
-		*out = ntohl(a.s_addr);
-		return 0;
-	}
-	if (inet_pton(AF_INET6, text, &six) == 1) {
-		error_set(err, ERR_UNSUPPORTED,
-			  "publishing on IPv6 addresses is not supported yet: %s", text);
-		error_hint(err, "publish on 0.0.0.0 or on an IPv4 address");
-		return -ERR_UNSUPPORTED;
-	}
-	return error_set(err, ERR_INVALID, "invalid IP address: %s", text);
-}
-
 /* Cuts off what follows the last colon that is not inside of brackets. */
 static char *cut_last(char *text)
 {
@@ -161,70 +140,171 @@ int network_ports_parse(const char *text, struct network_port_list *out, struct 
 		host = NULL;
 	if (host && !parse_range(host, &outside))
 		return error_set(err, ERR_INVALID, "invalid hostPort: %s", host);
-	if (address && (r = parse_host_address(address, &p.host_ip, err)) < 0)
-		return r;
+	if (address && *address && !network_ip_parse(address, &p.host_ip))
+		return error_set(err, ERR_INVALID, "invalid IP address: %s", address);
 	return add_ports(&p, &outside, &inside, host, port, out, err);
+}
+
+void network_publish(struct network_endpoint *e, struct network_port_list *ports)
+{
+	free(e->wanted.items);
+	e->wanted = *ports;
+	*ports = (struct network_port_list){0};
+}
+
+void network_port_host(const struct network_port *p, struct buf *out)
+{
+	char text[NETWORK_TEXT_BYTES];
+
+	buf_printf(out, p->host_ip.len == 16 ? "[%s]:%u" : "%s:%u",
+		   network_ip_text(&p->host_ip, text), p->host_port);
 }
 
 /* ---- sockets ---- */
 
-static int open_socket(const struct network_port *p, uint16_t number, uint16_t *out_number)
+#define ATTEMPTS 16 /* to find a number that is free for both families */
+
+static int bind_socket(int fd, const struct network_ip *ip, uint16_t *number)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET,
-				.sin_addr.s_addr = htonl(p->host_ip),
-				.sin_port = htons(number)};
-	socklen_t len = sizeof(a);
-	const int type = p->protocol == NETWORK_TCP ? SOCK_STREAM : SOCK_DGRAM, one = 1;
-	AUTO(fd) int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} a = {0};
+	socklen_t len = ip->len == 16 ? sizeof(a.v6) : sizeof(a.v4);
+
+	if (ip->len == 16) {
+		a.v6.sin6_family = AF_INET6;
+		a.v6.sin6_port = htons(*number);
+		memcpy(&a.v6.sin6_addr, ip->bytes, 16);
+	} else {
+		a.v4.sin_family = AF_INET;
+		a.v4.sin_port = htons(*number);
+		memcpy(&a.v4.sin_addr, ip->bytes, 4);
+	}
+	if (bind(fd, &a.any, len) < 0 || getsockname(fd, &a.any, &len) < 0)
+		return -1;
+	*number = ntohs(ip->len == 16 ? a.v6.sin6_port : a.v4.sin_port);
+	return 0;
+}
+
+/* *@number 0: any, which it is then. */
+static int open_socket(enum network_protocol protocol, const struct network_ip *ip,
+		       uint16_t *number)
+{
+	const int type = protocol == NETWORK_TCP ? SOCK_STREAM : SOCK_DGRAM, one = 1;
+	AUTO(fd)
+	int fd = socket(ip->len == 16 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
 	/* a connection that has just ended is no reason to refuse */
 	if (type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (const void *)&a, sizeof(a)) < 0 ||
-	    (type == SOCK_STREAM && listen(fd, 1) < 0) || getsockname(fd, (void *)&a, &len) < 0)
+	if (ip->len == 16)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind_socket(fd, ip, number) < 0 || (type == SOCK_STREAM && listen(fd, 128) < 0))
 		return -1;
-	*out_number = ntohs(a.sin_port);
 	return take_fd(&fd);
 }
 
-static int refuse(const struct network_port *p, uint16_t number, struct error *err)
+static int refuse(const struct network_port *p, struct error *err)
 {
-	const struct in_addr a = {htonl(p->host_ip)};
-	char text[INET_ADDRSTRLEN];
+	AUTO(buf) struct buf host = BUF_INIT;
+	const int reason = errno;
 
-	inet_ntop(AF_INET, &a, text, sizeof(text));
-	if (errno == EADDRINUSE)
+	network_port_host(p, &host);
+	if (reason == EADDRINUSE)
 		return error_set(err, ERR_EXISTS,
-				 "Bind for %s:%u failed: port is already allocated", text,
-				 number);
-	return error_sys(err, "Bind for %s:%u failed", text, number);
+				 "Bind for %s failed: port is already allocated",
+				 buf_str(&host));
+	errno = reason;
+	return error_sys(err, "Bind for %s failed", buf_str(&host));
 }
 
-static int take_one(struct network_endpoint *e, struct network_port *p, struct error *err)
+static void keep(struct network_endpoint *e, const struct network_port *p, int fd)
 {
-	const uint16_t last = p->host_port_end ? p->host_port_end : p->host_port;
-	int fd = -1;
-
-	for (unsigned number = p->host_port; fd < 0 && number <= last; number++) {
-		fd = open_socket(p, (uint16_t)number, &p->host_port);
-		if (fd < 0 && errno != EADDRINUSE)
-			break;
-	}
-	if (fd < 0)
-		return refuse(p, p->host_port, err);
-	p->host_port_end = 0;
+	*vec_push(&e->ports) = *p;
 	e->sockets = mem_resize(e->sockets, e->n_sockets + 1, sizeof(*e->sockets));
 	e->sockets[e->n_sockets++] = fd;
-	return 0;
 }
 
-int ports_take(struct network_endpoint *e, struct network_port_list *ports, struct error *err)
+/* One number on all of the addresses, or on none: false, with errno, and the place in @where.
+ */
+static bool take_number(struct network_endpoint *e, const struct network_port *p,
+			const struct network_ip *ips, size_t n, uint16_t number,
+			struct network_port *where)
+{
+	int fds[NETWORK_FAMILIES] = {-1, -1};
+
+	*where = *p;
+	where->host_port_end = 0;
+	for (size_t i = 0; i < n; i++) {
+		where->host_ip = ips[i];
+		fds[i] = open_socket(p->protocol, &ips[i], &number);
+		where->host_port = number;
+		/* this machine has no IPv6: nobody comes that way */
+		if (fds[i] < 0 && i && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+			continue;
+		if (fds[i] >= 0)
+			continue;
+		if (i)
+			close(fds[0]);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		where->host_ip = ips[i];
+		if (fds[i] >= 0)
+			keep(e, where, fds[i]);
+	}
+	return true;
+}
+
+static int take_one(struct network_endpoint *e, const struct network_port *p, struct error *err)
+{
+	const struct network_ip any[NETWORK_FAMILIES] = {{.len = 4}, {.len = 16}};
+	const bool v4 = network_gateway(e, NETWORK_IPV4), v6 = network_gateway(e, NETWORK_IPV6),
+		   all = !p->host_ip.len;
+	const struct network_ip *ips = !all ? &p->host_ip : v4 ? any : any + 1;
+	const size_t n = all && v4 && v6 ? 2 : 1;
+	unsigned last = p->host_port_end ? p->host_port_end : p->host_port, number;
+	struct network_port where;
+
+	/* any number: that which the first address gets has to be free for the second, too */
+	if (!p->host_port)
+		last = ATTEMPTS;
+	/* nothing leads from IPv4 to a container that has none */
+	if (ips->len == 4 && !v4)
+		return 0;
+	for (number = p->host_port; number <= last; number++) {
+		if (take_number(e, p, ips, n, p->host_port ? (uint16_t)number : 0, &where))
+			return 0;
+		if (errno != EADDRINUSE)
+			break;
+	}
+	return refuse(&where, err);
+}
+
+int ports_take(struct network_endpoint *e, struct error *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < ports->n; i++)
-		r = take_one(e, &ports->items[i], err);
+	if (!network_gateway(e, NETWORK_IPV4) && !network_gateway(e, NETWORK_IPV6)) {
+		ports_release(e); /* nobody comes in */
+		return 0;
+	}
+	if (e->n_sockets)
+		return 0;
+	for (size_t i = 0; r == 0 && i < e->wanted.n; i++)
+		r = take_one(e, &e->wanted.items[i], err);
 	return r;
+}
+
+void ports_release(struct network_endpoint *e)
+{
+	for (unsigned i = 0; i < e->n_sockets; i++)
+		close_fd(&e->sockets[i]);
+	free(take_ptr(e->sockets));
+	e->n_sockets = 0;
+	e->ports.n = 0;
 }

@@ -8,8 +8,10 @@
  * they send to 127.0.0.1 keeps that as its source, which no other interface may have: the
  * bridge is allowed to (route_localnet), and the source is masqueraded.  Packets of
  * containers for 127.0.0.0/8, which that would let in, are dropped by the bridge's own table.
+ *
+ * IPv6 has nothing like route_localnet, and no packet of IPv6 can go to an address of
+ * IPv4: what no rule takes there comes to the sockets, and is forwarded by a process.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,23 +29,38 @@
 #define TABLE	    "stave_ports"
 #define LINE_FIELDS 7 /* port tcp 0.0.0.0 8000 10.89.0.5 3000 stave0 */
 
-static const char *address_text(uint32_t address, char text[INET_ADDRSTRLEN])
-{
-	const struct in_addr a = {htonl(address)};
-
-	return inet_ntop(AF_INET, &a, text, INET_ADDRSTRLEN);
-}
-
 /* ---- lines ---- */
 
-static void put_line(const struct network_endpoint *e, const struct network_port *p,
-		     struct buf *out)
+const struct network_address *publish_target(const struct network_endpoint *e,
+					     const struct network_port *p,
+					     const struct network_attachment **out_through)
 {
-	char host[INET_ADDRSTRLEN], inside[INET_ADDRSTRLEN];
+	enum network_family family = network_ip_family(&p->host_ip);
+	const struct network_attachment *a = network_gateway(e, family);
 
-	buf_printf(out, "port %s %s %u %s %u %s\n", network_protocol_name(p->protocol),
-		   address_text(p->host_ip, host), p->host_port,
-		   address_text(e->address, inside), p->port, e->bridge);
+	if (!a && family == NETWORK_IPV6) {
+		family = NETWORK_IPV4;
+		a = network_gateway(e, family);
+	}
+	*out_through = a;
+	return a ? &a->addresses[family] : NULL;
+}
+
+void publish_describe(const struct network_endpoint *e, struct buf *out)
+{
+	char host[NETWORK_TEXT_BYTES], inside[NETWORK_TEXT_BYTES];
+
+	for (size_t i = 0; i < e->ports.n; i++) {
+		const struct network_port *p = &e->ports.items[i];
+		const struct network_attachment *through;
+		const struct network_address *to = publish_target(e, p, &through);
+
+		if (to)
+			buf_printf(out, "port %s %s %u %s %u %s\n",
+				   network_protocol_name(p->protocol),
+				   network_ip_text(&p->host_ip, host), p->host_port,
+				   network_ip_text(&to->ip, inside), p->port, through->bridge);
+	}
 }
 
 static bool split_line(const char *line, struct strlist *out)
@@ -55,16 +72,16 @@ static bool split_line(const char *line, struct strlist *out)
 static bool parse_line(const char *line, struct network_port *out)
 {
 	AUTO(strlist) struct strlist f = STRLIST_INIT;
-	struct in_addr a;
+	struct network_ip ip;
 	uint64_t host, inside;
 
-	if (!split_line(line, &f) || inet_pton(AF_INET, f.items[2], &a) != 1 ||
+	if (!split_line(line, &f) || !network_ip_parse(f.items[2], &ip) ||
 	    !parse_u64(f.items[3], UINT16_MAX, &host) ||
 	    !parse_u64(f.items[5], UINT16_MAX, &inside))
 		return false;
 	*out = (struct network_port){.protocol = str_eq(f.items[1], "udp") ? NETWORK_UDP
 									   : NETWORK_TCP,
-				     .host_ip = ntohl(a.s_addr),
+				     .host_ip = ip,
 				     .host_port = (uint16_t)host,
 				     .port = (uint16_t)inside};
 	return true;
@@ -89,7 +106,7 @@ int network_published(const char *id, struct network_port_list *out, struct erro
 /* One element of the map for one address, or for all of them. */
 static void put_element(const struct strlist *f, struct buf *any, struct buf *one)
 {
-	const bool all = str_eq(f->items[2], "0.0.0.0");
+	const bool all = str_eq(f->items[2], "0.0.0.0") || str_eq(f->items[2], "::");
 	struct buf *to = all ? any : one;
 
 	buf_addstr(to, to->len ? ",\n" : "elements = {\n");
@@ -98,48 +115,72 @@ static void put_element(const struct strlist *f, struct buf *any, struct buf *on
 	buf_printf(to, "%s . %s : %s . %s", f->items[1], f->items[3], f->items[4], f->items[5]);
 }
 
-static void put_map(const char *name, const char *key, struct buf *elements, struct buf *script)
+/* The words of nft that differ between the families. */
+static const struct {
+	const char *family, *type;
+	const char *before; /* from outside nobody may mean our own loopback addresses */
+	const char *not_us; /* what programs of this machine send there goes to the forwarder */
+} words[NETWORK_FAMILIES] = {
+	{"ip", "ipv4_addr", "ip daddr 127.0.0.0/8 return\n", ""},
+	{"ip6", "ipv6_addr", "ip6 daddr ::1 return\n", "ip6 daddr ::1 return\n"},
+};
+
+static void put_map(size_t family, const char *name, const char *key, struct buf *elements,
+		    struct buf *script)
 {
-	buf_printf(script, "map %s {\ntype %s : ipv4_addr . inet_service\n%s%s}\n", name, key,
-		   buf_str(elements), elements->len ? "\n}\n" : "");
+	buf_printf(script, "map %s {\ntype %s : %s . inet_service\n%s%s}\n", name, key,
+		   words[family].type, buf_str(elements), elements->len ? "\n}\n" : "");
 }
 
-static void put_dnat(const char *hook, const char *first, struct buf *script)
+static void put_dnat(size_t family, const char *hook, const char *first, struct buf *script)
 {
+	const char *f = words[family].family;
+
 	buf_printf(script,
 		   "chain %s {\ntype nat hook %s priority -101; policy accept;\n%s"
-		   "fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map "
+		   "fib daddr type local dnat %s to %s daddr . meta l4proto . th dport map "
 		   "@one\n"
-		   "fib daddr type local dnat ip to meta l4proto . th dport map @any\n}\n",
-		   hook, hook, first);
+		   "fib daddr type local dnat %s to meta l4proto . th dport map @any\n}\n",
+		   hook, hook, first, f, f, f);
 }
 
-static void put_table(const struct strlist *lines, struct buf *script)
+/* Is it a port of this family on both sides, so that a rule leads there? */
+static bool is_of(size_t family, const struct strlist *f)
+{
+	const bool outside = strchr(f->items[2], ':') != NULL,
+		   inside = strchr(f->items[4], ':') != NULL;
+
+	return outside == inside && outside == (family == NETWORK_IPV6);
+}
+
+static void put_table(size_t family, const struct strlist *lines, struct buf *script)
 {
 	AUTO(buf) struct buf any = BUF_INIT, one = BUF_INIT, loopback = BUF_INIT;
 	AUTO(strlist) struct strlist bridges = STRLIST_INIT;
+	AUTO(free)
+	char *key = mem_printf("%s . inet_proto . inet_service", words[family].type);
+	const char *f = words[family].family;
 
+	buf_printf(script, "add table %s " TABLE "\ndelete table %s " TABLE "\n", f, f);
 	for (size_t i = 0; i < lines->n; i++) {
-		AUTO(strlist) struct strlist f = STRLIST_INIT;
+		AUTO(strlist) struct strlist l = STRLIST_INIT;
 
-		if (!split_line(lines->items[i], &f))
+		if (!split_line(lines->items[i], &l) || !is_of(family, &l))
 			continue;
-		put_element(&f, &any, &one);
-		if (strlist_find(&bridges, f.items[6]) < 0)
-			strlist_add(&bridges, f.items[6]);
+		put_element(&l, &any, &one);
+		if (strlist_find(&bridges, l.items[6]) < 0)
+			strlist_add(&bridges, l.items[6]);
 	}
-	buf_addstr(script, "add table ip " TABLE "\ndelete table ip " TABLE "\n");
 	if (!bridges.n)
 		return;
-	for (size_t i = 0; i < bridges.n; i++)
+	for (size_t i = 0; family == NETWORK_IPV4 && i < bridges.n; i++)
 		buf_printf(&loopback, "ip saddr 127.0.0.0/8 oifname \"%s\" masquerade\n",
 			   bridges.items[i]);
-	buf_addstr(script, "table ip " TABLE " {\n");
-	put_map("any", "inet_proto . inet_service", &any, script);
-	put_map("one", "ipv4_addr . inet_proto . inet_service", &one, script);
-	/* from outside nobody may mean our own loopback addresses */
-	put_dnat("prerouting", "ip daddr 127.0.0.0/8 return\n", script);
-	put_dnat("output", "", script);
+	buf_printf(script, "table %s " TABLE " {\n", f);
+	put_map(family, "any", "inet_proto . inet_service", &any, script);
+	put_map(family, "one", key, &one, script);
+	put_dnat(family, "prerouting", words[family].before, script);
+	put_dnat(family, "output", words[family].not_us, script);
 	buf_printf(script,
 		   "chain postrouting {\ntype nat hook postrouting priority 99; policy "
 		   "accept;\n%s}\n}\n",
@@ -155,11 +196,12 @@ int publish_sync(const struct entries *s, struct error *err)
 
 	if (r < 0)
 		return r;
-	put_table(&lines, &script);
+	for (size_t i = 0; i < NETWORK_FAMILIES; i++)
+		put_table(i, &lines, &script);
 	return rules_run(buf_str(&script), err);
 }
 
-static int allow_loopback(const char *bridge, struct error *err)
+int publish_allow_loopback(const char *bridge, struct error *err)
 {
 	AUTO(free) char *path = mem_printf("/proc/sys/net/ipv4/conf/%s/route_localnet", bridge);
 	AUTO(fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -167,22 +209,4 @@ static int allow_loopback(const char *bridge, struct error *err)
 	if (fd < 0 || io_write_full(fd, "1", 1) < 0)
 		return error_sys(err, "cannot switch on %s", path);
 	return 0;
-}
-
-int network_publish(struct network_endpoint *e, const char *id, struct network_port_list *ports,
-		    struct error *err)
-{
-	AUTO(entries) struct entries s = ENTRIES_INIT;
-	AUTO(buf) struct buf text = BUF_INIT;
-	int r = ports_take(e, ports, err);
-
-	if (r < 0 || !ports->n)
-		return r;
-	if ((r = entries_open(&s, err)) < 0 || (r = entry_make(&s, id, e, err)) < 0)
-		return r;
-	for (size_t i = 0; i < ports->n; i++)
-		put_line(e, &ports->items[i], &text);
-	if ((r = entry_write(e, &text, err)) < 0 || (r = publish_sync(&s, err)) < 0)
-		return r;
-	return allow_loopback(e->bridge, err);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "network/network_rules.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -12,14 +11,23 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strlist.h"
-#include "network/network_link.h"
 
 #include "base/banned.h"
 
 #define NFT_OUTPUT_BYTES (4u << 20)
-#define FORWARDING	 "/proc/sys/net/ipv4/ip_forward"
 
 const char *const rules_foreign_chains[2] = {"DOCKER-USER", "FORWARD"};
+const char *const rules_families[NETWORK_FAMILIES] = {"ip", "ip6"};
+
+static const struct {
+	const char *file, *advice;
+} forwarding[NETWORK_FAMILIES] = {
+	{"/proc/sys/net/ipv4/ip_forward", "run `sysctl -w net.ipv4.ip_forward=1` as root, or "
+					  "use --network=host"},
+	{"/proc/sys/net/ipv6/conf/all/forwarding",
+	 "run `sysctl -w net.ipv6.conf.all.forwarding=1` as root, or use a network without "
+	 "IPv6"},
+};
 
 static int run_nft(char *const *argv, const char *input, struct buf *out, struct buf *complaint,
 		   int *status, struct error *err)
@@ -32,12 +40,12 @@ static int run_nft(char *const *argv, const char *input, struct buf *out, struct
 }
 
 /* Text of one chain with handles; empty when it is not there. */
-static int list_chain(const char *chain, struct buf *out, struct error *err)
+static int list_chain(const char *family, const char *chain, struct buf *out, struct error *err)
 {
-	char nft[] = "nft", a[] = "-a", list[] = "list", what[] = "chain", family[] = "ip",
+	char nft[] = "nft", a[] = "-a", list[] = "list", what[] = "chain",
 	     table[] = RULES_FOREIGN_TABLE;
-	AUTO(free) char *name = mem_strdup(chain);
-	char *argv[] = {nft, a, list, what, family, table, name, NULL};
+	AUTO(free) char *name = mem_strdup(chain), *of = mem_strdup(family);
+	char *argv[] = {nft, a, list, what, of, table, name, NULL};
 	int status, r;
 
 	r = run_nft(argv, NULL, out, NULL, &status, err);
@@ -104,17 +112,18 @@ static bool is_harmless(const struct buf *forward)
 	       !strstr(text, "reject") && !strstr(text, "goto");
 }
 
-static int add_foreign_rules(const char *bridge, struct buf *script, struct error *err)
+static int add_foreign_rules(const char *family, const char *bridge, struct buf *script,
+			     struct error *err)
 {
 	AUTO(buf) struct buf forward = BUF_INIT, user = BUF_INIT;
 	const struct buf *listing = &forward;
 	const char *chain = "FORWARD";
-	int r = list_chain(chain, &forward, err);
+	int r = list_chain(family, chain, &forward, err);
 
 	if (r < 0 || is_harmless(&forward))
 		return r;
 	if (strstr(buf_str(&forward), "jump DOCKER-USER")) {
-		r = list_chain("DOCKER-USER", &user, err);
+		r = list_chain(family, "DOCKER-USER", &user, err);
 		if (r < 0)
 			return r;
 		if (user.len) {
@@ -125,26 +134,28 @@ static int add_foreign_rules(const char *bridge, struct buf *script, struct erro
 	if (count_ours(listing, bridge) >= 2)
 		return 0;
 	/* written as iptables-nft writes them, so that it still understands its table */
-	buf_printf(script, "insert rule ip filter %s iifname \"%s\" counter accept\n", chain,
-		   bridge);
-	buf_printf(script, "insert rule ip filter %s oifname \"%s\" counter accept\n", chain,
-		   bridge);
+	buf_printf(script, "insert rule %s filter %s iifname \"%s\" counter accept\n", family,
+		   chain, bridge);
+	buf_printf(script, "insert rule %s filter %s oifname \"%s\" counter accept\n", family,
+		   chain, bridge);
 	return 0;
 }
 
 /* The way out and back in. */
-static void outer_chains(const char *n, const char *subnet, unsigned prefix_len,
+static void outer_chains(const struct network_bridge *b, const char *family, const char *subnet,
 			 struct buf *script)
 {
-	buf_printf(script,
-		   "chain postrouting {\n"
-		   "type nat hook postrouting priority 100; policy accept;\n"
-		   "ip saddr %s/%u oifname != \"%s\" masquerade\n"
-		   /* to a port that another container of this bridge has on the host: the
-		    * answer must come back this way */
-		   "ip saddr %s/%u oifname \"%s\" ct status dnat masquerade\n"
-		   "}\n",
-		   subnet, prefix_len, n, subnet, prefix_len, n);
+	const char *n = b->name;
+
+	buf_addstr(script, "chain postrouting {\n"
+			   "type nat hook postrouting priority 100; policy accept;\n");
+	if (!b->no_masquerade)
+		buf_printf(script, "%s saddr %s oifname != \"%s\" masquerade\n", family, subnet,
+			   n);
+	/* to a port that another container of this bridge has on the host: the
+	 * answer must come back this way */
+	buf_printf(script, "%s saddr %s oifname \"%s\" ct status dnat masquerade\n}\n", family,
+		   subnet, n);
 	buf_printf(script,
 		   "chain forward {\n"
 		   "type filter hook forward priority 0; policy accept;\n"
@@ -168,83 +179,114 @@ static void inner_chains(const char *n, struct buf *script)
 		   n, n, n, n);
 }
 
-static void own_table(const struct network_bridge *b, struct buf *script)
+static void own_table(const struct network_bridge *b, enum network_family family,
+		      struct buf *script)
 {
-	const struct in_addr net = {htonl(b->gateway & prefix_mask(b->prefix_len))};
-	char subnet[INET_ADDRSTRLEN];
-	const char *n = b->name;
+	const struct network_pool *p = &b->pools[family];
+	const struct network_ip first = network_ip_with_host(&p->gateway, p->prefix_len, 0);
+	const char *n = b->name, *f = rules_families[family];
+	char text[NETWORK_TEXT_BYTES];
+	AUTO(free)
+	char *subnet = mem_printf("%s/%u", network_ip_text(&first, text), p->prefix_len);
 
-	inet_ntop(AF_INET, &net, subnet, sizeof(subnet));
 	/* adding before deleting makes the deletion right in both cases; one transaction */
-	buf_printf(script, "add table ip %s\ndelete table ip %s\ntable ip %s {\n", n, n, n);
+	buf_printf(script, "add table %s %s\ndelete table %s %s\ntable %s %s {\n", f, n, f, n,
+		   f, n);
 	/* before connections are looked up: an answer to us still has the bridge's address */
 	buf_printf(script,
 		   "chain guard {\n"
 		   "type filter hook prerouting priority -300; policy accept;\n"
-		   "iifname \"%s\" ip daddr 127.0.0.0/8 drop\n"
+		   "iifname \"%s\" %s drop\n"
 		   "}\n",
-		   n);
+		   n, family == NETWORK_IPV4 ? "ip daddr 127.0.0.0/8" : "ip6 daddr ::1");
 	if (b->internal)
 		inner_chains(n, script);
 	else
-		outer_chains(n, subnet, b->prefix_len, script);
+		outer_chains(b, f, subnet, script);
 	buf_addstr(script, "}\n");
 }
 
 int rules_load(const struct network_bridge *b, struct error *err)
 {
 	AUTO(buf) struct buf script = BUF_INIT;
-	int r;
+	int r = 0;
 
-	own_table(b, &script);
-	r = add_foreign_rules(b->name, &script, err);
+	for (size_t i = 0; r == 0 && i < NETWORK_FAMILIES; i++) {
+		if (!b->pools[i].gateway.len)
+			continue;
+		own_table(b, (enum network_family)i, &script);
+		r = add_foreign_rules(rules_families[i], b->name, &script, err);
+	}
 	if (r == 0)
 		r = rules_run(buf_str(&script), err);
 	return r < 0 ? error_wrap(err, "network %s", b->name) : 0;
+}
+
+/* What deletes our rules from a chain of somebody else. */
+static int remove_foreign(const char *family, const char *chain, const char *name,
+			  struct buf *script, struct error *err)
+{
+	AUTO(buf) struct buf listing = BUF_INIT;
+	int r = list_chain(family, chain, &listing, err);
+
+	if (r < 0)
+		return r;
+	for (const char *line = buf_str(&listing); line && *line; line = next_line(line)) {
+		const char *handle = strstr(line, "# handle ");
+
+		if (is_ours(line, name) && handle && line_has(line, "# handle "))
+			buf_printf(script, "delete rule %s filter %s handle %.*s\n", family,
+				   chain, (int)strspn(handle + 9, "0123456789"), handle + 9);
+	}
+	return 0;
 }
 
 int rules_remove(const char *name, struct error *err)
 {
 	AUTO(buf) struct buf script = BUF_INIT;
 
-	buf_printf(&script, "add table ip %s\ndelete table ip %s\n", name, name);
-	for (size_t i = 0; i < ARRAY_SIZE(rules_foreign_chains); i++) {
-		AUTO(buf) struct buf listing = BUF_INIT;
-		const char *line;
-		int r = list_chain(rules_foreign_chains[i], &listing, err);
+	for (size_t i = 0; i < NETWORK_FAMILIES; i++) {
+		const char *f = rules_families[i];
 
-		if (r < 0)
-			return r;
-		for (line = buf_str(&listing); line && *line; line = next_line(line)) {
-			const char *handle = strstr(line, "# handle ");
+		buf_printf(&script, "add table %s %s\ndelete table %s %s\n", f, name, f, name);
+		for (size_t k = 0; k < ARRAY_SIZE(rules_foreign_chains); k++) {
+			int r = remove_foreign(f, rules_foreign_chains[k], name, &script, err);
 
-			if (is_ours(line, name) && handle && line_has(line, "# handle "))
-				buf_printf(&script, "delete rule ip filter %s handle %.*s\n",
-					   rules_foreign_chains[i],
-					   (int)strspn(handle + 9, "0123456789"), handle + 9);
+			if (r < 0)
+				return r;
 		}
 	}
 	return rules_run(buf_str(&script), err);
 }
 
-int rules_enable_forwarding(struct error *err)
+static int enable(enum network_family family, struct error *err)
 {
-	AUTO(fd) int fd = open(FORWARDING, O_RDONLY | O_CLOEXEC);
+	const char *file = forwarding[family].file;
+	AUTO(fd) int fd = open(file, O_RDONLY | O_CLOEXEC);
 	char value = '0';
 
 	if (fd >= 0 && io_read_full(fd, &value, 1) == 1 && value == '1')
 		return 0;
 	close_fd(&fd);
-	fd = open(FORWARDING, O_WRONLY | O_CLOEXEC);
+	fd = open(file, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || io_write_full(fd, "1", 1) < 0) {
 		const bool denied = errno == EACCES || errno == EPERM || errno == EROFS;
 
-		error_sys(err, "cannot switch on " FORWARDING);
-		error_hint(err, "run `sysctl -w net.ipv4.ip_forward=1` as root, or use "
-				"--network=host");
+		error_sys(err, "cannot switch on %s", file);
+		error_hint(err, "%s", forwarding[family].advice);
 		if (err && denied)
 			err->code = ERR_DENIED;
 		return denied ? -ERR_DENIED : -ERR_SYSTEM;
 	}
 	return 0;
+}
+
+int rules_enable_forwarding(const struct network_bridge *b, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < NETWORK_FAMILIES; i++)
+		if (b->pools[i].gateway.len)
+			r = enable((enum network_family)i, err);
+	return r;
 }

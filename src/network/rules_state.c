@@ -108,15 +108,15 @@ static int note_rule(void *data, const struct nlmsghdr *h)
 }
 
 /* The chain itself, and its rules in their order. That it is not there is a state, too. */
-static int hash_chain(struct netlink *n, const char *table, const char *chain, struct hasher *h,
-		      struct error *err)
+static int hash_chain(struct netlink *n, uint8_t family, const char *table, const char *chain,
+		      struct hasher *h, struct error *err)
 {
 	AUTO(error) struct error local = ERROR_INIT;
 	int r;
 
 	hasher_add_string(h, table);
 	hasher_add_string(h, chain);
-	begin(n, NFT_MSG_GETCHAIN, 0, NFPROTO_IPV4);
+	begin(n, NFT_MSG_GETCHAIN, 0, family);
 	netlink_put_string(n, NFTA_CHAIN_TABLE, table);
 	netlink_put_string(n, NFTA_CHAIN_NAME, chain);
 	r = netlink_query(n, "cannot ask for a chain", note_chain, h, &local);
@@ -126,14 +126,28 @@ static int hash_chain(struct netlink *n, const char *table, const char *chain, s
 		error_move(err, &local);
 		return r;
 	}
-	begin(n, NFT_MSG_GETRULE, NLM_F_DUMP, NFPROTO_IPV4);
+	begin(n, NFT_MSG_GETRULE, NLM_F_DUMP, family);
 	netlink_put_string(n, NFTA_RULE_TABLE, table);
 	netlink_put_string(n, NFTA_RULE_CHAIN, chain);
 	return netlink_query(n, "cannot ask for the rules", note_rule, h, err);
 }
 
-int rules_fingerprint(const char *bridge, struct digest *out, uint32_t *out_generation,
-		      struct error *err)
+/* All of one family that is ours or that stands in our way. */
+static int hash_family(struct netlink *n, const char *bridge, uint8_t family, struct hasher *h,
+		       struct error *err)
+{
+	static const char *const own[] = {"postrouting", "guard", "forward"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(own); i++)
+		r = hash_chain(n, family, bridge, own[i], h, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rules_foreign_chains); i++)
+		r = hash_chain(n, family, RULES_FOREIGN_TABLE, rules_foreign_chains[i], h, err);
+	return r;
+}
+
+int rules_fingerprint(const struct network_bridge *b, struct digest *out,
+		      uint32_t *out_generation, struct error *err)
 {
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	uint32_t after;
@@ -144,14 +158,9 @@ int rules_fingerprint(const char *bridge, struct digest *out, uint32_t *out_gene
 		return -ERR_SYSTEM;
 	hasher_init(&h);
 	r = ask_generation(&n, out_generation, err);
-	if (r == 0)
-		r = hash_chain(&n, bridge, "postrouting", &h, err);
-	if (r == 0)
-		r = hash_chain(&n, bridge, "guard", &h, err);
-	if (r == 0)
-		r = hash_chain(&n, bridge, "forward", &h, err);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rules_foreign_chains); i++)
-		r = hash_chain(&n, RULES_FOREIGN_TABLE, rules_foreign_chains[i], &h, err);
+	for (size_t i = 0; r == 0 && i < NETWORK_FAMILIES; i++)
+		if (b->pools[i].gateway.len)
+			r = hash_family(&n, b->name, i ? NFPROTO_IPV6 : NFPROTO_IPV4, &h, err);
 	if (r == 0)
 		r = ask_generation(&n, &after, err);
 	if (r < 0)

@@ -22,8 +22,6 @@
 #define OPEN_TREE_CLOEXEC O_CLOEXEC
 #endif
 
-#define LOOPBACK UINT32_C(0x7f000001)
-
 /* "web.example.org web": the whole name, and the part before the first dot. */
 static void put_names(const struct container_options *o, const char *hostname, struct buf *out)
 {
@@ -36,16 +34,26 @@ static void put_names(const struct container_options *o, const char *hostname, s
 		buf_printf(out, " %.*s", (int)len, hostname);
 }
 
-static int make_hosts(const struct container_options *o, const struct network_endpoint *e,
-		      const char *hostname, struct buf *out, struct error *err)
+void runtime_hosts_names(const struct container_options *o, struct buf *out)
 {
-	const struct network_endpoint host = {.gateway = LOOPBACK};
+	AUTO(buf) struct buf hostname = BUF_INIT;
+
+	runtime_hostname(o, &hostname);
+	put_names(o, buf_str(&hostname), out);
+}
+
+static int make_hosts(const struct container_options *o, const struct network_endpoint *e,
+		      struct buf *out, struct error *err)
+{
+	const struct network_ip loopback = {.len = 4, .bytes = {127, 0, 0, 1}};
 	AUTO(buf) struct buf names = BUF_INIT;
 	int r;
 
 	if (o->network != RUNTIME_NETWORK_HOST) {
-		put_names(o, hostname, &names);
+		runtime_hosts_names(o, &names);
 		network_hosts(e, buf_str(&names), o->extra_hosts.items, out);
+		for (size_t i = 0; i < o->link_hosts.n; i++)
+			buf_printf(out, "%s\n", o->link_hosts.items[i]);
 		return 0;
 	}
 	r = io_read_file(AT_FDCWD, "/etc/hosts", LIMIT_PASSWD_BYTES, out, err);
@@ -54,7 +62,7 @@ static int make_hosts(const struct container_options *o, const struct network_en
 	error_clear(err);
 	if (out->len && out->data[out->len - 1] != '\n')
 		buf_addch(out, '\n');
-	network_hosts_extra(&host, o->extra_hosts.items, out);
+	network_hosts_extra(&loopback, o->extra_hosts.items, out);
 	return 0;
 }
 
@@ -100,20 +108,47 @@ static int add_bind(int dir, const struct container_options *o, const char *dest
 	return 0;
 }
 
+/* Of a container on networks that a user made, the server is our own: network_serve(). */
+static int make_resolv(const struct container_options *o, struct buf *out, struct error *err)
+{
+	const struct network_dns dns = {.servers = o->dns.items,
+					.search = o->dns_search.items,
+					.options = o->dns_options.items,
+					.own = o->network != RUNTIME_NETWORK_HOST &&
+					       runtime_has_names(o)};
+
+	return network_resolv_conf(o->network == RUNTIME_NETWORK_HOST, &dns, out, err);
+}
+
+int runtime_etc_resolv(int dir, const struct container_options *o, struct error *err)
+{
+	AUTO(fd) int fd = openat(dir, "resolv.conf", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO(buf) struct buf text = BUF_INIT;
+	int r;
+
+	if (fd < 0 || is_taken(o, "/etc/resolv.conf"))
+		return 0;
+	if ((r = make_resolv(o, &text, err)) < 0)
+		return r;
+	/* in place: the file is mounted in the container, and another one would not be */
+	if (io_write_full(fd, buf_str(&text), text.len) < 0 ||
+	    ftruncate(fd, (off_t)text.len) < 0)
+		return error_sys(err, "cannot write resolv.conf");
+	return 0;
+}
+
 int runtime_etc_binds(int dir, const struct container_options *o,
 		      const struct network_endpoint *e, struct sandbox_bind *binds,
 		      size_t *out_n, struct error *err)
 {
-	const struct network_dns dns = {o->dns.items, o->dns_search.items,
-					o->dns_options.items};
 	AUTO(buf) struct buf resolv = BUF_INIT, hosts = BUF_INIT, hostname = BUF_INIT;
 	size_t n = 0;
 	int r;
 
 	runtime_hostname(o, &hostname);
-	r = network_resolv_conf(o->network == RUNTIME_NETWORK_HOST, &dns, &resolv, err);
+	r = make_resolv(o, &resolv, err);
 	if (r == 0)
-		r = make_hosts(o, e, buf_str(&hostname), &hosts, err);
+		r = make_hosts(o, e, &hosts, err);
 	buf_addch(&hostname, '\n');
 	if (r == 0)
 		r = add_bind(dir, o, "/etc/resolv.conf", &resolv, binds, &n, err);

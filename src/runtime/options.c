@@ -31,29 +31,14 @@ void container_options_clear(struct container_options *o)
 		&o->cpuset_cpus, &o->cpuset_mems,   &o->log_driver,    &o->runtime,
 		&o->detach_keys, &o->pid_mode,	    &o->ipc_mode,      &o->uts_mode,
 		&o->userns_mode, &o->cgroupns_mode, &o->cgroup_parent, &o->network_name,
-		&o->ip,		 &o->apparmor,	    &o->volume_driver};
-	struct strlist *const lists[] = {&o->args,
-					 &o->entrypoint,
-					 &o->env,
-					 &o->cap_add,
-					 &o->cap_drop,
-					 &o->group_add,
-					 &o->tmpfs,
-					 &o->extra_hosts,
-					 &o->dns,
-					 &o->dns_search,
-					 &o->dns_options,
-					 &o->attach,
-					 &o->expose,
-					 &o->security,
-					 &o->devices,
-					 &o->health.test,
-					 &o->volumes_from,
-					 &o->publish,
-					 &o->network_aliases,
-					 &o->device_rules,
-					 &o->cdi,
-					 &o->gpus};
+		&o->apparmor,	 &o->volume_driver};
+	struct strlist *const lists[] = {
+		&o->args,	  &o->entrypoint, &o->env,	   &o->cap_add,
+		&o->cap_drop,	  &o->group_add,  &o->tmpfs,	   &o->extra_hosts,
+		&o->dns,	  &o->dns_search, &o->dns_options, &o->attach,
+		&o->expose,	  &o->security,	  &o->devices,	   &o->health.test,
+		&o->volumes_from, &o->publish,	  &o->link_hosts,  &o->device_rules,
+		&o->cdi,	  &o->gpus};
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(*strings[i]);
@@ -65,6 +50,9 @@ void container_options_clear(struct container_options *o)
 		container_mount_clear(&o->mounts.items[i]);
 	for (size_t i = 0; i < o->ulimits.n; i++)
 		free(o->ulimits.items[i].type);
+	for (size_t i = 0; i < o->networks.n; i++)
+		container_network_clear(&o->networks.items[i]);
+	free(o->networks.items);
 	free(o->mounts.items);
 	free(o->ulimits.items);
 	map_clear(&o->labels);
@@ -133,25 +121,5 @@ int runtime_network_parse(const char *text, enum runtime_network *out, struct er
 		error_hint(err, "networks are default, none and host");
 		return -ERR_NOT_FOUND;
 	}
-	return 0;
-}
-
-int container_options_set_network(struct container_options *o, const char *text,
-				  struct error *err)
-{
-	const char *name = text;
-
-	free(take_ptr(o->network_name));
-	if (runtime_network_parse(text, &o->network, NULL) == 0)
-		return 0;
-	o->network = RUNTIME_NETWORK_NAMED;
-	if (str_starts(text, "container:")) {
-		name += strlen("container:");
-		o->network = RUNTIME_NETWORK_CONTAINER;
-		if (!*name)
-			return error_set(err, ERR_INVALID,
-					 "invalid container format container:<name|id>");
-	}
-	o->network_name = mem_strdup(name);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "runtime/runtime_mount.h"
+#include "runtime/runtime_networks.h"
 
 #include "base/banned.h"
 
@@ -109,8 +110,6 @@ static const struct field fields[] = {
 	FIELD(LIST, gpus),
 	FIELD(STRING, volume_driver),
 	FIELD(STRING, network_name),
-	FIELD(LIST, network_aliases),
-	FIELD(STRING, ip),
 	FIELD(LIST, publish),
 	FIELD(BOOL, publish_all),
 	FIELD(LIST, extra_hosts),
@@ -210,6 +209,7 @@ json_t *container_options_encode(const struct container_options *o)
 		put_field(j, &fields[i], (const char *)o + fields[i].offset);
 	put(j, "ulimits", encode_ulimits(&o->ulimits), o->ulimits.n > 0);
 	put(j, "mounts", mounts_encode(&o->mounts), o->mounts.n > 0);
+	json_object_set_new(j, "networks", networks_encode(&o->networks));
 	put(j, "health", encode_health(&o->health), o->health.present);
 	put(j, "restart", json_string(container_restart_name(o->restart)), o->restart != 0);
 	json_object_set_new(j, "network", json_string(network_names[o->network]));
@@ -337,7 +337,9 @@ int container_options_decode(const json_t *j, struct container_options *out, str
 	    (r = decode_restart(j, out, err)) < 0 ||
 	    (r = json_get_string(j, "network", &network, err)) < 0)
 		return r;
-	return network ? decode_network(network, &out->network, err) : 0;
+	if (network && (r = decode_network(network, &out->network, err)) < 0)
+		return r;
+	return networks_decode(j, out, err);
 }
 
 /* ---- what is inspected and committed ---- */

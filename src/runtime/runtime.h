@@ -70,8 +70,28 @@ enum runtime_network {
 	RUNTIME_NETWORK_DEFAULT = 0, /* a name space of its own, attached to the bridge */
 	RUNTIME_NETWORK_NONE,	     /* a name space of its own with loopback only */
 	RUNTIME_NETWORK_HOST,	     /* ours */
-	RUNTIME_NETWORK_NAMED,	     /* that of .network_name; not for builds */
+	RUNTIME_NETWORK_NAMED,	     /* those of .networks; not for builds */
 	RUNTIME_NETWORK_CONTAINER,   /* the name space of container .network_name; likewise */
+};
+
+/* One network that a container is on, or will be. */
+struct container_network {
+	char *name;		   /* "bridge" is the default one */
+	struct strlist aliases;	   /* --network-alias */
+	struct strlist links;	   /* "NAME:ALIAS": --link */
+	struct strlist link_local; /* --link-local-ip */
+	char *ip, *ip6, *mac;	   /* as written; NULL: any */
+	int64_t priority;	   /* the highest has the default route */
+	struct map driver_options; /* values are owned strings */
+};
+
+#define CONTAINER_NETWORK_INIT \
+	((struct container_network){.driver_options = MAP_INIT_FREE(free)})
+
+struct container_network_list {
+	struct container_network *items;
+	size_t n;
+	size_t cap;
 };
 
 enum container_mount_type {
@@ -204,13 +224,18 @@ struct container_options {
 	struct strlist gpus;	     /* "all", "device=0": --gpus */
 	char *volume_driver;	     /* of volumes without one of their own; not used here */
 
+	/*
+	 * What it was made for: .network_name is that of a NAMED network, or of the container.
+	 * With DEFAULT and NAMED it is on .networks, which may have changed since then: by
+	 * connect and disconnect.  One of NONE has a list, too, once it was disconnected.
+	 */
 	enum runtime_network network;
-	char *network_name; /* owned; for NAMED and CONTAINER, which the caller looks up */
-	struct strlist network_aliases;
-	char *ip;		/* the address on a named network; NULL: any */
+	char *network_name;
+	struct container_network_list networks;
 	struct strlist publish; /* -p as written, see network_ports_parse(); not used here */
 	bool publish_all;	/* -P: the image's ports, to any that are free; likewise */
 	struct strlist extra_hosts; /* "name:ip" */
+	struct strlist link_hosts;  /* lines of /etc/hosts for --link; not kept */
 	struct strlist dns;
 	struct strlist dns_search;
 	struct strlist dns_options;
@@ -267,9 +292,41 @@ int container_options_add_blkio(struct container_options *o, enum blkio_kind kin
  */
 int container_options_settle(struct container_options *o, struct strlist *warnings,
 			     struct error *err);
-/* The same, and "container:x" and names of networks. */
-int container_options_set_network(struct container_options *o, const char *text,
+/*
+ * One --network: "none", "host", "default", "bridge", "container:x", a name, or
+ * "name=NAME,alias=…,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=…,driver-opt=K=V".
+ * It goes to the end of @o->networks, whatever it is.
+ */
+int container_options_add_network(struct container_options *o, const char *text,
 				  struct error *err);
+/* The options without a network's name: they are for the first one.  Borrowed. */
+struct container_network_flags {
+	const struct strlist *aliases, *links, *link_local;
+	const char *ip, *ip6, *mac;
+};
+/*
+ * After all --network: says what @o->networks are together, with Docker's words for what
+ * does not go together.
+ */
+int container_options_set_networks(struct container_options *o,
+				   const struct container_network_flags *flags,
+				   struct error *err);
+/* "NAME[:ALIAS]" becomes "NAME:ALIAS".  -ERR_INVALID. */
+int container_network_add_link(struct strlist *links, const char *text, struct error *err);
+/* "KEY=VALUE": --driver-opt. */
+int container_network_add_option(struct container_network *n, const char *text,
+				 struct error *err);
+/* 02:42:… in one of the usual forms; -ERR_INVALID "x is not a valid mac address". */
+int container_network_mac(const char *text, uint8_t out[6], struct error *err);
+void container_network_clear(struct container_network *n);
+/* That of this name; NULL: it is not on it. */
+struct container_network *container_network_find(const struct container_options *o,
+						 const char *name);
+/* Is it on a network that a user made, where containers find each other by names? */
+bool runtime_has_names(const struct container_options *o);
+/* The names of its own that it has in /etc/hosts. */
+void runtime_hosts_names(const struct container_options *o, struct buf *out);
+
 /* "none", "host", "default", "bridge", "": --network. */
 int runtime_network_parse(const char *text, enum runtime_network *out, struct error *err);
 
@@ -329,6 +386,8 @@ void runtime_hostname(const struct container_options *o, struct buf *out);
 int runtime_etc_binds(int dir, const struct container_options *o,
 		      const struct network_endpoint *e, struct sandbox_bind *binds,
 		      size_t *out_n, struct error *err);
+/* Writes that resolv.conf again: the container has come to networks with names. */
+int runtime_etc_resolv(int dir, const struct container_options *o, struct error *err);
 
 /* ---- stdio ----------------------------------------------------------------------------- */
 

@@ -2,89 +2,15 @@
 # Networks of containers: real connections, beside whatever other rules the machine has.
 
 load common
+load network
 
 setup_file() {
 	private_store
 }
 
-setup() {
-	common_setup
-	am_root && command -v nft >/dev/null || skip "needs root and nft"
-	watch_machine
-	started=()
-}
+setup() { network_setup; }
 
-teardown() {
-	local pid
-	for pid in "${started[@]}"; do
-		kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
-	done
-	ip netns delete "elsewhere$$" 2>/dev/null || true
-}
-
-# A port that nobody has, from a range that the kernel does not give away.
-free_port() {
-	local p
-	while p=$((RANDOM % 12000 + 20000)); do
-		[ -n "$(ss -Hltnu "sport = :$p")" ] || break
-	done
-	echo "$p"
-}
-
-# NAME OPTIONS…: a web server on port 80 that says its name, once it answers inside.
-web() {
-	local name=$1 i
-	shift
-	stave run --rm --init --name "$name" "$@" busybox \
-		sh -c "mkdir /www; echo $name >/www/name; touch /www/up; exec httpd -f -p 80 -h /www" 3>&- &
-	started+=($!)
-	running "$name"
-}
-
-running() {
-	local i
-	for i in $(seq 100); do
-		[ -z "$(stave ps -q --filter "name=$1")" ] || return 0
-		sleep 0.05
-	done
-	return 1
-}
-
-# What HOST:PORT says; a server may need a moment until it listens.
-ask() {
-	local i
-	for i in $(seq 20); do
-		curl -sf --max-time 3 "http://$1/name" && return 0
-		sleep 0.1
-	done
-	return 1
-}
-
-# HOST PORT: what comes back.
-udp() {
-	python3 -c '
-import socket, sys
-s = socket.socket(type=socket.SOCK_DGRAM)
-s.settimeout(3)
-s.sendto(b"hello", (sys.argv[1], int(sys.argv[2])))
-print(s.recvfrom(100)[0].decode())
-' "$@"
-}
-
-no_answer() { ! curl -sf --max-time 1 "http://$1/name"; }
-
-stop_all() {
-	local pid
-	for pid in "${started[@]}"; do
-		kill "$pid" 2>/dev/null || true
-		wait "$pid" || true
-	done
-	started=()
-}
-
-ports_table() { nft list table ip stave_ports 2>/dev/null || true; }
-
-host_address() { ip -4 -o addr show scope global | grep -v stave | awk '{sub("/.*","",$4); print $4; exit}'; }
+teardown() { network_teardown; }
 
 @test "-p: from the host, through localhost, from a container, from another machine" {
 	local port host
@@ -246,10 +172,11 @@ for i in range(2):
 		sh -c 'mkdir /www; echo web >/www/name; exec httpd -f -h /www' >/dev/null
 	is "$(stave run --rm --network lan busybox sh -c 'sleep 0.3; for n in web www box; do wget -qO- http://$n/name; done' | tr '\n' ' ')" "web web web "
 	stave run -d --init --name late --network lan busybox sleep "$MARK" >/dev/null
-	has "$(stave exec web cat /etc/hosts)" "late"
+	has "$(stave exec web nslookup late)" "Name:	late"
 	has "$(stave network inspect --format '{{json .Containers}}' lan)" '"Name":"late"'
 	stave rm -f late >/dev/null
-	hasnt "$(stave exec web cat /etc/hosts)" "late"
+	run stave exec web nslookup late
+	hasnt "$output" "Name:"
 	run stave network rm lan
 	ended 1
 	has "$output" 'network lan has active endpoints (name:"web"'
@@ -277,7 +204,7 @@ for i in range(2):
 	has "$(stave run --rm --network two --ip 10.77.8.77 busybox hostname -i)" 10.77.8.77
 	run stave run --rm --network two --ip 10.1.1.1 busybox true
 	ended 125
-	has "$output" "no configured subnet contains IP address 10.1.1.1"
+	has "$output" "no configured subnet or ip-range contain the IP address 10.1.1.1"
 	stop_all
 	has "$(stave network prune -f)" one
 	is "$(stave network ls --filter type=custom -q)" ""
@@ -313,6 +240,6 @@ for i in range(2):
 	ended 1
 	run stave run --rm --network-alias x busybox true
 	ended 125
-	has "$output" "network-scoped alias is supported only for containers in user defined networks"
+	has "$output" "network-scoped aliases are only supported for user-defined networks"
 	is "$(stave network ls --format '{{.Name}} {{.Driver}}')" $'bridge bridge\nhost host\nnone null'
 }

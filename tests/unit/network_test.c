@@ -32,8 +32,16 @@
 
 #define PORT 4711
 
+#define POOL(a, b, c, d, len)                                             \
+	{                                                                 \
+		{                                                         \
+			.gateway = {4, {a, b, c, d}}, .prefix_len = (len) \
+		}                                                         \
+	}
+
+/* five hosts */
 static const struct network_bridge bridge = {
-	.name = "stvt0", .gateway = 0x0ae90001, .prefix_len = 29}; /* 10.233.0.1: five hosts */
+	.name = "stvt0", .network = "test", .pools = POOL(10, 233, 0, 1, 29)};
 
 static char state_path[] = "/tmp/stave-network-XXXXXX";
 static int state_dir = -1;
@@ -73,8 +81,34 @@ static void attach(struct network_endpoint *e)
 {
 	AUTO(error) struct error err = ERROR_INIT;
 
-	if (network_attach(&bridge, state_dir, e, &err) < 0)
+	*e = NETWORK_ENDPOINT_INIT;
+	if (network_attach(&bridge, NULL, state_dir, e, &err) < 0)
 		fail_msg("%s", err.message);
+}
+
+/* In host byte order. */
+static uint32_t number(const struct network_ip *ip)
+{
+	uint32_t v;
+
+	assert_int_equal(ip->len, 4);
+	memcpy(&v, ip->bytes, 4);
+	return ntohl(v);
+}
+
+static uint32_t address(const struct network_endpoint *e)
+{
+	return number(&e->items[0].addresses[NETWORK_IPV4].ip);
+}
+
+static const struct network_pool *pool(const struct network_bridge *b)
+{
+	return &b->pools[NETWORK_IPV4];
+}
+
+static uint32_t gateway_of(const struct network_bridge *b)
+{
+	return number(&pool(b)->gateway);
 }
 
 /* What `nft` prints for @words (split at blanks). */
@@ -182,17 +216,18 @@ static void test_two_endpoints_meet(void **state)
 	need_root();
 	attach(&a);
 	attach(&b);
-	assert_int_not_equal(a.address, b.address);
-	assert_int_equal(a.gateway, bridge.gateway);
+	assert_int_not_equal(address(&a), address(&b));
+	assert_int_equal(number(&a.items[0].addresses[NETWORK_IPV4].gateway),
+			 gateway_of(&bridge));
 
-	AUTO(fd) int sa = listen_in(a.netns, a.address);
-	AUTO(fd) int sb = listen_in(b.netns, b.address);
-	AUTO(fd) int gateway = listen_in(-1, bridge.gateway);
+	AUTO(fd) int sa = listen_in(a.netns, address(&a));
+	AUTO(fd) int sb = listen_in(b.netns, address(&b));
+	AUTO(fd) int gateway = listen_in(-1, gateway_of(&bridge));
 
-	assert_true(reaches(sa, sb, b.address));
-	assert_true(reaches(sb, sa, a.address));
-	assert_true(reaches(sa, gateway, bridge.gateway));
-	assert_true(reaches(gateway, sb, b.address));
+	assert_true(reaches(sa, sb, address(&b)));
+	assert_true(reaches(sb, sa, address(&a)));
+	assert_true(reaches(sa, gateway, gateway_of(&bridge)));
+	assert_true(reaches(gateway, sb, address(&b)));
 }
 
 static void test_addresses_end_and_come_back(void **state)
@@ -205,12 +240,12 @@ static void test_addresses_end_and_come_back(void **state)
 	need_root();
 	for (size_t i = 0; i < ARRAY_SIZE(e); i++)
 		attach(&e[i]);
-	assert_int_equal(network_attach(&bridge, state_dir, &more, &err), -ERR_LIMIT);
+	assert_int_equal(network_attach(&bridge, NULL, state_dir, &more, &err), -ERR_LIMIT);
 	assert_non_null(strstr(err.message, "all addresses are taken"));
-	freed = e[3].address;
+	freed = address(&e[3]);
 	network_endpoint_close(&e[3]);
 	attach(&e[3]);
-	assert_int_equal(e[3].address, freed);
+	assert_int_equal(address(&e[3]), freed);
 	for (size_t i = 0; i < ARRAY_SIZE(e); i++)
 		network_endpoint_close(&e[i]);
 }
@@ -228,7 +263,7 @@ static pid_t start_holder(void)
 		for (int i = 0; i < 5; i++) {
 			struct network_endpoint e = NETWORK_ENDPOINT_INIT;
 
-			if (network_attach(&bridge, state_dir, &e, NULL) < 0)
+			if (network_attach(&bridge, NULL, state_dir, &e, NULL) < 0)
 				_exit(1);
 		}
 		(void)!write(ready[1], "x", 1);
@@ -249,7 +284,7 @@ static void test_killed_holder_frees(void **state)
 	(void)state;
 	need_root();
 	pid = start_holder();
-	assert_int_equal(network_attach(&bridge, state_dir, &e, NULL), -ERR_LIMIT);
+	assert_int_equal(network_attach(&bridge, NULL, state_dir, &e, NULL), -ERR_LIMIT);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	attach(&e);
@@ -359,7 +394,7 @@ static void test_remove_leaves_nothing(void **state)
 static void test_mtu_is_that_of_the_bridge(void **state)
 {
 	struct network_bridge small = {
-		.name = "stvt3", .gateway = 0x0ae90201, .prefix_len = 24, .mtu = 1280};
+		.name = "stvt3", .pools = POOL(10, 233, 2, 1, 24), .mtu = 1280};
 	AUTO(network_endpoint) struct network_endpoint e = NETWORK_ENDPOINT_INIT;
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	AUTO(fd) int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -368,10 +403,10 @@ static void test_mtu_is_that_of_the_bridge(void **state)
 
 	(void)state;
 	need_root();
-	assert_int_equal(network_attach(&small, state_dir, &e, &err), 0);
+	assert_int_equal(network_attach(&small, NULL, state_dir, &e, &err), 0);
 	network_endpoint_close(&e);
 	small.mtu = 0; /* what is there counts */
-	assert_int_equal(network_attach(&small, state_dir, &e, &err), 0);
+	assert_int_equal(network_attach(&small, NULL, state_dir, &e, &err), 0);
 	assert_int_equal(setns(e.netns, CLONE_NEWNET), 0);
 	assert_int_equal(netlink_open(&n, 0, &err), 0);
 	assert_int_equal(setns(home, CLONE_NEWNET), 0);
@@ -381,8 +416,7 @@ static void test_mtu_is_that_of_the_bridge(void **state)
 
 static void test_other_address_is_a_conflict(void **state)
 {
-	struct network_bridge other = {
-		.name = "stvt1", .gateway = 0x0ae90101, .prefix_len = 24};
+	struct network_bridge other = {.name = "stvt1", .pools = POOL(10, 233, 1, 1, 24)};
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	AUTO(error) struct error err = ERROR_INIT;
 	struct network_endpoint e = NETWORK_ENDPOINT_INIT;
@@ -392,8 +426,8 @@ static void test_other_address_is_a_conflict(void **state)
 	need_root();
 	assert_int_equal(netlink_open(&n, 0, &err), 0);
 	assert_int_equal(link_make_bridge(&n, &other, &l, &err), 0);
-	other.gateway++;
-	assert_int_equal(network_attach(&other, state_dir, &e, &err), -ERR_CONFLICT);
+	other.pools[NETWORK_IPV4].gateway.bytes[3]++;
+	assert_int_equal(network_attach(&other, NULL, state_dir, &e, &err), -ERR_CONFLICT);
 	assert_string_equal(err.message,
 			    "interface stvt1 has the address 10.233.1.1/24 already");
 	assert_int_equal(e.netns, -1);
@@ -401,8 +435,7 @@ static void test_other_address_is_a_conflict(void **state)
 
 static void test_default_bridge_avoids_what_is_there(void **state)
 {
-	const struct network_bridge taken = {
-		.name = "stvt2", .gateway = 0x0a591001, .prefix_len = 24};
+	const struct network_bridge taken = {.name = "stvt2", .pools = POOL(10, 89, 16, 1, 24)};
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	AUTO(error) struct error err = ERROR_INIT;
 	struct network_bridge b;
@@ -412,18 +445,18 @@ static void test_default_bridge_avoids_what_is_there(void **state)
 	need_root();
 	network_default_bridge(&b);
 	assert_string_equal(b.name, "stave0");
-	assert_int_equal(b.gateway, 0x0a590001);
+	assert_int_equal(gateway_of(&b), 0x0a590001);
 	assert_int_equal(netlink_open(&n, 0, &err), 0);
 	assert_int_equal(link_make_bridge(&n, &taken, &l, &err), 0);
 	network_default_bridge(&b);
-	assert_int_equal(b.gateway, 0x0a5a0001);
+	assert_int_equal(gateway_of(&b), 0x0a5a0001);
 	/* what is there is taken as it is */
-	b.gateway = 0x0a640001;
-	b.prefix_len = 20;
+	b.pools[NETWORK_IPV4].gateway = (struct network_ip){4, {10, 100, 0, 1}};
+	b.pools[NETWORK_IPV4].prefix_len = 20;
 	assert_int_equal(link_make_bridge(&n, &b, &l, &err), 0);
 	network_default_bridge(&b);
-	assert_int_equal(b.gateway, 0x0a640001);
-	assert_int_equal(b.prefix_len, 20);
+	assert_int_equal(gateway_of(&b), 0x0a640001);
+	assert_int_equal(pool(&b)->prefix_len, 20);
 }
 
 static void test_hosts_text(void **state)
@@ -431,7 +464,10 @@ static void test_hosts_text(void **state)
 	char one[] = "db:10.0.0.7", six[] = "v6:2001:db8::1", gateway[] = "gw=host-gateway",
 	     bad[] = "nothing", evil[] = "x:1.2.3.4\n6.6.6.6 y";
 	char *const extra[] = {one, six, gateway, bad, evil, NULL};
-	const struct network_endpoint e = {.address = 0x0a590002, .gateway = 0x0a590001};
+	struct network_attachment a = {
+		.addresses = {{.ip = {4, {10, 89, 0, 2}}, .gateway = {4, {10, 89, 0, 1}}},
+			      {.ip = {16, {0xfd, [15] = 2}}}}};
+	const struct network_endpoint e = {.items = &a, .n = 1};
 	AUTO(buf) struct buf out = BUF_INIT;
 	static const char lines[] = "127.0.0.1\tlocalhost\n"
 				    "::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -449,7 +485,8 @@ static void test_hosts_text(void **state)
 	assert_string_equal(buf_str(&out) + sizeof(lines) - 1, "10.0.0.7\tdb\n"
 							       "2001:db8::1\tv6\n"
 							       "10.89.0.1\tgw\n"
-							       "10.89.0.2\tbox\n");
+							       "10.89.0.2\tbox\n"
+							       "fd00::2\tbox\n");
 }
 
 static void test_resolv_conf_text(void **state)
@@ -457,8 +494,8 @@ static void test_resolv_conf_text(void **state)
 	char server[] = "9.9.9.9", search[] = "example.org", dot[] = ".", option[] = "ndots:2";
 	char *const servers[] = {server, NULL}, *const domains[] = {search, NULL},
 		    *const dots[] = {dot, NULL}, *const options[] = {option, NULL};
-	const struct network_dns all = {servers, domains, options};
-	const struct network_dns no_search = {servers, dots, options};
+	const struct network_dns all = {servers, domains, options, false};
+	const struct network_dns no_search = {servers, dots, options, false};
 	AUTO(buf) struct buf out = BUF_INIT;
 
 	(void)state;

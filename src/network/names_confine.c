@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "network/network_dns.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "base/confine.h"
+
+#include "base/banned.h"
+
+#define MEMORY_BYTES (64u << 20)
+#define MOST_FILES   600 /* two for each question, and some */
+
+/* To wait, to receive, to send, and to read what is open; no name of a file anywhere. */
+static const int allowed_calls[] = {
+#ifdef SYS_poll /* newer machines have ppoll alone */
+	SYS_poll,
+#endif
+	SYS_ppoll,     SYS_recvfrom,	  SYS_sendto, SYS_accept4,	SYS_socket,
+	SYS_connect,   SYS_close,	  SYS_read,   SYS_lseek,	SYS_flock,
+	SYS_getrandom, SYS_clock_gettime, SYS_mmap,   SYS_munmap,	SYS_mremap,
+	SYS_brk,       SYS_madvise,	  SYS_futex,  SYS_rt_sigreturn, SYS_rt_sigprocmask,
+	SYS_exit,      SYS_exit_group,
+};
+
+int names_confine(struct error *err)
+{
+	int r = confine_privileges(err);
+
+#ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of addresses */
+	confine_limit(RLIMIT_AS, MEMORY_BYTES);
+#endif
+	confine_limit(RLIMIT_CORE, 0);
+	confine_limit(RLIMIT_NOFILE, MOST_FILES);
+	confine_limit(RLIMIT_FSIZE, 0);
+	if (r < 0 || (r = confine_capabilities(0, err)) < 0)
+		return r;
+	if (confine_calls(allowed_calls, ARRAY_SIZE(allowed_calls)) < 0 && errno != ENOSYS)
+		return error_sys(err, "cannot confine the name server");
+	return 0;
+}
