@@ -395,6 +395,8 @@ static json_t *explained(const struct explaining *x, size_t i)
 	json_object_set_new(out, "instruction", json_string(field(step, "title")));
 	json_object_set(out, "line", json_object_get(step, "line"));
 	json_object_set_new(out, "state", json_string(state));
+	if (json_object_get(step, "cache"))
+		json_object_set(out, "cache", json_object_get(step, "cache"));
 	if (json_object_get(step, "key"))
 		json_object_set(out, "key", json_object_get(step, "key"));
 	if (json_object_get(step, "duration"))

@@ -273,6 +273,7 @@ static void free_vertex(struct vertex *v)
 	strlist_clear(&v->used.args);
 	strlist_clear(&v->used.envs);
 	free(v->record.inputs);
+	free(v->record.cache);
 	history_log_end(v);
 	free(v->workdir);
 	free(v->user);

@@ -132,6 +132,7 @@ struct vertex_record {
 	bool has_content;
 	struct digest content; /* of a COPY's sources */
 	char *inputs;	       /* of a step that ran: see inputs.h */
+	char *cache;	       /* of --cache-from that gave it; NULL: none */
 	int64_t duration_ns;
 	bool has_log;
 	int log;	       /* its open file while it runs, -1: none */

@@ -218,6 +218,7 @@ static void put_execution(struct buf *b, const struct vertex *v)
 
 	put_text(b, "state", state_of(v));
 	put_text(b, "miss", misses[v->record.miss]);
+	put_text(b, "cache", v->record.cache);
 	if (v->record.has_key)
 		put_digest(b, "key", &v->record.key);
 	if (v->record.duration_ns)

@@ -2,6 +2,7 @@
 /* What a vertex is known by, and whether the cache has it. */
 #include "build/solve_running.h"
 
+#include "base/mem.h"
 #include "build/cache.h"
 #include "image/image.h"
 
@@ -95,6 +96,7 @@ static int try_imports(struct running *r, struct error *err)
 	if ((e = running_record_memos(r, err)) < 0)
 		return e;
 	r->v->record.miss = MISS_NONE;
+	r->v->record.cache = mem_strdup(hit.from);
 	r->v->cached = true;
 	vertex_finish(r->v, &hit.diff_id, hit.created_ns);
 	return 1;

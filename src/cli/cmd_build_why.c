@@ -55,10 +55,12 @@ static const char *did(const char *state)
 static void add_step(const json_t *step, size_t limit, struct buf *out)
 {
 	json_t *reasons = json_object_get(step, "reasons");
+	const char *from = text(step, "cache");
 	size_t n = json_array_size(reasons);
 
 	add_title(step, out);
-	buf_printf(out, " %s%s\n", did(text(step, "state")), n ? ", because" : "");
+	buf_printf(out, " %s%s%s%s\n", did(text(step, "state")), *from ? " " : "", from,
+		   n ? ", because" : "");
 	for (size_t i = 0; i < n; i++) {
 		if (limit && i == limit && n > limit + 1) {
 			buf_printf(out, "    and %zu more\n", n - i);

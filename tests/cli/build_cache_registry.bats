@@ -118,6 +118,8 @@ file_of() { echo "$BATS_FILE_TMPDIR/open.d/data/docker/registry/v2/blobs/sha256/
 	has "$output" "importing cache manifest from $ref"
 	has "$output" "inferred cache manifest type: application/vnd.oci.image.manifest.v1+json"
 	is "$(id_of t)" "$id"
+	has "$(stave build why 'stage-1 4/4')" "came from the cache $ref"
+	is "$(stave build why --format json | jq -r '[.steps[].cache | values] | unique | tostring')" "[\"$ref\"]"
 	is "$(in_t cat /a /last)" "$(printf 'hello\nhello')"
 	is "$(in_t sh -c 'wc -c < /made')" 300000
 	# the document and the three layers of the result; what the builder made was not asked for
