@@ -48,15 +48,23 @@ static const struct option_def options_image[] = {
 	       "'os[/arch[/variant]]' (eg. linux/amd64)"),
 };
 
-static int find_container(struct engine *e, const char *name, json_t **out, struct error *err)
+static int find_container(struct engine *e, const char *name, bool size, json_t **out,
+			  struct error *err)
 {
-	struct store_container c = {0};
+	AUTO(store_container) struct store_container c = {0};
+	uint64_t rw = 0, root = 0;
 	int r = engine_container(e, name, &c, err);
 
-	if (r == 0)
-		*out = engine_inspect_container(e, &c);
-	store_container_clear(&c);
-	return r;
+	if (r == 0 && size)
+		r = engine_container_size(e, &c, &rw, &root, err);
+	if (r < 0)
+		return r;
+	*out = engine_inspect_container(e, &c);
+	if (!size)
+		return 0;
+	json_object_set_new(*out, "SizeRw", json_integer((json_int_t)rw));
+	json_object_set_new(*out, "SizeRootFs", json_integer((json_int_t)root));
+	return 0;
 }
 
 static int find_image(struct engine *e, const char *name, const char *platform, json_t **out,
@@ -83,20 +91,20 @@ static int find_volume(struct engine *e, const char *name, json_t **out, struct 
 }
 
 static int find(struct engine *e, enum inspect_type type, const char *name,
-		const char *platform, json_t **out, struct error *err)
+		const struct inspect_options *o, json_t **out, struct error *err)
 {
 	int r;
 
 	if (type == INSPECT_CONTAINER)
-		return find_container(e, name, out, err);
+		return find_container(e, name, o->size, out, err);
 	if (type == INSPECT_IMAGE)
-		return find_image(e, name, platform, out, err);
+		return find_image(e, name, o->platform, out, err);
 	if (type == INSPECT_VOLUME)
 		return find_volume(e, name, out, err);
 	if (!*name)
 		return error_set(err, ERR_INVALID,
 				 "invalid container name or ID: value is empty");
-	r = find_container(e, name, out, err);
+	r = find_container(e, name, o->size, out, err);
 	if (r != -ERR_NOT_FOUND)
 		return r;
 	error_clear(err);
@@ -174,7 +182,7 @@ static int inspect(struct cli_invocation *inv, enum inspect_type type,
 	for (int i = 0; i < inv->argc; i++) {
 		AUTO(json) json_t *object = NULL;
 
-		if (find(e, type, inv->argv[i], o->platform, &object, &errors[i]) < 0)
+		if (find(e, type, inv->argv[i], o, &object, &errors[i]) < 0)
 			continue;
 		any = true;
 		note_size(inv, type, object);

@@ -7,10 +7,13 @@
 #include "cli/cli_command.h"
 #include "cli/cli_ports.h"
 #include "cli/cli_table.h"
+#include "cli/cli_upkeep.h"
+#include "cli/cmd_ps_filter.h"
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/parse.h"
 
 #include "base/banned.h"
 
@@ -24,6 +27,7 @@ struct ps_options {
 	bool latest;
 	bool no_trunc;
 	bool quiet;
+	bool size;
 };
 
 static const struct option_def options[] = {
@@ -31,7 +35,7 @@ static const struct option_def options[] = {
 	       "Show all containers (default shows just running)"),
 	OPTION('f', "filter", LIST, ps_options, filters,
 	       "Filter output based on conditions provided: id, name, status, ancestor, label, "
-	       "exited, health",
+	       "exited, health, before, since, volume, network, publish, expose",
 	       .type = "filter"),
 	OPTION(0, "format", STRING, ps_options, format, cli_help_list_format),
 	OPTION('n', "last", INT, ps_options, last,
@@ -40,6 +44,7 @@ static const struct option_def options[] = {
 	       "Show the latest created container (includes all states)"),
 	OPTION(0, "no-trunc", BOOL, ps_options, no_trunc, "Don't truncate output"),
 	OPTION('q', "quiet", BOOL, ps_options, quiet, "Only display container IDs"),
+	OPTION('s', "size", BOOL, ps_options, size, "Display total file sizes"),
 };
 
 static const struct cli_column columns[] = {
@@ -57,12 +62,24 @@ static const struct cli_column columns[] = {
 	{"Mounts", "MOUNTS"},
 	{"LocalVolumes", "LOCAL VOLUMES"},
 	{"Networks", "NETWORKS"},
+	{"Platform", "PLATFORM"},
 };
+
+#define PLAIN                                                                     \
+	"table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t" \
+	"{{.Ports}}\t{{.Names}}"
 
 static const struct cli_table_def table = {
 	.type = "*formatter.ContainerContext",
-	.fallback = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t"
-		    "{{.Ports}}\t{{.Names}}",
+	.fallback = PLAIN,
+	.quiet = "{{.ID}}",
+	.columns = columns,
+	.ncolumns = ARRAY_SIZE(columns),
+};
+
+static const struct cli_table_def table_with_size = {
+	.type = "*formatter.ContainerContext",
+	.fallback = PLAIN "\t{{.Size}}",
 	.quiet = "{{.ID}}",
 	.columns = columns,
 	.ncolumns = ARRAY_SIZE(columns),
@@ -200,6 +217,7 @@ json_t *cli_container_row(const struct store_container *c, const json_t *documen
 	set_mounts(row, json_object_get(document, "Mounts"), no_trunc);
 	cli_row_string(row, "Names", c->name);
 	cli_row_string(row, "Networks", networks);
+	json_object_set_new(row, "Platform", json_null());
 	cli_row_string(row, "Ports", ports);
 	cli_row_string(row, "RunningFor", since);
 	cli_row_string(row, "Size", "0B");
@@ -208,110 +226,29 @@ json_t *cli_container_row(const struct store_container *c, const json_t *documen
 	return row;
 }
 
-/* ---- --filter: values of one key are alternatives, keys are all met ---------------------- */
-
-static bool has_label(const json_t *document, const char *wanted)
-{
-	size_t len = strcspn(wanted, "=");
-	AUTO(free) char *key = mem_strndup(wanted, len);
-	const json_t *value = json_object_get(labels_of(document), key);
-
-	return value && (!wanted[len] || str_eq(json_string_value(value), wanted + len + 1));
-}
-
-/* By name, or by an id or its beginning. */
-static bool is_on(const json_t *document, const char *network)
-{
-	const char *name;
-	json_t *one;
-
-	json_object_foreach (networks_of(document), name, one) {
-		const char *id = json_string_value(json_object_get(one, "NetworkID"));
-
-		if (str_eq(name, network) || (*network && str_starts(id ? id : "", network)))
-			return true;
-	}
-	return false;
-}
-
-static bool filter_matches(const struct store_container *c, const json_t *document,
-			   const char *key, const char *value)
-{
-	AUTO(free) char *code = mem_printf("%lld", (long long)c->exit_code);
-
-	if (str_eq(key, "id"))
-		return str_starts(c->id, value);
-	if (str_eq(key, "name"))
-		return strstr(c->name, *value == '/' ? value + 1 : value);
-	if (str_eq(key, "status"))
-		return str_eq(c->state, value);
-	if (str_eq(key, "label"))
-		return has_label(document, value);
-	if (str_eq(key, "health"))
-		return str_eq(value, health_of(document) ? health_of(document) : "none");
-	if (str_eq(key, "exited"))
-		return str_eq(c->state, "exited") && str_eq(code, value);
-	if (str_eq(key, "network"))
-		return is_on(document, value);
-	return str_eq(c->image_name, value); /* ancestor */
-}
-
-static int check_filters(const struct strlist *filters, struct error *err)
-{
-	static const char *const known[] = {"id",     "name",	  "status", "label",
-					    "exited", "ancestor", "health", "network"};
-
-	for (size_t i = 0; i < filters->n; i++) {
-		AUTO(free) char *key = NULL;
-		const char *value;
-		bool found = false;
-		int r = cli_parse_filter(filters->items[i], &key, &value, err);
-
-		if (r < 0)
-			return r;
-		for (size_t k = 0; k < ARRAY_SIZE(known); k++)
-			found |= str_eq(key, known[k]);
-		if (!found)
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", key);
-	}
-	return 0;
-}
-
-static bool is_wanted(const struct store_container *c, const json_t *document,
-		      const struct strlist *filters)
-{
-	for (size_t i = 0; i < filters->n; i++) {
-		AUTO(free) char *key = NULL;
-		const char *value;
-		bool met = false;
-
-		cli_parse_filter(filters->items[i], &key, &value, NULL);
-		for (size_t k = 0; k < filters->n; k++) {
-			AUTO(free) char *other = NULL;
-
-			cli_parse_filter(filters->items[k], &other, &value, NULL);
-			/* labels are not alternatives */
-			if (str_eq(key, other) && (!str_eq(key, "label") || k == i))
-				met |= filter_matches(c, document, key, value);
-		}
-		if (!met)
-			return false;
-	}
-	return true;
-}
-
 /* A filter by state shows those that do not run, too. */
-static bool shows_all(const struct ps_options *o)
+static bool shows_all(const struct ps_options *o, const struct ps_filters *filters)
 {
-	for (size_t i = 0; i < o->filters.n; i++)
-		if (str_starts(o->filters.items[i], "status=") ||
-		    str_starts(o->filters.items[i], "exited="))
-			return true;
-	return o->all || o->latest || o->last > 0;
+	return filters->all || o->all || o->latest || o->last > 0;
+}
+
+static int add_size(struct engine *e, const struct store_container *c, json_t *row,
+		    struct error *err)
+{
+	AUTO(buf) struct buf own = BUF_INIT, whole = BUF_INIT;
+	AUTO(free) char *text = NULL;
+	uint64_t rw = 0, root = 0;
+	int r = engine_container_size(e, c, &rw, &root, err);
+
+	format_size(rw, &own);
+	format_size(root, &whole);
+	text = mem_printf("%s (virtual %s)", buf_str(&own), buf_str(&whole));
+	cli_row_string(row, "Size", text);
+	return r;
 }
 
 static int fill(struct engine *e, struct cli_table *t, const struct ps_options *o,
-		struct error *err)
+		const struct ps_filters *filters, bool size, struct error *err)
 {
 	AUTO(store_container_list) struct store_container_list list = {0};
 	int64_t left = o->latest ? 1 : o->last > 0 ? o->last : INT64_MAX;
@@ -320,14 +257,20 @@ static int fill(struct engine *e, struct cli_table *t, const struct ps_options *
 	for (size_t i = 0; r == 0 && i < list.n && left > 0; i++) {
 		const struct store_container *c = &list.items[i];
 		AUTO(json) json_t *document = NULL;
+		json_t *row;
 
-		if (!shows_all(o) &&
+		if (!shows_all(o, filters) &&
 		    (str_eq(c->state, "created") || str_eq(c->state, "exited")))
 			continue;
 		document = engine_inspect_container(e, c);
-		if (!is_wanted(c, document, &o->filters))
+		if (!ps_filters_match(filters, c, document))
 			continue;
-		r = cli_table_add(t, cli_container_row(c, document, o->no_trunc), err);
+		row = cli_container_row(c, document, o->no_trunc);
+		r = size ? add_size(e, c, row, err) : 0;
+		if (r == 0)
+			r = cli_table_add(t, row, err);
+		else
+			json_decref(row);
 		left--;
 	}
 	return r;
@@ -336,17 +279,25 @@ static int fill(struct engine *e, struct cli_table *t, const struct ps_options *
 static int run(struct cli_invocation *inv)
 {
 	const struct ps_options *o = inv->options;
+	AUTO(ps_filters) struct ps_filters filters = {0};
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(cli_table) struct cli_table *t = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
+	int bad = cli_check_filters(inv, "-f, --filter", &o->filters);
+	bool size;
 
-	if (check_filters(&o->filters, &err) < 0 ||
-	    cli_table_new(&table, o->format, o->quiet, &t, &err) < 0)
+	if (bad)
+		return bad;
+	if (cli_table_new(o->size ? &table_with_size : &table, o->format, o->quiet, &t, &err) <
+	    0)
 		return cli_fail(inv, &err);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
-	if (fill(e, t, o, &err) < 0)
+	/* dear to find out: for those who ask, which "json" does not */
+	size = cli_given(inv, &o->size) ? o->size : o->format && strstr(o->format, ".Size");
+	if (ps_filters_parse(e, &o->filters, &filters, &err) < 0 ||
+	    fill(e, t, o, &filters, size, &err) < 0)
 		return cli_fail(inv, &err);
 	cli_table_text(t, &text);
 	cli_print(inv, &text);

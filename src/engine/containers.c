@@ -50,3 +50,16 @@ int engine_container(struct engine *e, const char *text, struct store_container 
 	*found = (struct store_container){0};
 	return 0;
 }
+
+int engine_container_size(struct engine *e, const struct store_container *c, uint64_t *out_rw,
+			  uint64_t *out_root, struct error *err)
+{
+	AUTO(store_image) struct store_image image = {0};
+	AUTO(free) char *name = mem_printf("%s/fs", c->id);
+	int r = store_content(e->store, STORE_CONTAINERS, name, out_rw, err);
+
+	if (r == 0)
+		r = store_image_get(e->store, &c->image, &image, err);
+	*out_root = *out_rw + image.size;
+	return r;
+}

@@ -489,6 +489,9 @@ int engine_container_ports(struct engine *e, const struct store_container *c,
 int engine_rm(struct engine *e, const char *text, bool force, bool volumes, struct error *err);
 /* Docker's inspect object as far as it is known, new reference. */
 json_t *engine_inspect_container(struct engine *e, const struct store_container *c);
+/* Bytes of what it wrote, and of that and its image together. */
+int engine_container_size(struct engine *e, const struct store_container *c, uint64_t *out_rw,
+			  uint64_t *out_root, struct error *err);
 
 /*
  * The container's Config as Docker shows it: the image's, with what its options

@@ -566,6 +566,9 @@ int store_entry_forget(struct store *s, const struct store_entry_list *l, const 
 /* Allocated bytes below one name of the store; 0 if it is not there. */
 int store_disk(struct store *s, enum store_place place, const char *name, uint64_t *out,
 	       struct error *err);
+/* The sizes of the files in it, as Docker counts what a container wrote. */
+int store_content(struct store *s, enum store_place place, const char *name, uint64_t *out,
+		  struct error *err);
 
 struct store_image_usage {
 	struct digest id;

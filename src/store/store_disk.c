@@ -20,6 +20,7 @@
 
 struct walk {
 	uint64_t bytes;
+	bool content;	 /* what the files say that they are, directories nothing */
 	struct map seen; /* files with several names that were met already */
 };
 
@@ -34,7 +35,10 @@ static void count(struct walk *w, const struct stat *st)
 			return;
 		map_set(&w->seen, id, NULL);
 	}
-	w->bytes += (uint64_t)st->st_blocks * BLOCK;
+	if (!w->content)
+		w->bytes += (uint64_t)st->st_blocks * BLOCK;
+	else if (!S_ISDIR(st->st_mode))
+		w->bytes += (uint64_t)st->st_size;
 }
 
 static int walk_directory(struct walk *w, int *dir, unsigned depth, struct error *err);
@@ -84,9 +88,9 @@ static int walk_directory(struct walk *w, int *dir, unsigned depth, struct error
 	return r;
 }
 
-int disk_usage(int dirfd, const char *name, uint64_t *out, struct error *err)
+static int usage(int dirfd, const char *name, bool content, uint64_t *out, struct error *err)
 {
-	struct walk w = {0};
+	struct walk w = {.content = content};
 	struct stat st;
 	int r = 0;
 
@@ -110,6 +114,17 @@ int disk_usage(int dirfd, const char *name, uint64_t *out, struct error *err)
 	map_clear(&w.seen);
 	*out = w.bytes;
 	return r;
+}
+
+int disk_usage(int dirfd, const char *name, uint64_t *out, struct error *err)
+{
+	return usage(dirfd, name, false, out, err);
+}
+
+int store_content(struct store *s, enum store_place place, const char *name, uint64_t *out,
+		  struct error *err)
+{
+	return usage(s->dirs[place], name, true, out, err);
 }
 
 int store_disk(struct store *s, enum store_place place, const char *name, uint64_t *out,
