@@ -48,13 +48,17 @@ static int exec(struct cli_invocation *inv, struct engine_exec *req)
 {
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
-	int code = 0;
+	struct engine_attached attached;
 
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
-	if (engine_exec(e, req, &code, &err) < 0)
+	if (engine_exec(e, req, &attached, &err) < 0)
 		return cli_fail(inv, &err);
-	return code;
+	if (attached.detached) {
+		fprintf(inv->program->err, "read escape sequence\n");
+		return CLI_EXIT_ERROR;
+	}
+	return attached.exit_code;
 }
 
 static int run(struct cli_invocation *inv)

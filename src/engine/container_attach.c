@@ -19,7 +19,6 @@
 
 #define CHUNK	 (16u << 10)
 #define OUT_FULL (64u << 10)
-#define KEYS_MAX 16u
 
 struct attachment {
 	const struct engine_streams *s;
@@ -28,67 +27,9 @@ struct attachment {
 	bool in_open, done, detached;
 	struct buf in;	/* from the monitor */
 	struct buf out; /* to it */
-	unsigned char keys[KEYS_MAX];
-	size_t nkeys, matched;
+	struct runtime_keys keys;
 	int code;
 };
-
-/* ---- keys ---- */
-
-static int parse_key(const char *word, unsigned char *out)
-{
-	static const char others[] = "@[\\]^_";
-	const char *at;
-
-	if (word[0] && !word[1]) {
-		*out = (unsigned char)word[0];
-		return 0;
-	}
-	if (!str_starts(word, "ctrl-") || !word[5] || word[6])
-		return -1;
-	if (word[5] >= 'a' && word[5] <= 'z') {
-		*out = (unsigned char)(word[5] - 'a' + 1);
-		return 0;
-	}
-	at = strchr(others, word[5]);
-	if (!at)
-		return -1;
-	*out = at == others ? 0 : (unsigned char)(26 + (at - others));
-	return 0;
-}
-
-static int parse_keys(const char *text, struct attachment *a, struct error *err)
-{
-	AUTO(strlist) struct strlist words = STRLIST_INIT;
-
-	strlist_split(&words, str_empty(text) ? "ctrl-p,ctrl-q" : text, ',');
-	for (size_t i = 0; i < words.n; i++)
-		if (i >= KEYS_MAX || parse_key(words.items[i], &a->keys[i]) < 0)
-			return error_set(err, ERR_INVALID,
-					 "invalid detach keys (%s): unknown character: '%s'",
-					 text, words.items[i]);
-	a->nkeys = words.n;
-	return 0;
-}
-
-/* Puts what is no part of the keys into @out. True when all keys were pressed. */
-static bool filter_keys(struct attachment *a, const char *data, size_t len, struct buf *out)
-{
-	for (size_t i = 0; i < len; i++) {
-		const unsigned char c = (unsigned char)data[i];
-
-		if (c == a->keys[a->matched]) {
-			if (++a->matched == a->nkeys)
-				return true;
-			continue;
-		}
-		buf_add(out, a->keys, a->matched);
-		a->matched = c == a->keys[0];
-		if (!a->matched)
-			buf_addch(out, (char)c);
-	}
-	return false;
-}
 
 /* ---- both directions ---- */
 
@@ -133,7 +74,7 @@ static void on_input(struct attachment *a)
 		return;
 	}
 	if (a->tty)
-		a->detached = a->done = filter_keys(a, chunk, (size_t)n, &text);
+		a->detached = a->done = runtime_keys_filter(&a->keys, chunk, (size_t)n, &text);
 	else
 		buf_add(&text, chunk, (size_t)n);
 	if (text.len)
@@ -284,7 +225,7 @@ int container_pump(int socket, struct buf *in, const struct container_options *o
 	struct attachment a = {.s = s, .tty = o->tty, .socket = socket, .signals = -1};
 	const char *keys = s->detach_keys ? s->detach_keys : o->detach_keys;
 	sigset_t set, old;
-	int r = parse_keys(keys, &a, err);
+	int r = runtime_keys_parse(keys, &a.keys, err);
 
 	if (r < 0)
 		return r;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exec: one more command in a container that runs, with the rights that its first one has. */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -11,6 +14,7 @@
 #include "base/banned.h"
 
 #define EXIT_NOT_STARTED 126
+#define INSIDE_TRIES	 1000 /* of 5 ms: for the other runtime to have started */
 
 static int check_state(const struct store_container *c, struct error *err)
 {
@@ -48,11 +52,42 @@ static void apply(const struct engine_exec *req, struct container_options *o)
 	}
 }
 
+/*
+ * The row's process is the runtime; the container's is a child of it.  Those that make
+ * name spaces of this kernel can be entered as our own; in a sandbox with a kernel of its own
+ * (gVisor, Kata) that would be outside of it.
+ */
+static int find_inside(const struct container_box *b, pid_t *out, struct error *err)
+{
+	static const char *const plain[] = {"crun", "runc", "youki"};
+	const char *slash = strrchr(b->o->runtime, '/');
+	const char *name = slash ? slash + 1 : b->o->runtime;
+
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
+		if (!str_eq(name, plain[i]))
+			continue;
+		for (int tries = 0; tries < INSIDE_TRIES; tries++) {
+			const struct timespec pause = {.tv_nsec = 5000000};
+
+			if ((*out = sandbox_inside((pid_t)b->row.pid)))
+				return 0;
+			if (!sandbox_start_time((pid_t)b->row.pid))
+				break;
+			nanosleep(&pause, NULL);
+		}
+		return error_set(err, ERR_CONFLICT, "container %s is not running", b->row.id);
+	}
+	return error_set(err, ERR_UNSUPPORTED,
+			 "exec into a container of the runtime %s is not supported: only crun, "
+			 "runc and youki are known to use this kernel's name spaces",
+			 b->o->runtime);
+}
+
 /* --privileged means capabilities: the filter stays that of the container, as in Docker. */
-static int make_spec(struct container_box *b, bool privileged, struct error *err)
+static int make_spec(struct container_box *b, pid_t pid, bool privileged, struct error *err)
 {
 	AUTO(runtime_user) struct runtime_user user = RUNTIME_USER_INIT;
-	AUTO(free) char *path = mem_printf("/proc/%lld/root", (long long)b->row.pid);
+	AUTO(free) char *path = mem_printf("/proc/%lld/root", (long long)pid);
 	AUTO(fd) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const struct image_config *cfg = &b->image.config;
 	int r;
@@ -72,28 +107,70 @@ static int make_spec(struct container_box *b, bool privileged, struct error *err
 	return 0;
 }
 
-static int run_attached(struct container_box *b, const struct engine_exec *req,
-			struct sandbox_enter *enter, int *out_code, struct error *err)
+/*
+ * After the keys: the command goes on, and somebody must read what it writes to its terminal,
+ * or it would hang; and hold that open, or it would hang up.  A process of its own, with
+ * nothing of ours but these two descriptors, until the command has ended.
+ */
+static void leave_behind(struct sandbox *sb)
 {
-	const struct runtime_stdio_options io = {.tty = req->tty,
-						 .interactive = req->interactive,
-						 .in = req->in,
-						 .out = req->out,
-						 .err = req->err};
+	const pid_t pid = fork();
+	struct pollfd p[2] = {{.fd = 3, .events = POLLIN}, {.fd = 4, .events = POLLIN}};
+	char waste[4096];
+
+	if (pid == 0) {
+		setsid();
+		/* above the two places that they go to */
+		p[0].fd = fcntl(sb->terminal, F_DUPFD, 5);
+		p[1].fd = fcntl(sb->pidfd, F_DUPFD, 5);
+		dup2(p[0].fd, 3);
+		dup2(p[1].fd, 4);
+		syscall(SYS_close_range, 0, 2, 0);
+		syscall(SYS_close_range, 5, ~0u, 0);
+		p[0].fd = 3;
+		p[1].fd = 4;
+		while (!(p[1].revents & POLLIN) && poll(p, 2, -1) >= 0)
+			if (p[0].revents && read(3, waste, sizeof(waste)) <= 0)
+				p[0].fd = -1;
+		_exit(0);
+	}
+	close_fd(&sb->terminal);
+	close_fd(&sb->pidfd);
+}
+
+static int run_attached(struct container_box *b, const struct engine_exec *req,
+			struct sandbox_enter *enter, struct engine_attached *out,
+			struct error *err)
+{
+	struct runtime_stdio_options io = {.tty = req->tty,
+					   .interactive = req->interactive,
+					   .in = req->in,
+					   .out = req->out,
+					   .err = req->err};
 	AUTO(runtime_spec) struct runtime_spec none = RUNTIME_SPEC_INIT;
 	const struct sandbox_options so = {.spec = &none};
 	AUTO(runtime_stdio) struct runtime_stdio *stdio = NULL;
 	struct sandbox sb;
-	int r = runtime_stdio_new(&io, &stdio, err);
+	int r = 0;
 
-	if (r < 0)
+	if (req->tty && req->interactive)
+		r = runtime_keys_parse(req->detach_keys ? req->detach_keys : b->o->detach_keys,
+				       &io.keys, err);
+	if (r < 0 && err)
+		err->exit_code = 1; /* Docker's, as nothing was tried */
+	if (r < 0 || (r = runtime_stdio_new(&io, &stdio, err)) < 0)
 		return r;
+	/* whoever can leave it is not missed: when we are killed its terminal hangs up */
+	enter->survive = io.keys.n > 0;
 	runtime_stdio_console(stdio, &b->spec.process);
 	enter->stdio = runtime_stdio_child(stdio);
 	if ((r = sandbox_enter(enter, &sb, err)) < 0)
 		return r;
 	store_rest(b->e->store);
-	r = runtime_stdio_run(stdio, &sb, &so, out_code, err);
+	r = runtime_stdio_run(stdio, &sb, &so, &out->exit_code, err);
+	out->detached = runtime_stdio_detached(stdio);
+	if (out->detached)
+		leave_behind(&sb);
 	if (store_wake(b->e->store, r < 0 ? NULL : err) < 0 && r == 0)
 		r = -ERR_SYSTEM;
 	return r;
@@ -120,8 +197,8 @@ static void tell(struct container_box *b, const struct engine_exec *req, const c
 	container_event(b->e, &b->row, action, NULL, NULL);
 }
 
-static int exec(struct container_box *b, const struct engine_exec *req, int *out_code,
-		struct error *err)
+static int exec(struct container_box *b, const struct engine_exec *req,
+		struct engine_attached *out, struct error *err)
 {
 	AUTO(free) char *code = NULL;
 	struct sandbox_enter enter = {.process = &b->spec.process, .seccomp = &b->spec.seccomp};
@@ -134,17 +211,14 @@ static int exec(struct container_box *b, const struct engine_exec *req, int *out
 			err->exit_code = 1;
 		return r;
 	}
-	if (b->o->runtime)
-		return error_set(
-			err, ERR_UNSUPPORTED,
-			"exec into a container of another runtime (%s) is not supported",
-			b->o->runtime);
+	enter.pid = (pid_t)b->row.pid;
+	if (b->o->runtime && (r = find_inside(b, &enter.pid, err)) < 0)
+		return r;
 	apply(req, b->o);
 	free(b->o->id);
 	b->o->id = mem_strdup(b->row.id);
-	if ((r = make_spec(b, req->privileged, err)) < 0)
+	if ((r = make_spec(b, enter.pid, req->privileged, err)) < 0)
 		return r;
-	enter.pid = (pid_t)b->row.pid;
 	enter.cache_dir = store_dir(b->e->store, STORE_CACHE);
 	if (req->detach)
 		b->spec.process.terminal = false;
@@ -152,14 +226,14 @@ static int exec(struct container_box *b, const struct engine_exec *req, int *out
 	tell(b, req, "exec_start");
 	if (req->detach)
 		return run_detached(&enter, err);
-	if ((r = run_attached(b, req, &enter, out_code, err)) < 0)
+	if ((r = run_attached(b, req, &enter, out, err)) < 0 || out->detached)
 		return r;
-	code = mem_printf("%d", *out_code);
+	code = mem_printf("%d", out->exit_code);
 	container_event(b->e, &b->row, "exec_die", "exitCode", code);
 	return 0;
 }
 
-int engine_exec(struct engine *e, const struct engine_exec *req, int *out_exit_code,
+int engine_exec(struct engine *e, const struct engine_exec *req, struct engine_attached *out,
 		struct error *err)
 {
 	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
@@ -168,8 +242,8 @@ int engine_exec(struct engine *e, const struct engine_exec *req, int *out_exit_c
 
 	b.e = e;
 	b.o = &o;
-	*out_exit_code = 0;
-	r = exec(&b, req, out_exit_code, err);
+	*out = (struct engine_attached){0};
+	r = exec(&b, req, out, err);
 	container_box_clear(&b);
 	if (r < 0 && err && !err->exit_code)
 		err->exit_code = EXIT_NOT_STARTED;

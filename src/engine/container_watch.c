@@ -25,13 +25,24 @@ static int find_up(struct engine *e, const char *text, struct store_container *c
 	return 0;
 }
 
+/* With another runtime the row has that one's process. */
+static pid_t first_process(const struct store_container *c)
+{
+	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
+	pid_t inside = 0;
+
+	if (container_options_of(c, &o, NULL) == 0 && o.runtime)
+		inside = sandbox_inside((pid_t)c->pid);
+	return inside ? inside : (pid_t)c->pid;
+}
+
 int engine_top(struct engine *e, const char *text, struct pid_list *out, struct error *err)
 {
 	AUTO(store_container) struct store_container c = {0};
 	int r = find_up(e, text, &c, err);
 
 	if (r == 0)
-		sandbox_processes((pid_t)c.pid, out);
+		sandbox_processes(first_process(&c), out);
 	return r;
 }
 
@@ -44,7 +55,7 @@ void engine_measure(struct engine *e, const struct store_container *c,
 	*out = (struct engine_usage_now){.at_ns = clock_monotonic_ns()};
 	if (!container_is_up(c) || container_options_of(c, &o, NULL) < 0)
 		return;
-	sandbox_measure((pid_t)c->pid, &out->usage);
+	sandbox_measure(first_process(c), &out->usage);
 	out->usage.memory_limit = o.memory;
 }
 

@@ -414,7 +414,7 @@ struct engine_exec {
 };
 
 /* One more command in it; as engine_run(), but 126 where that has 125. */
-int engine_exec(struct engine *e, const struct engine_exec *req, int *out_exit_code,
+int engine_exec(struct engine *e, const struct engine_exec *req, struct engine_attached *out,
 		struct error *err);
 
 struct engine_logs {

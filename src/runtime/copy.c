@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +42,9 @@ struct copy {
 	int write_error;
 	copy_fn done;
 	void *data;
+	struct runtime_keys *keys; /* borrowed; NULL: none are looked for */
+	copy_fn pressed;
+	void *pressed_data;
 };
 
 static bool polls(int fd)
@@ -140,6 +144,20 @@ static bool flush(struct copy *c)
 	return true;
 }
 
+/* At most what was read, and the keys that were held back before. */
+static void look_for_keys(struct copy *c)
+{
+	AUTO(buf) struct buf rest = BUF_INIT;
+	const bool all = runtime_keys_filter(c->keys, c->bytes, c->len, &rest);
+
+	memcpy(c->bytes, buf_str(&rest), rest.len);
+	c->len = rest.len;
+	if (!all)
+		return;
+	c->keys = NULL;
+	c->pressed(c->pressed_data);
+}
+
 static void fill(struct copy *c)
 {
 	ssize_t n;
@@ -157,6 +175,8 @@ static void fill(struct copy *c)
 	c->at = 0;
 	c->len = (size_t)n;
 	c->moved += (uint64_t)n;
+	if (c->keys)
+		look_for_keys(c);
 }
 
 static void on_readable(void *data, int fd, uint32_t events);
@@ -229,7 +249,7 @@ struct copy *copy_start(struct loop *l, int from, int to, unsigned flags, copy_f
 			   .from_polls = from >= 0 && polls(from),
 			   .to_polls = to >= 0 && polls(to),
 			   .kind = kind_of(to),
-			   .bytes = mem_alloc(COPY_BYTES),
+			   .bytes = mem_alloc(COPY_BYTES + RUNTIME_KEYS_MAX),
 			   .done = done,
 			   .data = data};
 	/* the first round belongs to the loop, so that @done never comes before our return */
@@ -240,6 +260,13 @@ struct copy *copy_start(struct loop *l, int from, int to, unsigned flags, copy_f
 	else
 		pump(c);
 	return c;
+}
+
+void copy_set_keys(struct copy *c, struct runtime_keys *k, copy_fn pressed, void *data)
+{
+	c->keys = k;
+	c->pressed = pressed;
+	c->pressed_data = data;
 }
 
 uint64_t copy_moved(const struct copy *c)

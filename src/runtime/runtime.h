@@ -391,6 +391,20 @@ int runtime_etc_resolv(int dir, const struct container_options *o, struct error 
 
 /* ---- stdio ----------------------------------------------------------------------------- */
 
+/* The keys that leave a terminal without ending what runs there. */
+#define RUNTIME_KEYS_MAX 16u
+
+struct runtime_keys {
+	unsigned char keys[RUNTIME_KEYS_MAX];
+	size_t n;	/* 0: none */
+	size_t matched; /* of them so far */
+};
+
+/* "ctrl-p,ctrl-q", "a,b"; NULL and "" are the former. */
+int runtime_keys_parse(const char *text, struct runtime_keys *out, struct error *err);
+/* Appends what is no part of the keys to @out.  True when all keys were pressed. */
+bool runtime_keys_filter(struct runtime_keys *k, const char *data, size_t len, struct buf *out);
+
 struct runtime_stdio;
 
 struct runtime_stdio_options {
@@ -399,6 +413,7 @@ struct runtime_stdio_options {
 	int in;		  /* ours, borrowed: 0, 1, 2 */
 	int out;
 	int err;
+	struct runtime_keys keys; /* with a tty and input; none: nothing detaches */
 };
 
 /*
@@ -426,6 +441,8 @@ const int *runtime_stdio_child(const struct runtime_stdio *s);
  */
 int runtime_stdio_run(struct runtime_stdio *s, struct sandbox *sb,
 		      const struct sandbox_options *so, int *out_exit_code, struct error *err);
+/* Did the user leave by the keys?  Then what runs goes on, and @sb is still the caller's. */
+bool runtime_stdio_detached(const struct runtime_stdio *s);
 
 /* The size of our terminal into the spec, so that the first program sees it already. */
 void runtime_stdio_console(const struct runtime_stdio *s, struct process_config *p);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "runtime/runtime.h"
 
 struct copy;
 typedef void (*copy_fn)(void *data);
@@ -31,6 +32,11 @@ enum copy_flags {
  */
 struct copy *copy_start(struct loop *l, int from, int to, unsigned flags, copy_fn done,
 			void *data);
+/*
+ * The keys are looked for in what is read and go no further; @pressed is called, once, when all
+ * were.  @k is borrowed.
+ */
+void copy_set_keys(struct copy *c, struct runtime_keys *k, copy_fn pressed, void *data);
 /* Bytes moved so far: whether anything happens. */
 uint64_t copy_moved(const struct copy *c);
 /* Does it wait for the reader of its target? */

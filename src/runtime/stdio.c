@@ -45,7 +45,7 @@ struct runtime_stdio {
 	unsigned outputs; /* copies of output that go on */
 	unsigned interrupts;
 	uint64_t moved; /* at the last look after the end */
-	bool ended;
+	bool ended, detached;
 };
 
 static int make_pipe(struct runtime_stdio *s, int i, struct error *err)
@@ -224,6 +224,14 @@ static void start_output(struct runtime_stdio *s, int i, int from, int to, unsig
 				  on_output_done, s);
 }
 
+static void on_keys(void *data)
+{
+	struct runtime_stdio *s = data;
+
+	s->detached = true;
+	loop_stop(s->loop);
+}
+
 static void start_terminal(struct runtime_stdio *s)
 {
 	const int master = s->sandbox->terminal;
@@ -237,6 +245,8 @@ static void start_terminal(struct runtime_stdio *s)
 	terminal_raw(s->o.in);
 	s->copies[IN] = copy_start(s->loop, fcntl(s->o.in, F_DUPFD_CLOEXEC, 3),
 				   fcntl(master, F_DUPFD_CLOEXEC, 3), 0, NULL, NULL);
+	if (s->o.keys.n)
+		copy_set_keys(s->copies[IN], &s->o.keys, on_keys, s);
 }
 
 static void start_pipes(struct runtime_stdio *s)
@@ -287,7 +297,8 @@ int runtime_stdio_run(struct runtime_stdio *s, struct sandbox *sb,
 	terminal_restore();
 	if (r == 0)
 		r = check_writes(s, err);
-	if (!s->ended)
+	s->detached = s->detached && !s->ended && r == 0;
+	if (!s->ended && !s->detached)
 		send_signal(s, SIGKILL);
 	for (int i = 0; i < 3; i++) {
 		copy_free(s->copies[i]);
@@ -296,8 +307,13 @@ int runtime_stdio_run(struct runtime_stdio *s, struct sandbox *sb,
 	loop_free(s->loop);
 	s->loop = NULL;
 	s->sandbox = NULL;
-	*out_exit_code = sandbox_wait(sb, so);
+	*out_exit_code = s->detached ? 0 : sandbox_wait(sb, so);
 	return r;
+}
+
+bool runtime_stdio_detached(const struct runtime_stdio *s)
+{
+	return s->detached;
 }
 
 void runtime_stdio_free(struct runtime_stdio *s)

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,45 @@ void sandbox_processes(pid_t pid, struct pid_list *out)
 	}
 	if (proc)
 		closedir(proc);
+}
+
+/*
+ * Has it executed its command?  Before that it is the runtime, at work on the container with
+ * the host's files still in sight, and nobody may be put beside it.
+ */
+static bool has_executed(pid_t pid, pid_t runtime)
+{
+	AUTO(free) char *one = mem_printf("/proc/%d/exe", (int)pid);
+	AUTO(free) char *two = mem_printf("/proc/%d/exe", (int)runtime);
+	char a[PATH_MAX], b[PATH_MAX];
+	const ssize_t n = readlink(one, a, sizeof(a)), m = readlink(two, b, sizeof(b));
+
+	return n > 0 && m > 0 && (n != m || memcmp(a, b, (size_t)n) != 0);
+}
+
+pid_t sandbox_inside(pid_t runtime)
+{
+	AUTO(free) char *own = mem_printf("%d", (int)runtime);
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+	pid_t found = 0;
+
+	while (proc && !found && (d = readdir(proc))) {
+		AUTO(buf) struct buf text = BUF_INIT;
+		uint64_t number;
+
+		/* word 4 is the parent; the runtime's helpers are in the runtime's name spaces
+		 */
+		if (parse_u64(d->d_name, INT32_MAX, &number) &&
+		    read_proc((pid_t)number, "stat", &text) == 0 &&
+		    stat_word(buf_str(&text), 4) == (uint64_t)runtime &&
+		    !same_namespace((pid_t)number, own, "mnt") &&
+		    has_executed((pid_t)number, runtime))
+			found = (pid_t)number;
+	}
+	if (proc)
+		closedir(proc);
+	return found;
 }
 
 /* ---- groups -------------------------------------------------------------------------------

@@ -125,6 +125,9 @@ struct pid_list {
 
 void sandbox_processes(pid_t pid, struct pid_list *out);
 
+/* The first process of the container that the other runtime @runtime runs; 0: none yet. */
+pid_t sandbox_inside(pid_t runtime);
+
 /* When @pid started, in clock ticks since boot: with it a pid means one process. 0: gone. */
 uint64_t sandbox_start_time(pid_t pid);
 

@@ -94,6 +94,38 @@ P
 	has "$output" "the input device is not a TTY"
 }
 
+@test "exec -it: keys detach, and what runs there goes on" {
+	detach --name xx busybox sleep "$MARK"
+	run typed 'echo in\n\f\x10\x11' stave exec -it xx sh -c 'while read line; do :; done; echo out >/tmp/out'
+	ended 1
+	has "$output" "read escape sequence"
+	has "$(stave exec xx ps)" "while read line"
+	# it writes more than a terminal holds, and nobody who looks at it is there any more
+	run typed 'x' stave exec -it --detach-keys x xx sh -c 'sleep 0.7; i=0; while [ $i -lt 9999 ]; do echo $i; i=$((i+1)); done; touch /tmp/end'
+	ended 1
+	settled stave exec xx test -f /tmp/end
+	run typed 'exit 5\n' stave exec -it --detach-keys nope xx sh
+	ended 1
+	has "$output" "invalid detach keys (nope)"
+	stave rm -f xx
+	nothing_left
+}
+
+@test "exec, top and health checks in a container of another runtime" {
+	command -v crun >/dev/null || skip "crun is not installed"
+	detach --name cc --runtime crun --health-cmd 'test -f /tmp/ok' --health-interval 200ms busybox sleep "$MARK"
+	run stave exec -e A=b -w /tmp cc sh -c 'echo $A; pwd; touch ok; exit 7'
+	ended 7
+	is "$output" $'b\n/tmp'
+	has "$(stave exec cc ps)" "sleep $MARK"
+	is "$(stave exec cc grep -E '^(CapEff|Seccomp:)' /proc/self/status)" "$(stave exec cc grep -E '^(CapEff|Seccomp:)' /proc/1/status)"
+	has "$(stave top cc)" "sleep $MARK"
+	hasnt "$(stave top cc)" crun
+	settled eval '[ "$(stave inspect --format "{{.State.Health.Status}}" cc)" = healthy ]'
+	stave rm -f cc
+	nothing_left
+}
+
 @test "run -it: keys detach, attach comes back, the end has the shell's code" {
 	run typed 'echo one\n\f\x10\x11' stave run -it --network none --name tt busybox sh
 	ended 0
