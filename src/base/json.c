@@ -52,10 +52,14 @@ int json_parse(const char *data, size_t len, json_t **out, struct error *err)
 	json_error_t je;
 	json_t *j;
 
+	json_seed();
+	if ((j = json_read_plain(data, len))) {
+		*out = j;
+		return 0;
+	}
 	if (too_deep(data, len))
 		return error_set(err, ERR_LIMIT, "JSON nested deeper than %u",
 				 LIMIT_JSON_DEPTH);
-	json_seed();
 	j = json_loadb(data, len, JSON_REJECT_DUPLICATES, &je);
 	if (!j)
 		return error_set(err, ERR_INVALID, "malformed JSON at line %d, column %d: %s",

@@ -23,6 +23,8 @@
  */
 void json_seed(void);
 int json_parse(const char *data, size_t len, json_t **out, struct error *err);
+/* json_parse()'s first try: NULL is no judgement. New reference. */
+json_t *json_read_plain(const char *data, size_t len);
 /* Compact, appended to @out. */
 void json_text(const json_t *j, struct buf *out);
 /* Indented by four spaces as Docker's inspect prints, no trailing newline. */

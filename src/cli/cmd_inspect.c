@@ -179,6 +179,9 @@ static int inspect(struct cli_invocation *inv, enum inspect_type type,
 		free(errors);
 		return CLI_EXIT_ERROR;
 	}
+	/* what a template prints may have to wait for its reader */
+	if (!t)
+		engine_view_begin(e, NULL);
 	for (int i = 0; i < inv->argc; i++) {
 		AUTO(json) json_t *object = NULL;
 
@@ -196,6 +199,7 @@ static int inspect(struct cli_invocation *inv, enum inspect_type type,
 			break;
 		}
 	}
+	engine_view_end(e);
 	if (!t)
 		print_array(inv, found);
 	else if (!any)

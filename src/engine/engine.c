@@ -54,6 +54,16 @@ void engine_close(struct engine *e)
 	free(e);
 }
 
+int engine_view_begin(struct engine *e, struct error *err)
+{
+	return store_view_begin(e->store, err);
+}
+
+void engine_view_end(struct engine *e)
+{
+	store_view_end(e->store);
+}
+
 /* ---- images ---- */
 
 int engine_images(struct engine *e, struct store_image_list *out, struct error *err)

@@ -28,6 +28,9 @@ struct engine;
 /* @root NULL: STAVE_ROOT or the default place.  See store_open() for errors. */
 int engine_open(const char *root, struct engine **out, struct error *err);
 void engine_close(struct engine *e);
+/* Many questions of one moment: see store_view_begin(). */
+int engine_view_begin(struct engine *e, struct error *err);
+void engine_view_end(struct engine *e);
 
 static inline void engine_auto(struct engine **e)
 {

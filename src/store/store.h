@@ -85,6 +85,13 @@ int store_dir(const struct store *s, enum store_place place);
 int store_begin(struct store *s, bool durable, struct error *err);
 int store_commit(struct store *s, struct error *err);
 void store_abort(struct store *s);
+/*
+ * What is asked between the two is answered of one moment, with one lock.  A transaction
+ * that begins in between ends it.  Not to be held while anybody is waited for: it keeps
+ * the log from being shortened.
+ */
+int store_view_begin(struct store *s, struct error *err);
+void store_view_end(struct store *s);
 
 /* ---- leases ---- */
 

@@ -134,18 +134,25 @@ int store_container_list(struct store *s, struct store_container_list *out, stru
 	return r < 0 ? r : read_rows(s, stmt, out, err);
 }
 
+/* Two questions: for one with OR in it the database makes a table. */
 int store_container_named(struct store *s, const char *text, struct store_container_list *out,
 			  struct error *err)
 {
-	AUTO(stmt) struct stmt *stmt = NULL;
+	AUTO(stmt) struct stmt *by_id = NULL;
+	AUTO(stmt) struct stmt *by_name = NULL;
 	/* 'g' follows 'f': every id that begins with the text lies between */
 	AUTO(free) char *end = mem_printf("%sg", text);
-	int r = db_prepare(s, &stmt, err,
-			   "SELECT " CONTAINER_COLUMNS "FROM container"
-			   " WHERE id >= ?1 AND id < ?2 OR name = ?3",
-			   "ttt", text, end, *text == '/' ? text + 1 : text);
+	int r = db_prepare(s, &by_id, err,
+			   "SELECT " CONTAINER_COLUMNS
+			   "FROM container WHERE id >= ? AND id < ?",
+			   "tt", text, end);
 
-	return r < 0 ? r : read_rows(s, stmt, out, err);
+	if (r < 0 || (r = read_rows(s, by_id, out, err)) < 0)
+		return r;
+	r = db_prepare(s, &by_name, err,
+		       "SELECT " CONTAINER_COLUMNS "FROM container WHERE name = ?", "t",
+		       *text == '/' ? text + 1 : text);
+	return r < 0 ? r : read_rows(s, by_name, out, err);
 }
 
 void store_container_clear(struct store_container *c)

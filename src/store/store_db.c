@@ -319,6 +319,7 @@ void db_close(struct store *s)
 {
 	if (!s->db)
 		return;
+	store_view_end(s);
 	for (size_t i = 0; i < s->stmts.n; i++) {
 		sqlite3_finalize(s->stmts.items[i]->handle);
 		free(s->stmts.items[i]);
@@ -366,8 +367,24 @@ static int set_durable(struct store *s, bool durable, struct error *err)
 			  err);
 }
 
+int store_view_begin(struct store *s, struct error *err)
+{
+	int r = s->depth || s->viewing ? 0 : run_script(s, "BEGIN", err);
+
+	s->viewing |= r == 0 && !s->depth;
+	return r;
+}
+
+void store_view_end(struct store *s)
+{
+	if (s->viewing)
+		sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+	s->viewing = false;
+}
+
 int store_begin(struct store *s, bool durable, struct error *err)
 {
+	store_view_end(s);
 	if (s->depth == 0) {
 		int r = set_durable(s, durable, err);
 

@@ -29,6 +29,7 @@ struct store {
 	int dirs[STORE_PLACES];
 	int lock;	    /* held shared for as long as the store is open */
 	unsigned depth;	    /* nested transactions */
+	bool viewing;	    /* between store_view_begin() and its end */
 	bool broken;	    /* an inner one was aborted */
 	bool durable;	    /* something was committed durably since it was opened */
 	store_undo_fn undo; /* may be NULL */

@@ -255,6 +255,32 @@ static void test_json(void **state)
 	json_decref(j);
 }
 
+static void test_json_plain(void **state)
+{
+	/* left to the careful reader, whatever that says */
+	static const char *const left[] = {"[1.5]",
+					   "[01]",
+					   "[-0]",
+					   "[\"\\u0000\"]",
+					   "[\"\\u00e9\"]",
+					   "[\"é\"]",
+					   "{\"a\":1,\"a\":2}",
+					   "[1,]",
+					   "7",
+					   "[\"\\u00\x10\x11\"]"};
+	static const char text[] = " {\"a\" : [1, -2,true,null] ,\"b\":\"\\u003cx\\n\\\"\"}\n";
+	AUTO(buf) struct buf out = BUF_INIT;
+	AUTO(json) json_t *j = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+		assert_null(json_read_plain(left[i], strlen(left[i])));
+	j = json_read_plain(text, strlen(text));
+	assert_non_null(j);
+	json_text(j, &out);
+	assert_string_equal(buf_str(&out), "{\"a\":[1,-2,true,null],\"b\":\"<x\\n\\\"\"}");
+}
+
 /* As Go's json.Indent. */
 static void test_json_indent(void **state)
 {
@@ -672,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_error_crosses_a_pipe),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_plain),
 		cmocka_unit_test(test_json_indent),
 		cmocka_unit_test(test_toml),
 		cmocka_unit_test(test_digest),
