@@ -34,28 +34,29 @@ static void add_port(const char *key, const json_t *binding, struct port_list *o
 			      .address = address ? address : ""};
 }
 
+/* Docker's order: by the port inside, the address, the port outside, the protocol. */
 static int compare(const void *a, const void *b)
 {
 	const struct port *x = a, *y = b;
-	int r = strcmp(x->address, y->address);
+	int r = (x->inside > y->inside) - (x->inside < y->inside);
 
 	if (r == 0)
-		r = strcmp(x->protocol, y->protocol);
+		r = strcmp(x->address, y->address);
 	if (r == 0)
-		r = (x->inside > y->inside) - (x->inside < y->inside);
-	return r ? r : (x->outside > y->outside) - (x->outside < y->outside);
+		r = (x->outside > y->outside) - (x->outside < y->outside);
+	return r ? r : strcmp(x->protocol, y->protocol);
 }
 
+/* One number inside and outside: such ports are told as ranges. */
 static bool is_plain(const struct port *p)
 {
 	return !p->outside || p->outside == p->inside;
 }
 
-static bool follows(const struct port *first, const struct port *p, unsigned by)
+static bool is_like(const struct port *a, const struct port *b)
 {
-	return is_plain(p) && p->inside == first->inside + by &&
-	       !p->outside == !first->outside && str_eq(p->address, first->address) &&
-	       str_eq(p->protocol, first->protocol);
+	return is_plain(b) && !a->outside == !b->outside && str_eq(a->address, b->address) &&
+	       str_eq(a->protocol, b->protocol);
 }
 
 static void put_range(unsigned first, unsigned last, struct buf *out)
@@ -79,14 +80,38 @@ static void put_port(const struct port *p, unsigned more, struct buf *out)
 	buf_printf(out, "/%s", p->protocol);
 }
 
+/* The ranges that @first begins, one after another: what is like it, wherever it stands. */
+static void put_ranges(const struct port_list *list, size_t first, bool *done, struct buf *out)
+{
+	const struct port *start = &list->items[first];
+	unsigned more = 0;
+
+	for (size_t i = first + 1; i < list->n; i++) {
+		const struct port *p = &list->items[i];
+
+		if (done[i] || !is_like(start, p))
+			continue;
+		done[i] = true;
+		if (p->inside == start->inside + more + 1) {
+			more++;
+			continue;
+		}
+		put_port(start, more, out);
+		start = p;
+		more = 0;
+	}
+	put_port(start, more, out);
+}
+
 char *cli_ports_text(const json_t *document)
 {
 	const json_t *ports =
 		json_object_get(json_object_get(document, "NetworkSettings"), "Ports");
 	struct port_list list = {0};
-	struct buf out = BUF_INIT;
+	struct buf out = BUF_INIT, others = BUF_INIT;
 	json_t *bindings, *binding;
 	const char *key;
+	bool *done;
 	size_t k;
 
 	json_object_foreach ((json_t *)(uintptr_t)ports, key, bindings) {
@@ -97,13 +122,18 @@ char *cli_ports_text(const json_t *document)
 	}
 	if (list.n)
 		qsort(list.items, list.n, sizeof(*list.items), compare);
-	for (size_t i = 0, n; i < list.n; i += n) {
-		n = 1;
-		while (is_plain(&list.items[i]) && i + n < list.n &&
-		       follows(&list.items[i], &list.items[i + n], (unsigned)n))
-			n++;
-		put_port(&list.items[i], (unsigned)n - 1, &out);
+	done = mem_zalloc(list.n + 1);
+	for (size_t i = 0; i < list.n; i++) {
+		if (!is_plain(&list.items[i]))
+			put_port(&list.items[i], 0, &others);
+		else if (!done[i])
+			put_ranges(&list, i, done, &out);
 	}
+	if (out.len && others.len)
+		buf_addstr(&out, ", ");
+	buf_add(&out, others.data, others.len);
+	buf_clear(&others);
+	free(done);
 	free(list.items);
 	return buf_steal(&out);
 }

@@ -296,6 +296,22 @@ static void choose_gateway(json_t *one)
 	json_object_set_new(one, "Gateway", json_string(network_ip_text(&s.network, text)));
 }
 
+/* The fields as Docker has them. */
+static void put_in_order(json_t *one)
+{
+	static const char *const keys[] = {"Subnet", "IPRange", "Gateway",
+					   "AuxiliaryAddresses"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		json_t *value = json_incref(json_object_get(one, keys[i]));
+
+		if (!value)
+			continue;
+		json_object_del(one, keys[i]);
+		json_object_set_new(one, keys[i], value);
+	}
+}
+
 static int check_overlaps(const json_t *config, const struct subnet_list *taken,
 			  struct error *err)
 {
@@ -346,8 +362,10 @@ static int make_config(struct engine *e, const struct engine_network_create *req
 			return r;
 		add_subnet(config, &s);
 	}
-	json_array_foreach (config, i, one)
+	json_array_foreach (config, i, one) {
 		choose_gateway(one);
+		put_in_order(one);
+	}
 	return 0;
 }
 

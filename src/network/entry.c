@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/root.h"
+#include "network/network_serve.h"
 
 #include "base/banned.h"
 
@@ -165,6 +166,8 @@ int network_announce(struct network_endpoint *e, const char *id, struct error *e
 	through = network_gateway(e, NETWORK_IPV4);
 	if (through && e->ports.n && (r = publish_allow_loopback(through->bridge, err)) < 0)
 		return r;
+	if ((r = forward_start(e, err)) < 0)
+		return r;
 	/* one that is there may have left a bridge */
 	if (known)
 		return names_sync(&s, NULL, err);
@@ -195,6 +198,7 @@ static void remove_entry(struct network_endpoint *e)
 
 void entry_close(struct network_endpoint *e)
 {
+	forward_stop(e);
 	if (e->entry >= 0)
 		remove_entry(e);
 	ports_release(e);

@@ -24,6 +24,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "network/network_dns.h"
+#include "network/network_server.h"
 
 #include "base/banned.h"
 
@@ -32,6 +33,7 @@
 #define TCP_FD	      5
 #define MOST_QUERIES  256
 #define MOST_SERVERS  8
+#define MOST_FILES    (2 * MOST_QUERIES + 16)
 #define MESSAGE_BYTES 65535
 #define NAMES_BYTES   (1u << 20)
 #define PATIENCE_NS   3000000000ll /* for one server */
@@ -386,7 +388,7 @@ int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
 		add_server(argv[i]);
-	if (names_confine(NULL) < 0)
+	if (server_confine(MOST_FILES, NULL) < 0)
 		return 1;
 	while (true)
 		turn();

@@ -174,6 +174,8 @@ struct network_endpoint {
 	unsigned n_sockets;
 	pid_t server;	  /* that answers for names; 0: none */
 	bool server_asks; /* others, outside */
+	pid_t forwarder;  /* of ports that no rule leads to; 0: none */
+	char *forwards;	  /* owned: where to */
 };
 
 #define NETWORK_ENDPOINT_INIT ((struct network_endpoint){.netns = -1, .entry = -1})

@@ -14,7 +14,6 @@
 
 #include "base/auto.h"
 #include "base/buf.h"
-#include "base/error.h"
 
 #define DNS_NAME_BYTES	 256 /* of a name as text, dots and all, with its end */
 #define DNS_HEADER_BYTES 12
@@ -45,8 +44,3 @@ void dns_refuse(const void *message, const struct dns_question *q, enum dns_code
 		struct buf *out);
 /* The code of an answer. */
 enum dns_code dns_code_of(const void *message);
-
-/* ---- confinement of the server ---- */
-
-/* From here on it can wait, receive, send and open sockets, and read what is open. */
-int names_confine(struct error *err);

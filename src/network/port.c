@@ -194,7 +194,8 @@ static int open_socket(enum network_protocol protocol, const struct network_ip *
 {
 	const int type = protocol == NETWORK_TCP ? SOCK_STREAM : SOCK_DGRAM, one = 1;
 	AUTO(fd)
-	int fd = socket(ip->len == 16 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0);
+	int fd = socket(ip->len == 16 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			0);
 
 	if (fd < 0)
 		return -1;
@@ -263,10 +264,9 @@ static bool take_number(struct network_endpoint *e, const struct network_port *p
 static int take_one(struct network_endpoint *e, const struct network_port *p, struct error *err)
 {
 	const struct network_ip any[NETWORK_FAMILIES] = {{.len = 4}, {.len = 16}};
-	const bool v4 = network_gateway(e, NETWORK_IPV4), v6 = network_gateway(e, NETWORK_IPV6),
-		   all = !p->host_ip.len;
+	const bool v4 = network_gateway(e, NETWORK_IPV4), all = !p->host_ip.len;
 	const struct network_ip *ips = !all ? &p->host_ip : v4 ? any : any + 1;
-	const size_t n = all && v4 && v6 ? 2 : 1;
+	const size_t n = all && v4 ? 2 : 1;
 	unsigned last = p->host_port_end ? p->host_port_end : p->host_port, number;
 	struct network_port where;
 

@@ -22,7 +22,7 @@ teardown() { network_teardown; }
 	is "$(ask "$host:$port")" one
 	is "$(stave run --rm busybox wget -qO- "http://$host:$port/name")" one
 	# through its own port, too
-	is "$(stave ps --format '{{.Ports}}' --filter name=one)" "0.0.0.0:$port->80/tcp"
+	is "$(stave ps --format '{{.Ports}}' --filter name=one)" "0.0.0.0:$port->80/tcp, [::]:$port->80/tcp"
 	is "$(stave inspect --format '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}' one)" "$port"
 	ip netns add "elsewhere$$"
 	ip link add "ve$port" type veth peer name eth0 netns "elsewhere$$"
