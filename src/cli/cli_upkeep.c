@@ -85,8 +85,10 @@ int cli_parse_moment(const char *option, const char *text, int64_t *out_ns, stru
 		return 0;
 	}
 	if (!cli_parse_until(text, out_ns))
-		return error_set(err, ERR_INVALID, "invalid value for \"%s\": %s", option,
-				 text);
+		return error_set(err, ERR_INVALID,
+				 "invalid value for \"%s\": failed to parse value as time or "
+				 "duration: \"%s\"",
+				 option, text);
 	return 0;
 }
 

@@ -81,7 +81,9 @@ static int run(struct cli_invocation *inv)
 	for (int i = 1; i < inv->argc; i++)
 		strlist_add(&req.args, inv->argv[i]);
 	if (make_env(o, &req.env, &err) < 0) {
-		status = cli_fail(inv, &err);
+		status = str_starts(err.message, "invalid argument")
+				 ? cli_usage_error(inv, "%s", err.message)
+				 : cli_fail(inv, &err);
 	} else if (o->tty && o->interactive && !o->detach && !isatty(STDIN_FILENO)) {
 		fprintf(inv->program->err, "the input device is not a TTY\n");
 		status = CLI_EXIT_ERROR;

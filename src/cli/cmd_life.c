@@ -45,7 +45,7 @@ static int for_each(struct cli_invocation *inv, life_fn fn)
 static int signal_of(const char *text, int *out, struct error *err)
 {
 	*out = str_empty(text) ? 0 : engine_signal(text);
-	return *out < 0 ? error_set(err, ERR_INVALID, "Invalid signal: %s", text) : 0;
+	return *out < 0 ? error_set(err, ERR_INVALID, "invalid signal: %s", text) : 0;
 }
 
 static int64_t seconds_of(const struct cli_invocation *inv)
@@ -63,7 +63,8 @@ static int stop_one(struct engine *e, const char *name, const struct cli_invocat
 	const struct life_options *o = inv->options;
 	int number, r = signal_of(o->signal, &number, err);
 
-	return r < 0 ? r : engine_stop(e, name, number, seconds_of(inv), err);
+	return r < 0 ? error_wrap(err, "cannot stop container: %s", name)
+		     : engine_stop(e, name, number, seconds_of(inv), err);
 }
 
 static int restart_one(struct engine *e, const char *name, const struct cli_invocation *inv,
@@ -161,17 +162,23 @@ static int run_rename(struct cli_invocation *inv)
 	AUTO(error) struct error err = ERROR_INIT;
 
 	if (!*inv->argv[0] || !*inv->argv[1]) {
-		error_set(&err, ERR_INVALID, "neither old nor new names may be empty");
-		return cli_fail(inv, &err);
+		fprintf(inv->program->err, "Error: Neither old nor new names may be empty\n");
+		return CLI_EXIT_ERROR;
 	}
-	if (run_check_name(inv->argv[1] + (*inv->argv[1] == '/'), &err) < 0) {
-		error_wrap(&err, "Error when allocating new name");
+	if (run_check_name(inv->argv[1] + (*inv->argv[1] == '/'), NULL) < 0) {
+		error_set(&err, ERR_INVALID,
+			  "Error when allocating new name: Invalid container name (/%s), only "
+			  "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+			  inv->argv[1] + (*inv->argv[1] == '/'));
 		return fail_rename(inv, &err);
 	}
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
-	if (engine_rename(e, inv->argv[0], inv->argv[1], &err) < 0)
+	if (engine_rename(e, inv->argv[0], inv->argv[1], &err) < 0) {
+		if (err.code == ERR_EXISTS)
+			error_wrap(&err, "Error when allocating new name");
 		return fail_rename(inv, &err);
+	}
 	return 0;
 }
 

@@ -65,6 +65,13 @@ static const struct cli_column columns[] = {
 	{"Platform", "PLATFORM"},
 };
 
+/* --format raw */
+#define RAW                                                                 \
+	"container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\n" \
+	"created_at: {{.CreatedAt}}\nstate: {{- pad .State 1 0}}\n"         \
+	"status: {{- pad .Status 1 0}}\nnames: {{.Names}}\n"                \
+	"labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n"
+
 #define PLAIN                                                                     \
 	"table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t" \
 	"{{.Ports}}\t{{.Names}}"
@@ -276,6 +283,40 @@ static int fill(struct engine *e, struct cli_table *t, const struct ps_options *
 	return r;
 }
 
+static bool asks_for_size(const char *format)
+{
+	return format && (strstr(format, ".Size") || strstr(format, "json ."));
+}
+
+/* What -q leaves of --format. */
+static const char *format_of(const struct cli_invocation *inv)
+{
+	const struct ps_options *o = inv->options;
+
+	if (str_eq(o->format, "raw"))
+		return o->quiet	 ? "container_id: {{.ID}}"
+		       : o->size ? RAW "size: {{.Size}}\n"
+				 : RAW;
+	if (!o->quiet || str_empty(o->format))
+		return o->format;
+	fprintf(inv->program->err, "WARNING: Ignoring custom format, because both --format and "
+				   "--quiet are set.\n");
+	return NULL;
+}
+
+/* ps reads its template before it asks for anything, and has words of its own for that. */
+static int fail(const struct cli_invocation *inv, struct error *err)
+{
+	static const char usual[] = "template parsing error: ";
+
+	if (!str_starts(err->message, usual))
+		return cli_fail(inv, err);
+	fprintf(inv->program->err, "%s: failed to %s template: %s\n", inv->program->name,
+		strstr(err->message, "executing") ? "execute" : "parse",
+		err->message + strlen(usual));
+	return CLI_EXIT_ERROR;
+}
+
 static int run(struct cli_invocation *inv)
 {
 	const struct ps_options *o = inv->options;
@@ -285,20 +326,20 @@ static int run(struct cli_invocation *inv)
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
 	int bad = cli_check_filters(inv, "-f, --filter", &o->filters);
+	const char *format = format_of(inv);
 	bool size;
 
 	if (bad)
 		return bad;
-	if (cli_table_new(o->size ? &table_with_size : &table, o->format, o->quiet, &t, &err) <
-	    0)
-		return cli_fail(inv, &err);
+	if (cli_table_new(o->size ? &table_with_size : &table, format, o->quiet, &t, &err) < 0)
+		return fail(inv, &err);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	/* dear to find out: for those who ask, which "json" does not */
-	size = cli_given(inv, &o->size) ? o->size : o->format && strstr(o->format, ".Size");
+	size = cli_given(inv, &o->size) ? o->size : asks_for_size(format);
 	if (ps_filters_parse(e, &o->filters, &filters, &err) < 0 ||
 	    fill(e, t, o, &filters, size, &err) < 0)
-		return cli_fail(inv, &err);
+		return fail(inv, &err);
 	cli_table_text(t, &text);
 	cli_print(inv, &text);
 	return 0;

@@ -59,8 +59,10 @@ static int start_attached(struct cli_invocation *inv, struct engine *e)
 			  "once");
 		return cli_fail(inv, &err);
 	}
-	if (engine_start(e, inv->argv[0], &streams, &attached, &err) < 0)
-		return cli_fail(inv, &err);
+	if (engine_start(e, inv->argv[0], &streams, &attached, &err) < 0) {
+		cli_fail(inv, &err);
+		return CLI_EXIT_ERROR; /* 126 and 127 are for run */
+	}
 	return attached.exit_code;
 }
 
@@ -90,8 +92,7 @@ static int run_start(struct cli_invocation *inv)
 	if (!failed.n)
 		return 0;
 	names = strlist_join(&failed, ", ");
-	fprintf(inv->program->err, "%s: failed to start containers: %s\n", inv->program->name,
-		names);
+	fprintf(inv->program->err, "Error: failed to start containers: %s\n", names);
 	return CLI_EXIT_ERROR;
 }
 

@@ -66,6 +66,14 @@ static bool limits_of(const struct update_options *o, struct container_options *
 	       o->pids_limit || o->blkio_weight || o->cpuset_cpus || o->cpuset_mems;
 }
 
+static int fail_empty(const struct cli_invocation *inv)
+{
+	fprintf(inv->program->err,
+		"%s: you must provide one or more flags when using this command\n",
+		inv->program->name);
+	return CLI_EXIT_ERROR;
+}
+
 static int run(struct cli_invocation *inv)
 {
 	const struct update_options *o = inv->options;
@@ -76,9 +84,7 @@ static int run(struct cli_invocation *inv)
 
 	u.has_limits = limits_of(o, &to);
 	if (!u.has_limits && !o->restart)
-		return cli_usage_error(inv,
-				       "you must provide one or more flags when using this "
-				       "command");
+		return fail_empty(inv);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	for (int i = 0; i < inv->argc; i++) {

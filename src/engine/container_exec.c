@@ -217,8 +217,11 @@ static int exec(struct container_box *b, const struct engine_exec *req,
 	apply(req, b->o);
 	free(b->o->id);
 	b->o->id = mem_strdup(b->row.id);
-	if ((r = make_spec(b, enter.pid, req->privileged, err)) < 0)
+	if ((r = make_spec(b, enter.pid, req->privileged, err)) < 0) {
+		if (err && !err->exit_code)
+			err->exit_code = 1; /* no runtime was asked yet */
 		return r;
+	}
 	enter.cache_dir = store_dir(b->e->store, STORE_CACHE);
 	if (req->detach)
 		b->spec.process.terminal = false;

@@ -2,6 +2,7 @@
 /* Docker's document about a container: its row, what it was made with, and how it is. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -178,6 +179,33 @@ static json_t *log_of(const struct container_options *o)
 	return j;
 }
 
+/* What the container must not see or change, unless it was allowed to. */
+static void add_paths(const struct container_options *o, json_t *j)
+{
+	AUTO(runtime_spec) struct runtime_spec spec = RUNTIME_SPEC_INIT;
+	const bool bare = o->privileged || o->bare_paths;
+
+	runtime_spec_defaults(&spec);
+	json_object_set_new(j, "MaskedPaths",
+			    bare ? json_null() : json_from_strings(&spec.masked_paths));
+	json_object_set_new(j, "ReadonlyPaths",
+			    bare ? json_null() : json_from_strings(&spec.readonly_paths));
+}
+
+/* Members of Docker's that mean something on Windows only, or not any more. */
+static void add_constants(json_t *j)
+{
+	static const char *const numbers[] = {"CpuCount", "CpuPercent", "IOMaximumIOps",
+					      "IOMaximumBandwidth"};
+
+	json_object_set_new(j, "Cgroup", json_string(""));
+	json_object_set_new(j, "Isolation", json_string(""));
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		json_object_set_new(j, numbers[i], json_integer(0));
+	if (!json_object_get(j, "Links"))
+		json_object_set_new(j, "Links", json_null());
+}
+
 static json_t *host_config(const struct container_options *o)
 {
 	json_t *j = json_object();
@@ -221,12 +249,65 @@ static json_t *host_config(const struct container_options *o)
 			    json_integer(o->shm_size ? (json_int_t)o->shm_size : 64 << 20));
 	json_object_set_new(j, "Runtime", text_or(o->runtime, "stave"));
 	add_limits(o, j);
+	add_paths(o, j);
+	add_constants(j);
 	if (o->init)
 		json_object_set_new(j, "Init", json_true());
 	return j;
 }
 
 /* ---- the rest ---- */
+
+static json_t *graph_driver(struct engine *e, const struct store_container *c)
+{
+	json_t *j = json_object(), *data = json_object();
+	const char *store = store_path(e->store);
+
+	json_object_set_new(data, "UpperDir",
+			    json_sprintf("%s/containers/%s/fs", store, c->id));
+	json_object_set_new(data, "WorkDir",
+			    json_sprintf("%s/containers/%s/work", store, c->id));
+	json_object_set_new(j, "Data", data);
+	json_object_set_new(j, "Name", json_string("overlayfs"));
+	return j;
+}
+
+/* Files of the container that are mounted in it; none before it has run. */
+static void add_files(struct engine *e, const struct store_container *c, int dir, json_t *j)
+{
+	static const struct {
+		const char *key, *file;
+	} files[] = {{"ResolvConfPath", "resolv.conf"},
+		     {"HostnamePath", "hostname"},
+		     {"HostsPath", "hosts"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		json_object_set_new(j, files[i].key,
+				    dir >= 0 && faccessat(dir, files[i].file, F_OK, 0) == 0
+					    ? json_sprintf("%s/containers/%s/%s",
+							   store_path(e->store), c->id,
+							   files[i].file)
+					    : json_string(""));
+}
+
+/* The same members in the order in which Docker has them. */
+static json_t *in_order(json_t *from)
+{
+	static const char *const order[] = {
+		"Hostname",	"Domainname",	"User",	       "AttachStdin", "AttachStdout",
+		"AttachStderr", "ExposedPorts", "Tty",	       "OpenStdin",   "StdinOnce",
+		"Env",		"Cmd",		"Healthcheck", "ArgsEscaped", "Image",
+		"Volumes",	"WorkingDir",	"Entrypoint",  "OnBuild",     "Labels",
+		"StopSignal",	"StopTimeout",	"Shell"};
+	json_t *to = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		if (json_object_get(from, order[i]))
+			json_object_set(to, order[i], json_object_get(from, order[i]));
+	json_object_update_missing(to, from);
+	json_decref(from);
+	return to;
+}
 
 static json_t *config_of(struct engine *e, const struct store_container *c,
 			 const struct container_options *o)
@@ -249,7 +330,9 @@ static json_t *config_of(struct engine *e, const struct store_container *c,
 		json_object_set_new(j, "Labels", json_object());
 	if (o->has_stop_timeout)
 		json_object_set_new(j, "StopTimeout", json_integer(o->stop_timeout));
-	return j;
+	if (!json_object_get(j, "Domainname"))
+		json_object_set_new(j, "Domainname", text_or(cfg.domainname, ""));
+	return in_order(j);
 }
 
 static void add_words(const struct store_container *c, json_t *j)
@@ -292,6 +375,7 @@ json_t *engine_inspect_container(struct engine *e, const struct store_container 
 	add_words(c, j);
 	json_object_set_new(j, "State", state_of(c, state));
 	json_object_set_new(j, "Image", json_string(digest_text(&c->image, text)));
+	add_files(e, c, dir, j);
 	json_object_set_new(j, "LogPath", log_path(e, c, &o));
 	json_object_set_new(j, "Name", json_sprintf("/%s", c->name));
 	json_object_set_new(
@@ -304,6 +388,7 @@ json_t *engine_inspect_container(struct engine *e, const struct store_container 
 	json_object_set_new(j, "AppArmorProfile", text_or(o.apparmor, ""));
 	json_object_set_new(j, "ExecIDs", json_null());
 	json_object_set_new(j, "HostConfig", host_config(&o));
+	json_object_set_new(j, "GraphDriver", graph_driver(e, c));
 	json_object_set_new(j, "Mounts", engine_mounts_of(e, c));
 	json_object_set_new(j, "Config", config_of(e, c, &o));
 	json_object_set_new(j, "NetworkSettings", container_network_settings(e, c, &o, state));

@@ -392,7 +392,7 @@ int engine_pause(struct engine *e, const char *text, bool pause, struct error *e
 	if (!container_is_up(&t.c))
 		return not_running(&t.c, err);
 	if (pause && str_eq(t.c.state, "paused"))
-		return error_set(err, ERR_CONFLICT, "container %s is already paused", t.c.id);
+		return error_set(err, ERR_CONFLICT, "Container %s is already paused", t.c.id);
 	if (!pause && !str_eq(t.c.state, "paused"))
 		return error_set(err, ERR_CONFLICT, "Container %s is not paused", t.c.id);
 	if ((r = set_frozen(&t, pause, err)) < 0 ||
@@ -466,13 +466,15 @@ int engine_rm(struct engine *e, const char *text, bool force, bool volumes, stru
 		if (!force)
 			return error_set(
 				err, ERR_CONFLICT,
-				"cannot remove container \"/%s\": container is %s: %s",
-				t.c.name, t.c.state,
+				"cannot remove container \"%s\": container is %s", t.c.name,
 				str_eq(t.c.state, "paused")
-					? "unpause and then stop the container before removing "
-					  "or "
+					? "paused and must be unpaused first"
+				: str_eq(t.c.state, "restarting")
+					? "restarting: stop the container before removing or "
 					  "force remove"
-					: "stop the container before removing or force remove");
+					: "running: stop the container before removing or "
+					  "force "
+					  "remove");
 		/* its monitor, or its foreground command, records the end */
 		no_more(&t, NULL);
 		thaw(&t, NULL);

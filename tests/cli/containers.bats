@@ -70,7 +70,7 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
 	has "$output" "is not running"
 	run stave kill -s NOPE k1
 	ended 1
-	has "$output" "Invalid signal: NOPE"
+	has "$output" "invalid signal: NOPE"
 }
 
 @test "create, start -a, start -a -i" {
