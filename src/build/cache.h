@@ -14,7 +14,7 @@
  *                {"digest": KEY, "stave": {"content": DIGEST}}],
  *    "stave":   {"keys": STEP_KEY_VERSION}}
  *
- * The keys are stave's own (docs/adr/0017-build-caches-in-registries.md says why): what
+ * The keys are stave's own (docs/adr/0018-build-caches-in-registries.md says why): what
  * BuildKit has written is read past, and BuildKit finds nothing in ours.  A *step*
  * maps a key to a layer; a *memo* one to the content of files.  A step whose layer
  * has no blob (mode=min, steps that the result does not consist of) counts as done
