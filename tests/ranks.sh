@@ -60,6 +60,7 @@ src/runtime/etc.c        single components in a directory that we made
 src/build/tree.c         stat of one component below an opened directory, no link followed
 src/build/cache_export.c the directory of --cache-to, and single components below it
 src/build/cache_source.c the directory of --cache-from
+src/build/cache_mounts.c names in cachemounts/DIR that we made
 src/build/explain_log.c  names in history/ that we made
 src/build/emulate.c      /proc/sys/fs/binfmt_misc
 src/build/files.c        the same

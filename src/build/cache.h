@@ -12,7 +12,8 @@
  *    "records": [{"layers": [{"layer": 0, "createdAt"}], "digest": KEY,
  *                 "stave": {"diffID", "createdAt", "duration"}},
  *                {"digest": KEY, "stave": {"content": DIGEST}}],
- *    "stave":   {"keys": STEP_KEY_VERSION}}
+ *    "stave":   {"keys": STEP_KEY_VERSION,
+ *                "mounts": [{"key", "id", "layer": 0, "mode", "uid", "gid"}]}}
  *
  * The keys are stave's own (docs/adr/0018-build-caches-in-registries.md says why): what
  * BuildKit has written is read past, and BuildKit finds nothing in ours.  A *step*
@@ -23,6 +24,9 @@
  *   type=local     an OCI image layout in a directory, with tags in its index.json
  *   type=registry  a tag of a repository
  *   type=inline    the records alone, in the config of the image; its layers are theirs
+ *
+ * With cache-mounts=true on both sides the directories of RUN --mount=type=cache travel
+ * along: each is a layer, and begins the cache mount of a machine that has none.
  *
  * What is read is not believed.  A layer counts when its tar has the diff_id
  * that the record says, and is brought and unpacked only when a step or the image
@@ -61,6 +65,7 @@ struct cache_place {
 	int level;
 	bool force; /* what is there in another compression is packed again */
 	bool ignore_error;
+	bool cache_mounts; /* those of RUN travel, too */
 };
 
 /* Messages name the option. */
@@ -89,6 +94,16 @@ struct cache_memo {
 	struct digest key, value;
 };
 
+/* The content of one of RUN --mount=type=cache. */
+struct cache_mount {
+	struct digest key; /* mount_cache_key() */
+	char *id;	   /* for people */
+	size_t layer;	   /* its tree as a tar without whiteouts; it has a blob */
+	mode_t mode;	   /* of its top, as the owner */
+	uid_t uid;
+	gid_t gid;
+};
+
 struct cache_document {
 	struct {
 		struct cache_layer *items;
@@ -102,6 +117,10 @@ struct cache_document {
 		struct cache_memo *items;
 		size_t n, cap;
 	} memos;
+	struct {
+		struct cache_mount *items;
+		size_t n, cap;
+	} mounts;
 };
 
 void cache_document_encode(const struct cache_document *d, struct buf *out);
@@ -189,6 +208,10 @@ const struct cache_step *cache_imports_step(const struct cache_imports *c,
 const struct cache_layer *cache_imports_layer(const struct cache_imports *c,
 					      const struct digest *diff_id,
 					      const struct cache_source **out_source);
+/* The content of a cache mount, of places that were asked for them; both borrowed. */
+const struct cache_mount *cache_imports_mount(const struct cache_imports *c,
+					      const struct digest *key,
+					      const struct cache_source **out_source);
 void cache_imports_free(struct cache_imports *c);
 
 /* ---- cache_files.c: before files are read.  @lease is made when it is needed ---- */
@@ -209,6 +232,8 @@ int cache_need_contents(struct graph *g, struct lease **lease, const struct run_
 struct cache_target {
 	/* *out_known false: nobody has the files of that layer */
 	int (*blob)(void *data, struct cache_layer *l, bool *out_known, struct error *err);
+	/* The bytes of @l->blob are the file @fd. */
+	int (*file)(void *data, struct cache_layer *l, int fd, struct error *err);
 	void *data;
 };
 
@@ -223,6 +248,17 @@ int cache_gather(const struct graph *g, const struct cache_place *p,
 const struct cache_layer *cache_before(const struct cache_document *before,
 				       const struct cache_place *p,
 				       const struct cache_layer *l);
+
+/* With cache-mounts=true, adds the content of those of the build. */
+int cache_mounts_gather(const struct graph *g, const struct cache_place *p,
+			const struct cache_target *to, const struct cache_document *before,
+			struct cache_document *doc, struct error *err);
+/*
+ * Fills the cache mount @dir of the store, which the caller has taken, if it is new and a
+ * --cache-from with cache-mounts=true has its content.  Trouble is remarked on.
+ */
+void cache_mounts_fill(const struct graph *g, const struct build_mount *b,
+		       const struct digest *key, const char *dir);
 
 /* All steps of a build that is done, to @p; @task is told what happens. */
 int cache_export(const struct graph *g, const struct cache_place *p, unsigned task,

@@ -101,6 +101,25 @@ static json_t *encode_records(const struct cache_document *d, const int *at)
 	return records;
 }
 
+static json_t *encode_mounts(const struct cache_document *d, const int *at)
+{
+	json_t *mounts = json_array();
+
+	for (size_t i = 0; i < d->mounts.n; i++) {
+		const struct cache_mount *m = &d->mounts.items[i];
+		json_t *j = json_object();
+
+		set_digest(j, "key", &m->key);
+		json_object_set_new(j, "id", json_lossy_string(m->id));
+		set_number(j, "layer", (uint64_t)at[m->layer]);
+		set_number(j, "mode", m->mode);
+		set_number(j, "uid", m->uid);
+		set_number(j, "gid", m->gid);
+		json_array_append_new(mounts, j);
+	}
+	return mounts;
+}
+
 void cache_document_encode(const struct cache_document *d, struct buf *out)
 {
 	AUTO(json) json_t *j = json_object();
@@ -115,6 +134,8 @@ void cache_document_encode(const struct cache_document *d, struct buf *out)
 	json_object_set_new(j, "layers", layers);
 	json_object_set_new(j, "records", encode_records(d, at));
 	json_object_set_new(ours, "keys", json_string(STEP_KEY_VERSION));
+	if (d->mounts.n)
+		json_object_set_new(ours, "mounts", encode_mounts(d, at));
 	json_object_set_new(j, OURS, ours);
 	json_text(j, out);
 }
@@ -286,6 +307,44 @@ static int decode_records(const json_t *records, struct cache_document *out, str
 	return r;
 }
 
+static int decode_mount(const json_t *j, size_t n_layers, struct cache_mount *out,
+			struct error *err)
+{
+	uint64_t layer = n_layers, mode = 0755, uid = 0, gid = 0;
+	int r;
+
+	if ((r = get_digest(j, "key", &out->key, err)) < 0 ||
+	    (r = json_get_string(j, "id", &out->id, err)) < 0 ||
+	    (r = json_get_u64(j, "layer", &layer, err)) < 0 ||
+	    (r = json_get_u64(j, "mode", &mode, err)) < 0 ||
+	    (r = json_get_u64(j, "uid", &uid, err)) < 0 ||
+	    (r = json_get_u64(j, "gid", &gid, err)) < 0)
+		return r;
+	if (layer >= n_layers || mode > 07777 || uid >= UINT32_MAX || gid >= UINT32_MAX)
+		return error_set(err, ERR_INVALID, "a cache mount has what cannot be");
+	if (!out->id)
+		out->id = mem_strdup("");
+	out->layer = (size_t)layer;
+	out->mode = (mode_t)mode;
+	out->uid = (uid_t)uid;
+	out->gid = (gid_t)gid;
+	return 0;
+}
+
+static int decode_mounts(const json_t *ours, struct cache_document *out, struct error *err)
+{
+	json_t *mounts = NULL;
+	int r = json_get_array(ours, "mounts", &mounts, err);
+
+	if (r == 0 && json_array_size(mounts) > LIMIT_CACHE_RECORDS)
+		return error_set(err, ERR_LIMIT, "it has more than %u cache mounts",
+				 LIMIT_CACHE_RECORDS);
+	for (size_t i = 0; r == 0 && i < json_array_size(mounts); i++)
+		r = decode_mount(json_array_get(mounts, i), out->layers.n,
+				 vec_push(&out->mounts), err);
+	return r;
+}
+
 static int decode_lists(const json_t *j, struct cache_document *out, struct error *err)
 {
 	json_t *layers = NULL, *records = NULL, *item;
@@ -301,6 +360,9 @@ static int decode_lists(const json_t *j, struct cache_document *out, struct erro
 	json_array_foreach (layers, i, item)
 		if ((r = decode_layer(item, vec_push(&out->layers), err)) < 0)
 			return r;
+	/* before the records, which may add layers that have no blob */
+	if ((r = decode_mounts(json_object_get(j, OURS), out, err)) < 0)
+		return r;
 	return decode_records(records, out, err);
 }
 
@@ -346,5 +408,8 @@ void cache_document_clear(struct cache_document *d)
 	free(d->layers.items);
 	free(d->steps.items);
 	free(d->memos.items);
+	for (size_t i = 0; i < d->mounts.n; i++)
+		free(d->mounts.items[i].id);
+	free(d->mounts.items);
 	*d = (struct cache_document){0};
 }

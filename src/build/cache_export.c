@@ -263,6 +263,16 @@ static int put_blob(void *data, struct cache_layer *l, bool *out_known, struct e
 	return r < 0 ? r : copy_blob(x, fd, old, l, err);
 }
 
+/* For cache_mounts_gather(). */
+static int put_file(void *data, struct cache_layer *l, int fd, struct error *err)
+{
+	struct cache_layer out = {.blob = DESCRIPTOR_INIT};
+	int r = copy_blob(data, fd, l, &out, err);
+
+	descriptor_clear(&out.blob);
+	return r;
+}
+
 /* ---- documents ---- */
 
 static int write_document(struct export *x, const struct buf *text, struct digest *out,
@@ -398,7 +408,7 @@ static void read_before(struct export *x)
 
 static int export(struct export *x, struct error *err)
 {
-	const struct cache_target to = {.blob = put_blob, .data = x};
+	const struct cache_target to = {.blob = put_blob, .file = put_file, .data = x};
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
 	AUTO(descriptor) struct descriptor mine = DESCRIPTOR_INIT;
 	int r = open_place(x, err);
@@ -407,6 +417,7 @@ static int export(struct export *x, struct error *err)
 		return r;
 	read_before(x);
 	if ((r = cache_gather(x->g, x->place, &to, &x->before.doc, &x->doc, err)) < 0 ||
+	    (r = cache_mounts_gather(x->g, x->place, &to, &x->before.doc, &x->doc, err)) < 0 ||
 	    (r = write_manifest(x, &m, &mine, err)) < 0 || (r = write_index(x, &mine, err)) < 0)
 		return r;
 	if (!digest_eq(&x->before.manifest, &mine.digest))

@@ -174,6 +174,23 @@ static void clear_all(struct cache_imports *c)
 	c->n = 0;
 }
 
+const struct cache_mount *cache_imports_mount(const struct cache_imports *c,
+					      const struct digest *key,
+					      const struct cache_source **out_source)
+{
+	for (size_t i = 0; c && i < c->n; i++) {
+		const struct cache_source *from = &c->items[i].from;
+
+		for (size_t k = 0; from->place.cache_mounts && k < from->doc.mounts.n; k++) {
+			if (!digest_eq(&from->doc.mounts.items[k].key, key))
+				continue;
+			*out_source = from;
+			return &from->doc.mounts.items[k];
+		}
+	}
+	return NULL;
+}
+
 void cache_imports_free(struct cache_imports *c)
 {
 	if (!c)

@@ -89,6 +89,8 @@ static int set_output(struct reading *r, const char *key, const char *value, str
 		return set_level(r, value, err);
 	if (str_eq(key, "force-compression"))
 		return set_bool(r, key, value, &p->force, err);
+	if (str_eq(key, "cache-mounts"))
+		return set_bool(r, key, value, &p->cache_mounts, err);
 	/* a directory always gets OCI's image manifests */
 	if (str_eq(key, "oci-mediatypes")) {
 		e = set_bool(r, key, value, &oci, err);
@@ -125,6 +127,8 @@ static int set(struct reading *r, const char *key, const char *value, struct err
 		set_text(&p->name, value);
 	else if (registry && str_eq(key, "registry.insecure"))
 		return set_bool(r, key, value, &p->insecure, err);
+	else if (!r->to && str_eq(key, "cache-mounts"))
+		return set_bool(r, key, value, &p->cache_mounts, err);
 	else if (local && !r->to && str_eq(key, "digest"))
 		return set_digest(r, value, err);
 	else

@@ -119,6 +119,18 @@ static int put_blob(void *data, struct cache_layer *l, bool *out_known, struct e
 			     : 0;
 }
 
+/* For cache_mounts_gather(). */
+static int put_file(void *data, struct cache_layer *l, int fd, struct error *err)
+{
+	const struct push *p = data;
+	int64_t started = clock_monotonic_ns();
+	int r = image_push_file(p->g->store, p->registry, &p->place->ref, &l->blob, fd, err);
+
+	if (r == 0)
+		tell(p, "layer", &l->blob.digest, started);
+	return r;
+}
+
 /* ---- documents ---- */
 
 static int put_config(const struct push *p, const struct buf *text, struct error *err)
@@ -172,7 +184,7 @@ static void skip(const struct push *p)
 
 static int push(struct push *p, struct error *err)
 {
-	const struct cache_target to = {.blob = put_blob, .data = p};
+	const struct cache_target to = {.blob = put_blob, .file = put_file, .data = p};
 	int r = cache_registry_open(p->place, true, &p->registry, err);
 
 	if (r < 0)
@@ -182,6 +194,8 @@ static int push(struct push *p, struct error *err)
 	if (cache_source_read(&p->before, &p->g->platform, NULL) < 0)
 		p->before.manifest = (struct digest){0};
 	r = cache_gather(p->g, p->place, &to, &p->before.doc, &p->doc, err);
+	if (r == 0)
+		r = cache_mounts_gather(p->g, p->place, &to, &p->before.doc, &p->doc, err);
 	if (r == 0 && !p->doc.layers.n) {
 		skip(p);
 		return 0;

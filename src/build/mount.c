@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/root.h"
+#include "build/cache.h"
 #include "build/lower.h"
 #include "image/image.h"
 
@@ -364,8 +365,7 @@ int mounts_content(struct sources *s, struct run_spec *run, struct error *err)
 
 /* ---- what the main process takes for the step's ---- */
 
-/* What must be the same for two mounts to be one cache. */
-static void cache_key(const struct build_mount *b, struct digest *out)
+void mount_cache_key(const struct build_mount *b, struct digest *out)
 {
 	const struct run_mount *m = &b->m;
 	struct hasher h;
@@ -413,7 +413,7 @@ static int take_caches(const struct graph *g, struct lease *l, struct job *j, st
 	for (size_t i = 0; i < j->v->run.n_mounts; i++) {
 		if (mounts[i].m.type != RUN_MOUNT_CACHE)
 			continue;
-		cache_key(&mounts[i], &w[n].key);
+		mount_cache_key(&mounts[i], &w[n].key);
 		w[n++].at = i;
 	}
 	qsort(w, n, sizeof(*w), compare_wanted);
@@ -430,6 +430,8 @@ static int take_caches(const struct graph *g, struct lease *l, struct job *j, st
 		r = store_cache_take(g->store, l, &w[k].key, mounts[w[k].at].id,
 				     (enum store_sharing)mounts[w[k].at].m.sharing, &jm->use,
 				     err);
+		if (r == 0 && !jm->use.waits)
+			cache_mounts_fill(g, &mounts[w[k].at], &w[k].key, jm->use.dir);
 		if (r == 0 && waits && !jm->use.waits) {
 			flock(jm->use.turn, LOCK_UN);
 			jm->use.waits = true;

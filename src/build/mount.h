@@ -47,6 +47,8 @@ void mount_describe(const struct build_mount *b, struct buf *out);
 void mounts_print(const struct run_spec *run, struct buf *out);
 void mounts_hash(struct hasher *h, const struct run_spec *run);
 void mounts_inputs(struct inputs *in, const struct run_spec *run);
+/* What must be the same for two of type=cache to be one. */
+void mount_cache_key(const struct build_mount *b, struct digest *out);
 /* Are all vertices done that the mounts take files from? */
 bool mounts_ready(const struct run_spec *run);
 

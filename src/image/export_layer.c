@@ -143,6 +143,51 @@ static int add_packed(struct archive *a, const struct store_layer *layer,
 	return name ? store_packed_add(a->store, &layer->diff_id, name, &d, p.size, err) : 0;
 }
 
+static int pack_tree(int tree, const struct image_form *form, struct packed *p,
+		     struct digest *out_diff_id, struct error *err)
+{
+	const struct layer_sink to = {.write = packed_write, .data = p};
+	struct layer_compressor *c = NULL;
+	struct layer_info info;
+	struct layer_sink sink;
+	int r = layer_compressor_open(form->compression, form->level, &to, &c, err);
+
+	if (r < 0)
+		return r;
+	sink = layer_compressor_sink(c);
+	if ((r = layer_describe_tree(tree, &sink, &info, err)) < 0) {
+		layer_compressor_abort(c);
+		return r;
+	}
+	*out_diff_id = info.diff_id;
+	return layer_compressor_close(c, err);
+}
+
+int image_pack_tree(struct store *s, int tree, const struct image_form *form,
+		    struct digest *out_diff_id, struct descriptor *out, int *out_fd,
+		    struct error *err)
+{
+	struct packed p = {.fd = -1};
+	struct digest d;
+	int r = root_open(store_dir(s, STORE_CACHE), ROOT_BENEATH, ".", O_TMPFILE | O_RDWR,
+			  0600, &p.fd, err);
+
+	if (r < 0)
+		return error_wrap(err, "cannot make a file for packed layers");
+	hasher_init(&p.hasher);
+	r = pack_tree(tree, form, &p, out_diff_id, err);
+	if (r == 0 && lseek(p.fd, 0, SEEK_SET) < 0)
+		r = error_sys(err, "cannot rewind it");
+	if (r < 0) {
+		close_fd(&p.fd);
+		return r;
+	}
+	hasher_end(&p.hasher, &d);
+	descriptor_set(out, media_type_of(form->compression, form->docker_types), &d, p.size);
+	*out_fd = p.fd;
+	return 0;
+}
+
 int export_layer(struct archive *a, const struct digest *diff_id, const struct image_form *form,
 		 struct descriptor *out, struct error *err)
 {

@@ -386,6 +386,13 @@ int image_fetch_blobs(struct store *s, const struct image_blobs *b, struct error
 int image_push_layer(struct store *s, struct registry *registry, const struct reference *ref,
 		     const struct digest *diff_id, const struct image_form *form,
 		     struct descriptor *out, struct error *err);
+/*
+ * A tree that is no layer (layer_describe_tree()), packed into the file @out_fd, which has no
+ * name and stands at its beginning; @out becomes its descriptor.
+ */
+int image_pack_tree(struct store *s, int tree, const struct image_form *form,
+		    struct digest *out_diff_id, struct descriptor *out, int *out_fd,
+		    struct error *err);
 /* The same with a blob that is the file @fd. */
 int image_push_file(struct store *s, struct registry *registry, const struct reference *ref,
 		    const struct descriptor *blob, int fd, struct error *err);

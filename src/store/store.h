@@ -248,6 +248,12 @@ struct store_cache_use {
 int store_cache_take(struct store *s, struct lease *l, const struct digest *key, const char *id,
 		     enum store_sharing sharing, struct store_cache_use *out,
 		     struct error *err);
+/*
+ * One with this key that nobody has, for us alone; it does not count as a use.
+ * -ERR_NOT_FOUND: there is none.
+ */
+int store_cache_find(struct store *s, const struct digest *key, struct store_cache_use *out,
+		     struct error *err);
 void store_cache_release(struct store_cache_use *use);
 
 struct store_cache {

@@ -155,6 +155,21 @@ int store_cache_take(struct store *s, struct lease *l, const struct digest *key,
 	return r;
 }
 
+int store_cache_find(struct store *s, const struct digest *key, struct store_cache_use *out,
+		     struct error *err)
+{
+	int r = store_begin(s, false, err);
+
+	*out = STORE_CACHE_USE_INIT;
+	if (r < 0)
+		return r;
+	r = take_old(s, key, STORE_SHARING_PRIVATE, out, err);
+	store_abort(s); /* nothing was written */
+	if (r == 0)
+		return error_set(err, ERR_NOT_FOUND, "no cache mount that nobody has");
+	return r < 0 ? r : 0;
+}
+
 void store_cache_release(struct store_cache_use *use)
 {
 	close_fd(&use->turn);

@@ -185,6 +185,29 @@ all_cached() {
 	done
 }
 
+@test "cache mounts travel in it, if both sides want it" {
+	local how
+	dockerfile <<-END
+	FROM busybox
+	RUN --mount=type=cache,id=$BATS_TEST_NUMBER,target=/m echo kept > /m/f; chown 5 /m/f
+	END
+	for how in uncompressed zstd; do
+		STAVE_ROOT=$BATS_FILE_TMPDIR/store
+		build "$(to "cache-mounts=true,compression=$how,tag=$how")"
+		elsewhere "$how"
+		stave build -q -t t "$(from "cache-mounts=true,tag=$how")" - >/dev/null <<-END
+		FROM busybox
+		RUN --mount=type=cache,id=$BATS_TEST_NUMBER,target=/m stat -c %u /m/f > /saw; cat /m/f >> /saw
+		END
+		is "$(in_t cat /saw)" "$(printf '5\nkept')"
+		store_is_clean
+	done
+	# written again, nothing of it is taken away
+	STAVE_ROOT=$BATS_FILE_TMPDIR/store
+	build "$(to "cache-mounts=true,compression=zstd,tag=zstd")"
+	is "$(find "$cache/blobs" -type f | wc -l)" 8
+}
+
 # ---- directories that lie ----
 
 @test "none there: remarked on, and built" {

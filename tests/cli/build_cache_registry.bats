@@ -567,3 +567,135 @@ auth:
 	hasnt "$output" "not used"
 	store_is_clean
 }
+
+# ---- cache mounts ----
+
+# [WORDS]: a step that looks at its cache mount, and leaves something there
+mounting() {
+	dockerfile <<-END
+	FROM busybox
+	RUN --mount=type=cache,id=$name,target=/m,uid=3,mode=0750 ${1-true}; \
+		stat -c '%n %u:%g %a' /m /m/* > /saw; cat /m/one >> /saw; \
+		echo one > /m/one; chown 7:8 /m/one; chmod 4711 /m/one; ln -sf one /m/link; mkdir -p /m/.wh.dir
+	END
+}
+both() { echo "$(to "mode=max,cache-mounts=true${1:+,$1}")"; }
+from_both() { echo "--cache-from=type=registry,ref=$ref,cache-mounts=true"; }
+
+@test "cache mounts travel, if both sides want it: owners, modes, links, odd names" {
+	mounting
+	build "$(both)"
+	is "$(document '.stave.mounts | map([.id, .mode, .uid]) | tostring')" "[[\"$name\",488,3]]"
+	# another step, with the same mount
+	mounting :
+	elsewhere
+	build_log "$(from_both)"
+	ended 0
+	hasnt "$output" "warning"
+	is "$(in_t cat /saw)" "$(printf '/m 3:0 750\n/m/link 0:0 777\n/m/one 7:8 4711\none')"
+	is "$(stat -c %F "$STAVE_ROOT"/cachemounts/*/fs/.wh.dir)" directory
+	store_is_clean
+	# without the word, on either side
+	elsewhere 2
+	build_log --cache-from "$ref"
+	is "$(in_t cat /saw)" "/m 3:0 750"
+	home
+	build "$(to mode=max)"
+	is "$(document .stave.mounts)" null
+}
+
+@test "a cache mount that is here stays as it is" {
+	mounting
+	build "$(both)"
+	elsewhere
+	mounting 'echo mine > /m/mine'
+	build
+	mounting 'true one more'
+	build_log "$(from_both)"
+	ended 0
+	has "$(in_t cat /saw)" "/m/mine"
+	hasnt "$(in_t cat /saw)" "/m/link 0"$'\n'"/m/link"
+}
+
+@test "cache mounts: what has not changed is not sent again, and what is not here is kept" {
+	mounting
+	build "$(both)"
+	local before
+	before=$(manifest | sha256sum)
+	forget_requests
+	build "$(both)"
+	is "$(requests 'POST|PUT|PATCH')" 0
+	elsewhere
+	forget_requests
+	build_log "$(from_both)" "$(both)"
+	is "$(cached)" 2
+	is "$(requests 'POST|PUT|PATCH')" 0
+	is "$(manifest | sha256sum)" "$before"
+	home
+	mounting 'echo more > /m/more'
+	build "$(both compression=zstd)"
+	is "$(document '.stave.mounts | length')" 1
+	is "$(document '.layers[.stave.mounts[0].layer].annotations.mediaType')" \
+		application/vnd.oci.image.layer.v1.tar+zstd
+	elsewhere 2
+	mounting ':'
+	build_log "$(from_both)"
+	has "$(in_t cat /saw)" "/m/more 0:0 644"
+}
+
+@test "a cache mount that somebody works with is not read" {
+	mounting
+	build "$(both)"
+	local dir
+	dir=$(ls -d "$STAVE_ROOT"/cachemounts/*/)
+	for one in $dir; do
+		exec {lock}<"$one/turn"
+		flock -s "$lock"
+	done
+	echo changed | tee "$STAVE_ROOT"/cachemounts/*/fs/one >/dev/null
+	forget_requests
+	build "$(both)"
+	# the one that was sent before stays
+	is "$(requests 'POST|PUT|PATCH')" 0
+	exec {lock}<&-
+}
+
+@test "cache mounts that lie: remarked on, and empty" {
+	mounting
+	build "$(both)"
+	local blob n=0
+	blob=$(document '.layers[.stave.mounts[0].layer].blob')
+	begins_empty() {
+		n=$((n + 1))
+		elsewhere $n
+		mounting :
+		build_log "$(from_both)"
+		ended 0
+		has "$output" "--cache-from: the cache mount $name: "
+		has "$output" "$1"
+		is "$(in_t cat /saw)" "/m 3:0 750"
+		is "$(ls "$STAVE_ROOT/cache/pull")" ""
+		is "$(ls "$STAVE_ROOT"/cachemounts/* | grep -c new- || true)" 0
+		store_is_clean
+	}
+	echo evil >"$BATS_TEST_TMPDIR/f"
+	tar -C "$BATS_TEST_TMPDIR" --transform 's,^,../../../../../../tmp/stave-escape-,' -P \
+		-czf "$BATS_TEST_TMPDIR/h" f
+	other=$(put_blob "$BATS_TEST_TMPDIR/h")
+	forge ".layers[.stave.mounts[0].layer] |= (.blob = \"$other\" |
+		.annotations.size = $(stat -c %s "$BATS_TEST_TMPDIR/h"))"
+	begins_empty ""
+	! ls /tmp/stave-escape-* 2>/dev/null
+	tar -C "$BATS_TEST_TMPDIR" -czf "$BATS_TEST_TMPDIR/h" f
+	other=$(put_blob "$BATS_TEST_TMPDIR/h")
+	forge ".layers[.stave.mounts[0].layer] |= (.blob = \"$other\" |
+		.annotations.size = $(stat -c %s "$BATS_TEST_TMPDIR/h") | .stave.contentBytes = 1000)"
+	begins_empty "its tar is not what its record says"
+	rm "$(file_of "$other")"
+	begins_empty ""
+	forge '.stave.mounts[0].layer = 77'
+	elsewhere last
+	build_log "$(from_both)"
+	ended 0
+	has "$output" "a cache mount has what cannot be"
+}

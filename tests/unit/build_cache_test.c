@@ -41,6 +41,8 @@ static void test_places(void **state)
 		{"type=inline,mode=max", true, CACHE_INLINE, NULL},
 		{"type=inline", false, 0, "no cache of type inline"},
 		{"type=inline,compression=zstd", true, 0, "unknown key compression"},
+		{"type=inline,cache-mounts=true", true, 0, "unknown key cache-mounts"},
+		{"type=registry,ref=a,cache-mounts=true", false, CACHE_REGISTRY, "a"},
 		{"type=local,src=/x", false, CACHE_LOCAL, "/x"},
 		{"dest=/x,type=local", true, CACHE_LOCAL, "/x"},
 		{"type=local,ref=a", true, 0, "unknown key ref"},
@@ -137,6 +139,7 @@ static void add_step(struct cache_document *d, char key, size_t layer)
 static void make(struct cache_document *d)
 {
 	struct cache_memo *m;
+	struct cache_mount *mount;
 
 	*d = (struct cache_document){0};
 	add_layer(d, 'a', true);
@@ -148,6 +151,12 @@ static void make(struct cache_document *d)
 	m = vec_push(&d->memos);
 	m->key = digest('4');
 	m->value = digest('5');
+	mount = vec_push(&d->mounts);
+	*mount = (struct cache_mount){.key = digest('6'),
+				      .id = mem_strdup("apt"),
+				      .layer = 2,
+				      .mode = 0750,
+				      .uid = 3};
 }
 
 static const struct cache_layer *layer_of(const struct cache_document *d, size_t step)
@@ -175,6 +184,11 @@ static void test_document(void **state)
 	assert_int_equal(again.steps.items[0].created_ns, 1700000000000000000);
 	assert_int_equal(again.steps.items[0].duration_ns, 5);
 	assert_int_equal(again.memos.n, 1);
+	assert_int_equal(again.mounts.n, 1);
+	assert_string_equal(again.mounts.items[0].id, "apt");
+	assert_int_equal(again.mounts.items[0].layer, 1);
+	assert_int_equal(again.mounts.items[0].mode, 0750);
+	assert_int_equal(again.mounts.items[0].uid, 3);
 	assert_true(digest_eq(&again.memos.items[0].value, &five));
 	cache_document_encode(&again, &second);
 	assert_string_equal(buf_str(&text), buf_str(&second));
@@ -231,6 +245,9 @@ static void test_bad_documents(void **state)
 		{"{" OURS ",\"records\":[{\"digest\":" D ",\"stave\":{\"diffID\":" D
 		 ",\"createdAt\":\"2020-01-01T00:00:00Z\",\"duration\":-1}}]}",
 		 "negative"},
+		{"{\"stave\":{\"keys\":\"" STEP_KEY_VERSION "\",\"mounts\":[{\"key\":" D
+		 ",\"layer\":0}]}}",
+		 "what cannot be"},
 	};
 
 	(void)state;
