@@ -150,3 +150,22 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	run stave image ls --remote "$liar/tags-away"
 	is "$(grep -c "^$two .* Basic" "$record")" 0
 }
+
+@test "a cache from a registry that lies: said so, soon, and built without" {
+	STAVE_ROOT=$BATS_TEST_TMPDIR/store
+	echo x >"$ctx/a"
+	printf 'FROM scratch\nCOPY a /\n' >"$ctx/Dockerfile"
+	for lie in giant endless-manifest digest-header not-json deep config-type config-bytes \
+		many-layers realm-plain headers silent; do
+		run timeout 20 prlimit --data=$((64 << 20)) stave build --progress=plain \
+			--cache-from "$liar/$lie" "$ctx"
+		ended 0
+		has "$output" "importing cache manifest from $liar/$lie"
+		has "$output" "ERROR: failed to configure registry cache importer: "
+		hasnt "$output" secret
+	done
+	leaves_no_part
+	# the image's own two documents
+	is "$(ls "$STAVE_ROOT/blobs/sha256" | wc -l)" 2
+	stave system check
+}
