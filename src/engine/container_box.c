@@ -276,7 +276,8 @@ int container_box_prepare(struct container_box *s, struct runtime_stdio *stdio, 
 	int r;
 
 	if ((r = container_box_mount(s, out_root, err)) < 0 ||
-	    (r = make_spec(s, stdio, *out_root, err)) < 0 || (r = container_network_attach(s, err)) < 0)
+	    (r = make_spec(s, stdio, *out_root, err)) < 0 ||
+	    (r = container_network_attach(s, err)) < 0)
 		return r;
 	log_debug("engine", "prepared %.12s", s->row.id);
 	return 0;
@@ -363,6 +364,20 @@ void container_box_clear(struct container_box *s)
 
 /* ---- name spaces of other containers ---- */
 
+/* Docker's words: those who want to be joined say so when they are made. */
+static int check_ipc(const struct store_container *c, struct error *err)
+{
+	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
+	int r = container_options_of(c, &o, err);
+
+	if (r < 0 || str_eq(o.ipc_mode, "shareable") || str_eq(o.ipc_mode, "host"))
+		return r;
+	return error_set(err, ERR_CONFLICT,
+			 "container %s: non-shareable IPC (hint: use IpcMode:shareable for the "
+			 "donor container)",
+			 c->id);
+}
+
 static int share_one(struct container_box *s, enum namespace_type type, const char *mode,
 		     const char *file, struct error *err)
 {
@@ -375,8 +390,12 @@ static int share_one(struct container_box *s, enum namespace_type type, const ch
 	if ((r = engine_container(s->e, mode + strlen("container:"), &c, err)) < 0)
 		return r;
 	if (!container_is_up(&c))
-		return error_set(err, ERR_CONFLICT,
-				 "cannot join %s of a non running container: %s", file, c.id);
+		r = error_set(err, ERR_CONFLICT, "container %s is not running", c.id);
+	else if (type == NAMESPACE_IPC)
+		r = check_ipc(&c, err);
+	if (r < 0)
+		return error_wrap(err, "failed to join %s namespace",
+				  type == NAMESPACE_IPC ? "IPC" : "PID");
 	ns->present = true;
 	free(ns->path);
 	ns->path = mem_printf("/proc/%lld/ns/%s", (long long)c.pid, file);

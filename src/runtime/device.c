@@ -250,6 +250,8 @@ int runtime_add_devices(const struct container_options *o, struct runtime_spec *
 	AUTO(strlist) struct strlist names = STRLIST_INIT;
 	int r = 0;
 
+	if (o->privileged)
+		add_directory(spec, AT_FDCWD, "/dev", "/dev", "rwm", 0);
 	for (size_t i = 0; r == 0 && i < o->devices.n; i++)
 		r = add_device(o->devices.items[i], spec, err);
 	for (size_t i = 0; !o->privileged && i < o->device_rules.n; i++) {

@@ -100,6 +100,18 @@ cgroup_file() {
 	nothing_left
 }
 
+@test "--privileged: all devices of this machine, to be used" {
+	local node missing=
+	run sh_in --privileged busybox sh -c 'cd /dev && find . -type b -o -type c'
+	ended 0
+	for node in $(cd /dev && find . -maxdepth 1 -type b -o -maxdepth 1 -type c); do
+		[[ $'\n'$output$'\n' == *$'\n'$node$'\n'* ]] || [ "$node" = ./console ] || [ "$node" = ./ptmx ] || missing+=" $node"
+	done
+	is "$missing" ""
+	hasnt "$(sh_in busybox ls /dev)" loop
+	nothing_left
+}
+
 @test "CDI: nodes, mounts, variables; hooks are refused; --gpus" {
 	[ ! -e /var/run/cdi ] || skip "this machine has CDI specifications"
 	unshare -m true 2>/dev/null || skip "needs a mount name space"
@@ -167,5 +179,18 @@ cgroup_file() {
 	refused "invalid isolation (hyperv): linux only supports 'default'" --isolation hyperv
 	sh_in --isolation default --kernel-memory 8m --disable-content-trust busybox true
 	refused "conflicting options: hostname and the UTS mode" --uts host --hostname x
+	nothing_left
+}
+
+@test "--ipc and --pid of another container" {
+	stave run -d --name donor --network none --ipc shareable busybox sleep "$MARK" >/dev/null
+	stave run -d --name own --network none busybox sleep "$MARK" >/dev/null
+	is "$(sh_in --ipc container:donor busybox readlink /proc/self/ns/ipc)" "$(stave exec donor readlink /proc/1/ns/ipc)"
+	has "$(sh_in --pid container:donor busybox ps)" "sleep $MARK"
+	refused "non-shareable IPC (hint: use IpcMode:shareable for the donor container)" --ipc container:own
+	refused "No such container: nosuch" --pid container:nosuch
+	stave stop -t 0 own >/dev/null
+	refused "failed to join PID namespace: container $(stave inspect --format '{{.Id}}' own) is not running" --pid container:own
+	stave rm -f donor own >/dev/null
 	nothing_left
 }
