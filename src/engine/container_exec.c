@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exec: one more command in a container that runs, with the rights that its first one has. */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -129,9 +130,15 @@ static void leave_behind(struct sandbox *sb)
 		syscall(SYS_close_range, 5, ~0u, 0);
 		p[0].fd = 3;
 		p[1].fd = 4;
-		while (!(p[1].revents & POLLIN) && poll(p, 2, -1) >= 0)
-			if (p[0].revents && read(3, waste, sizeof(waste)) <= 0)
-				p[0].fd = -1;
+		while (!(p[1].revents & POLLIN)) {
+			ssize_t n = 1;
+
+			p[0].revents = p[1].revents = 0;
+			if (poll(p, 2, -1) > 0 && p[0].revents)
+				n = read(3, waste, sizeof(waste));
+			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+				p[0].fd = -1; /* nobody has the other side open */
+		}
 		_exit(0);
 	}
 	close_fd(&sb->terminal);

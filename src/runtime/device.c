@@ -257,8 +257,14 @@ int runtime_add_devices(const struct container_options *o, struct runtime_spec *
 	for (size_t i = 0; !o->privileged && i < o->device_rules.n; i++) {
 		struct device_rule rule;
 
-		if (parse_rule(o->device_rules.items[i], &rule))
-			allow(spec, rule.type, rule.major, rule.minor, rule.access);
+		if (!parse_rule(o->device_rules.items[i], &rule))
+			continue;
+		/* to the kernel an 'a' is all that there is, whatever numbers stand behind it
+		 */
+		if (rule.type != 'c')
+			allow(spec, 'b', rule.major, rule.minor, rule.access);
+		if (rule.type != 'b')
+			allow(spec, 'c', rule.major, rule.minor, rule.access);
 	}
 	strlist_addall(&names, &o->cdi);
 	if (r == 0)

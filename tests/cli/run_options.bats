@@ -94,6 +94,8 @@ cgroup_file() {
 	has "$output" "Operation not permitted"
 	run sh_in --device-cgroup-rule 'c 1:11 rw' busybox sh -c 'mknod /node c 1 11; : >/node && echo open'
 	has "$output" open
+	run sh_in --device-cgroup-rule 'a 1:11 rw' busybox sh -c 'mknod /node b 7 0; : </node'
+	has "$output" "Operation not permitted"
 	refused 'custom device "/dev/nope": no such file or directory' --device /dev/nope
 	refused 'custom device "/etc": not a device node' --device /etc
 	refused 'bad mode specified: q' --device /dev/null:/x:q

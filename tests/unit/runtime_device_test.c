@@ -105,7 +105,7 @@ static void block_devices(void **state)
 
 static void device_rules(void **state)
 {
-	static const char *const good[] = {"c 1:3 rwm", "b *:* m", "a *:* rwm", "c 189:* rw"};
+	static const char *const good[] = {"c 1:3 rwm", "b *:* m", "a 7:* r", "c 189:* rw"};
 	static const char *const bad[] = {"x 1:3 r",	"c 1:3",   "c 1 r",
 					  "c 1:3 ",	"c 1:3 q", "c 1:3 rwmr",
 					  "c 1:3  rwm", "c1:3 r",  ""};
@@ -120,8 +120,11 @@ static void device_rules(void **state)
 		assert_int_equal(container_options_add_device_rule(&o, bad[i], NULL),
 				 -ERR_INVALID);
 	assert_int_equal(runtime_add_devices(&o, &spec, NULL), 0);
-	assert_int_equal(spec.resources.devices.n, ARRAY_SIZE(good));
-	last = &spec.resources.devices.items[3];
+	/* 'a' is both kinds */
+	assert_int_equal(spec.resources.devices.n, ARRAY_SIZE(good) + 1);
+	assert_int_equal(spec.resources.devices.items[2].type, 'b');
+	assert_int_equal(spec.resources.devices.items[3].type, 'c');
+	last = &spec.resources.devices.items[4];
 	assert_true(last->allow && last->type == 'c' && last->major == 189 &&
 		    last->minor == -1);
 	assert_memory_equal(last->access, "rwm", 3);
