@@ -195,6 +195,7 @@ static int open_store(struct store *s, struct error *err)
 		return -ERR_SYSTEM;
 	}
 	read_boot_id(s);
+	spare_keep(s);
 	if ((r = make_layout(s, err)) < 0 || (r = open_places(s, err)) < 0 ||
 	    (r = take_lock(s, err)) < 0 || (r = db_open(s, err)) < 0)
 		return r;

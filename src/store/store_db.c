@@ -203,6 +203,8 @@ int db_exec(struct store *s, struct error *err, const char *sql, const char *typ
 	va_list ap;
 	int r;
 
+	if (s->depth == 0)
+		spare_use(s);
 	va_start(ap, types);
 	r = prepare(s, &stmt, err, sql, types, ap);
 	va_end(ap);
@@ -388,6 +390,7 @@ int store_begin(struct store *s, bool durable, struct error *err)
 	if (s->depth == 0) {
 		int r = set_durable(s, durable, err);
 
+		spare_use(s);
 		if (r < 0 || (r = run_script(s, "BEGIN IMMEDIATE", err)) < 0)
 			return r;
 		s->broken = false;

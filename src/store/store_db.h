@@ -48,6 +48,10 @@ int db_step(struct store *s, struct stmt *stmt, struct error *err);
 int db_exec(struct store *s, struct error *err, const char *sql, const char *types, ...);
 int db_error(struct store *s, struct error *err);
 
+/* store_spare.c: room for what is written when the disk is full. Made, and given up. */
+void spare_keep(const struct store *s);
+void spare_use(const struct store *s);
+
 /* Ready to be stepped through again. */
 void db_reset(struct stmt *stmt);
 
