@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,11 +71,12 @@ static int use_line(struct reading *r, const char *data, size_t len, struct erro
 	return put(r, line, when, err);
 }
 
-/* To the present end of the file. */
-static int read_file(struct reading *r, int fd, struct error *err)
+/* Up to @left bytes, or to the present end of the file. */
+static int read_file(struct reading *r, int fd, uint64_t left, struct error *err)
 {
 	for (;;) {
-		ssize_t n = read(fd, buf_reserve(&r->text, CHUNK), CHUNK);
+		size_t want = left < CHUNK ? left : CHUNK;
+		ssize_t n = read(fd, buf_reserve(&r->text, CHUNK), want);
 		size_t used = 0;
 		char *end;
 
@@ -84,6 +86,7 @@ static int read_file(struct reading *r, int fd, struct error *err)
 			return error_sys(err, "cannot read the log");
 		if (n == 0 || r->done)
 			return 0;
+		left -= (uint64_t)n;
 		r->text.len += (size_t)n;
 		r->text.data[r->text.len] = 0;
 		while ((end = memchr(r->text.data + used, '\n', r->text.len - used))) {
@@ -100,28 +103,49 @@ static int read_file(struct reading *r, int fd, struct error *err)
 	}
 }
 
-/* The old ones first; @out_fd is the one that is written to, read to its end. */
-static int read_all(struct reading *r, int dir, int *out_fd, struct error *err)
+/* The files as they are now, the newest first: they may be renamed while we read. */
+struct files {
+	struct {
+		int fd;
+		struct stat st;
+	} items[FILES_MAX];
+	int n;
+};
+
+static void open_files(int dir, struct files *f)
 {
-	int n = 0, e = 0;
+	char name[32] = "log.json";
 
-	while (n < FILES_MAX) {
-		AUTO(free) char *name = mem_printf("log.json.%d", n + 1);
+	for (int i = 1; f->n < FILES_MAX; i++) {
+		const int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		struct stat *st = &f->items[f->n].st;
 
-		if (faccessat(dir, name, F_OK, 0) < 0)
-			break;
-		n++;
-	}
-	for (; e == 0 && n >= 0; n--) {
-		AUTO(free)
-		char *name = n ? mem_printf("log.json.%d", n) : mem_strdup("log.json");
-		AUTO(fd) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
+		if ((fd < 0 || fstat(fd, st) < 0) && i > 1)
+			return;
+		snprintf(name, sizeof(name), "log.json.%d", i);
 		if (fd < 0)
 			continue;
-		e = read_file(r, fd, err);
-		if (n == 0 && out_fd)
-			*out_fd = take_fd(&fd);
+		/* the one before was renamed to this name meanwhile */
+		if (f->n && f->items[f->n - 1].st.st_ino == st->st_ino)
+			close(fd);
+		else
+			f->items[f->n++].fd = fd;
+	}
+}
+
+static void close_files(struct files *f)
+{
+	while (f->n)
+		close(f->items[--f->n].fd);
+}
+
+static int read_files(struct reading *r, const struct files *f, struct error *err)
+{
+	int e = 0;
+
+	for (int i = f->n - 1; e == 0 && i >= 0; i--) {
+		lseek(f->items[i].fd, 0, SEEK_SET);
+		e = read_file(r, f->items[i].fd, (uint64_t)f->items[i].st.st_size, err);
 	}
 	return e;
 }
@@ -147,7 +171,7 @@ static int follow(struct reading *r, int dir, int socket, int *fd, struct error 
 		if (alive && poll(&p, 1, WAIT_MS) > 0)
 			alive = recv(socket, chunk, sizeof(chunk), 0) > 0;
 		if (*fd >= 0)
-			e = read_file(r, *fd, err);
+			e = read_file(r, *fd, UINT64_MAX, err);
 		if (was_rotated(dir, *fd)) {
 			close_fd(fd);
 			*fd = openat(dir, "log.json", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -166,6 +190,7 @@ int engine_logs(struct engine *e, const struct engine_logs *req, struct error *e
 	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
 	AUTO(store_container) struct store_container c = {0};
 	struct reading r = {.req = req};
+	AUTO(free) struct files *files = NULL;
 	AUTO(fd) int dir = -1, fd = -1, socket = -1;
 	int code;
 
@@ -180,18 +205,23 @@ int engine_logs(struct engine *e, const struct engine_logs *req, struct error *e
 	if (req->follow && (container_is_up(&c) || str_eq(c.state, "restarting")))
 		wire_connect(dir, &socket, NULL);
 	store_rest(e->store);
+	files = mem_new(struct files);
+	open_files(dir, files);
 	if (req->tail >= 0) {
 		r.count_only = true;
-		code = read_all(&r, dir, NULL, err);
+		code = read_files(&r, files, err);
 		r.skip = r.lines > (uint64_t)req->tail ? r.lines - (uint64_t)req->tail : 0;
 		r.count_only = false;
 		r.lines = 0;
 		buf_reset(&r.text);
 	}
 	if (code == 0)
-		code = read_all(&r, dir, &fd, err);
-	if (code == 0 && socket >= 0)
+		code = read_files(&r, files, err);
+	if (code == 0 && socket >= 0) {
+		fd = files->n ? fcntl(files->items[0].fd, F_DUPFD_CLOEXEC, 3) : -1;
 		code = follow(&r, dir, socket, &fd, err);
+	}
+	close_files(files);
 	buf_clear(&r.text);
 	return code;
 }
