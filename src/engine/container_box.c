@@ -337,13 +337,35 @@ bool container_is_up(const struct store_container *c)
 	return str_eq(c->state, "running") || str_eq(c->state, "paused");
 }
 
+static int remove_row(struct engine *e, const struct store_container *c, bool volumes,
+		      struct error *err)
+{
+	return volumes || c->auto_remove
+		       ? store_container_remove_with_volumes(e->store, c->id, err)
+		       : store_container_remove(e->store, c->id, err);
+}
+
+/* It may have filled the disk, so that even its row cannot go: then its files go first. */
+static void remove_files(struct engine *e, const char *id)
+{
+	AUTO(fd) int dir = -1;
+
+	if (container_open_dir(e, id, &dir, NULL) == 0 && root_remove(dir, "fs", NULL) == 0)
+		mkdirat(dir, "fs", 0755);
+}
+
 int container_remove(struct engine *e, const struct store_container *c, bool volumes,
 		     struct error *err)
 {
-	int r = volumes || c->auto_remove
-			? store_container_remove_with_volumes(e->store, c->id, err)
-			: store_container_remove(e->store, c->id, err);
+	AUTO(error) struct error full = ERROR_INIT;
+	int r = remove_row(e, c, volumes, &full);
 
+	if (r < 0 && (full.sys == ENOSPC || full.sys == EDQUOT)) {
+		remove_files(e, c->id);
+		r = remove_row(e, c, volumes, err);
+	} else if (r < 0) {
+		error_move(err, &full);
+	}
 	if (r == 0)
 		r = root_remove(store_dir(e->store, STORE_CONTAINERS), c->id, err);
 	if (r == 0)
