@@ -127,6 +127,7 @@ full_disk() (
 	import_base
 	detach --name fills busybox sh -c 'cat /dev/zero >/big; echo full; while :; do echo more; sleep 0.1; done'
 	settled no_room
+	sleep 0.3 # the monitor may have given up the spare
 	for _ in 1 2 3; do has "$(soon stave ps)" fills; done
 	is "$(soon stave exec fills echo in)" in
 	is "$(soon stave stop -t 1 fills)" fills
@@ -137,6 +138,16 @@ full_disk() (
 	is "$(soon stave rm -f fills)" fills
 	is "$(stave ps -aq)" ""
 	is "$(stave run --rm --network none busybox echo again)" again
+	# what was kept for this moment is gone too, and there are traces of nobody
+	detach --name fills busybox sh -c "sleep 0.5; cat /dev/zero >/big; sleep $MARK"
+	local monitor
+	monitor=$(jq -r .monitor "$STAVE_ROOT"/containers/*/state.json)
+	settled no_room
+	rm -f "$STAVE_ROOT/stave.db-spare"
+	cat /dev/zero >"$STAVE_ROOT/../more" 2>/dev/null || true
+	kill -9 "$monitor"
+	is "$(soon stave rm -f fills)" fills
+	is "$(stave ps -aq)" ""
 	store_is_clean
 )
 
