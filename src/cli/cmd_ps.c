@@ -259,6 +259,7 @@ static int fill(struct engine *e, struct cli_table *t, const struct ps_options *
 {
 	AUTO(store_container_list) struct store_container_list list = {0};
 	int64_t left = o->latest ? 1 : o->last > 0 ? o->last : INT64_MAX;
+	const bool plain = str_empty(o->format) && !o->filters.n;
 	int r = engine_containers(e, &list, err);
 
 	for (size_t i = 0; r == 0 && i < list.n && left > 0; i++) {
@@ -269,7 +270,8 @@ static int fill(struct engine *e, struct cli_table *t, const struct ps_options *
 		if (!shows_all(o, filters) &&
 		    (str_eq(c->state, "created") || str_eq(c->state, "exited")))
 			continue;
-		document = engine_inspect_container(e, c);
+		document =
+			plain ? engine_outline_container(e, c) : engine_inspect_container(e, c);
 		if (!ps_filters_match(filters, c, document))
 			continue;
 		row = cli_container_row(c, document, o->no_trunc);

@@ -394,3 +394,20 @@ json_t *engine_inspect_container(struct engine *e, const struct store_container 
 	json_object_set_new(j, "NetworkSettings", container_network_settings(e, c, &o, state));
 	return j;
 }
+
+json_t *engine_outline_container(struct engine *e, const struct store_container *c)
+{
+	AUTO(json) json_t *state = NULL;
+	AUTO(fd) int dir = -1;
+	json_t *j = json_object();
+
+	add_words(c, j);
+	if (!container_is_up(c))
+		return j;
+	if (container_open_dir(e, c->id, &dir, NULL) == 0)
+		state = container_state_read(dir);
+	json_object_set_new(j, "State", state_of(c, state));
+	json_object_set_new(j, "NetworkSettings",
+			    json_pack("{s:o}", "Ports", container_ports_document(c)));
+	return j;
+}

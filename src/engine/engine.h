@@ -492,6 +492,8 @@ int engine_container_ports(struct engine *e, const struct store_container *c,
 int engine_rm(struct engine *e, const char *text, bool force, bool volumes, struct error *err);
 /* Docker's inspect object as far as it is known, new reference. */
 json_t *engine_inspect_container(struct engine *e, const struct store_container *c);
+/* Of that what a plain list shows, for much less work: its words, health and ports. */
+json_t *engine_outline_container(struct engine *e, const struct store_container *c);
 /* Bytes of what it wrote, and of that and its image together. */
 int engine_container_size(struct engine *e, const struct store_container *c, uint64_t *out_rw,
 			  uint64_t *out_root, struct error *err);

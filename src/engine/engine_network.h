@@ -75,6 +75,8 @@ bool engine_prune_wants(const struct engine_prune *how, const json_t *labels);
  */
 json_t *container_network_settings(struct engine *e, const struct store_container *c,
 				   const struct container_options *o, const json_t *state);
+/* Docker's "Ports" of that. New reference. */
+json_t *container_ports_document(const struct store_container *c);
 json_t *container_network_bindings(const struct container_options *o);
 /* HostConfig.NetworkMode. */
 const char *container_network_mode(const struct container_options *o);

@@ -148,7 +148,7 @@ static json_t *endpoint(const struct container_options *o, const struct containe
 	return j;
 }
 
-static json_t *ports_of(const struct store_container *c)
+json_t *container_ports_document(const struct store_container *c)
 {
 	AUTO(network_port_list) struct network_port_list list = {0};
 
@@ -167,7 +167,7 @@ json_t *container_network_settings(struct engine *e, const struct store_containe
 	json_object_set_new(j, "Bridge", json_string(""));
 	json_object_set_new(j, "SandboxID", json_string(""));
 	json_object_set_new(j, "SandboxKey", json_string(""));
-	json_object_set_new(j, "Ports", ports_of(c));
+	json_object_set_new(j, "Ports", container_ports_document(c));
 	json_object_set_new(j, "HairpinMode", json_false());
 	json_object_set_new(j, "LinkLocalIPv6Address", json_string(""));
 	json_object_set_new(j, "LinkLocalIPv6PrefixLen", json_integer(0));
