@@ -27,6 +27,7 @@ class Tool:
     images = False      # has Docker's commands for images, all of them
     builds = True
     moves = False       # pushes to registries, and pulls
+    keeps = False       # has containers in the background
 
     def __init__(self, command, root=''):
         self.command = command
@@ -65,6 +66,12 @@ class Tool:
     def run(self, image, *words):
         return self.command + ['run', '--rm', image, *words]
 
+    def detach(self, image, name, *words):
+        return self.command + ['run', '-d', '--name', name, image, *words]
+
+    def remove_containers(self, names):
+        return self.command + ['rm', '-f', *names]
+
     def size_of(self, image):
         """Bytes, as the tool itself says."""
         return int(self.call(self.command + ['image', 'inspect', '--format', '{{.Size}}', image])
@@ -87,17 +94,18 @@ class Tool:
 
 class Stave(Tool):
     name = 'stave'
-    images = moves = True
+    images = moves = keeps = True
 
     def __init__(self, command, store):
         super().__init__(command)
+        self.store = store
         self.env['STAVE_ROOT'] = str(store)
 
 
 class Docker(Tool):
     name = 'docker'
     daemons = True
-    images = moves = True
+    images = moves = keeps = True
 
     def found(self):
         return super().found() and self.call(self.command + ['buildx', 'version']).returncode == 0
@@ -109,7 +117,7 @@ class Docker(Tool):
 
 class DockerClassic(Docker):
     name = 'docker-classic'
-    imports = runs = images = moves = False     # the same as Docker's
+    imports = runs = images = moves = keeps = False     # the same as Docker's
 
     def __init__(self, command, root=''):
         super().__init__(command, root)
@@ -195,8 +203,16 @@ class Podman(Buildah):
                 break
         else:
             self.runs = False
+        self.keeps = self.runs and self.keeps_containers(base)
         run = ' '.join(self.runtime + self.network) if self.runs else 'impossible'
         self.note = f'build {self.note}, run {run}' if self.note or run else ''
+
+    def keeps_containers(self, base):
+        name = f'bench-probe-{os.getpid()}'
+        works = self.call(self.detach(base, name, 'sleep', '1000')).returncode == 0 and \
+            self.call(self.command + ['exec', name, 'true']).returncode == 0
+        self.call(self.remove_containers([name]))
+        return works
 
     def size_of(self, image):
         return Tool.size_of(self, image)
@@ -206,6 +222,12 @@ class Podman(Buildah):
 
     def run(self, image, *words):
         return self.command + [*self.runtime, 'run', '--rm', *self.network, image, *words]
+
+    def detach(self, image, name, *words):
+        return self.command + [*self.runtime, 'run', '-d', *self.network, '--name', name, image, *words]
+
+    def remove_containers(self, names):
+        return self.command + ['rm', '-f', '-t', '0', *names]   # without ten seconds for each
 
     def push(self, image, name):
         return self.command + ['tag', image, name], self.command + ['push', '--tls-verify=false', name]

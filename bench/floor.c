@@ -7,6 +7,7 @@
  *   floor container ROOTFS WORK COMMAND...
  *                               COMMAND in name spaces of its own on an overlay
  *                               of ROOTFS; WORK is an empty directory
+ *   floor enter PID COMMAND...  COMMAND in the name spaces of PID
  *
  * It checks nothing, cleans up nothing that the kernel does not, and keeps no
  * record: no real tool can be as fast, but none needs to be far from it.
@@ -16,8 +17,10 @@
 #include <ftw.h>
 #include <nettle/sha2.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -107,6 +110,24 @@ static int container(const char *rootfs, const char *work, char **command)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
+static int enter(pid_t target, char **command)
+{
+	int status, fd = (int)syscall(SYS_pidfd_open, target, 0);
+	pid_t pid;
+
+	must(fd, "pidfd_open");
+	must(setns(fd, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC),
+	     "setns");
+	pid = fork();
+	must(pid, "fork");
+	if (pid == 0) {
+		execv(command[0], command);
+		err(127, "%s", command[0]);
+	}
+	must(waitpid(pid, &status, 0), "waitpid");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "rebuild"))
@@ -115,5 +136,8 @@ int main(int argc, char **argv)
 		return walk(argv[2]);
 	if (argc >= 5 && !strcmp(argv[1], "container"))
 		return container(argv[2], argv[3], argv + 4);
-	errx(2, "usage: floor rebuild|walk DIRECTORY, floor container ROOTFS WORK COMMAND...");
+	if (argc >= 4 && !strcmp(argv[1], "enter"))
+		return enter((pid_t)strtol(argv[2], NULL, 10), argv + 3);
+	errx(2, "usage: floor rebuild|walk DIRECTORY, floor container ROOTFS WORK COMMAND..., "
+		"floor enter PID COMMAND...");
 }

@@ -104,7 +104,7 @@ def circumstances(tools, load):
 def text(about, rounds):
     versions = ', '.join(about['versions'].values())
     notes = ''.join(f'; {name}: `{note}`' for name, note in about['notes'].items())
-    return (f"Medians of {rounds[0]} interleaved rounds ({rounds[1]} for 20,000 files and for whole images), "
+    return (f"Medians of {rounds[0]} interleaved rounds ({rounds[1]} for 20,000 files, whole images and many containers), "
             f"{about['date']}, Linux {about['kernel']}, {about['cpus']} × {about['cpu']}, "
             f"load average {about['load'][0]} before and {about['load'][1]} after; "
             f"{versions}{notes}.")
@@ -112,7 +112,7 @@ def text(about, rounds):
 
 def section(workloads, results, about, rounds):
     """The table and what has to be said of it."""
-    below = filter(None, (text(about, rounds), shortfalls(workloads, results)))
+    below = filter(None, (text(about, rounds), ' '.join(about['remarks']), shortfalls(workloads, results)))
     return '\n\n'.join((table(workloads, results), *below))
 
 

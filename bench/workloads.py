@@ -78,6 +78,10 @@ class Workload:
     def check(self, bench, tool):
         pass
 
+    def remark(self, bench):
+        """A sentence below the table; after the samples, before tidy()."""
+        return ''
+
     def tidy(self, bench, tool):
         """At the end: what is no image."""
 
