@@ -58,8 +58,8 @@ create
 """
 
 LISTS = """
-create NEW --name shapes-a -l one=1 -l two=x,y -v shapes-vol:/data -v /etc:/host shapes/box sh -c 'exit 4'
-create NEW --name shapes-b --hostname h shapes/box
+create NEW --name shapes-a -l one=1 -l two=x,y -v shapes-vol:/data shapes/box sh -c 'exit 4'
+create NEW --name shapes-b --hostname h -v /etc:/host shapes/box
 start -a shapes-a
 ps -a --filter label=shapes
 ps -a --filter label=shapes --no-trunc
