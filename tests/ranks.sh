@@ -49,7 +49,7 @@ src/fetch/transfer_main.c certificates of the user
 src/fetch/git_main.c     confines git: directories of the system and of its command line
 src/remote/              names below cache/ that we made
 src/registry/            files of the user: credentials and certificates
-src/image/pull.c         names below cache/pull that we made
+src/image/pull_layers.c  names below cache/pull that we made
 src/image/blobs.c        the same
 src/runtime/stdio.c      /dev/null
 src/runtime/cdi.c        /etc/cdi, /var/run/cdi, and the nodes that they name

@@ -16,7 +16,8 @@ enum progress_kind {
 	PROGRESS_NONE = 0,
 	PROGRESS_BEGIN,	 /* .text: title; .total */
 	PROGRESS_LOG,	 /* .text, .len: raw output bytes; .stream 1 or 2 */
-	PROGRESS_BYTES,	 /* .current, .total (0: not known) */
+	PROGRESS_BYTES,	 /* .current, .total (0: not known); .text: what is done with them, may
+			    be NULL */
 	PROGRESS_STATUS, /* .text: a finished part of the task, e.g. "exporting layers" */
 	PROGRESS_DONE,
 	PROGRESS_CACHED,

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "base/strlist.h"
 
 #include "base/banned.h"
 
@@ -101,9 +102,9 @@ static void on_task(struct cli_transfer *t, const struct progress_event *e)
 	} else if (!l->id) {
 		return;
 	} else if (e->kind == PROGRESS_BYTES) {
-		if (!l->bar && t->redraws) {
+		if (t->redraws && !str_eq(l->state, e->text)) {
 			free(l->state);
-			l->state = mem_strdup("Transferring");
+			l->state = mem_strdup(e->text);
 		}
 		l->bar = true;
 		l->current = e->current;

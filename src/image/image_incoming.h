@@ -9,6 +9,7 @@
 #pragma once
 
 #include "image/image.h"
+#include "layer/layer.h"
 
 struct incoming {
 	struct store *store;		   /* borrowed */
@@ -35,6 +36,13 @@ int incoming_layer(struct incoming *in, const char *path, const struct descripto
 		   const struct digest *diff_id, struct error *err);
 /* The digest of a file, from its position on. */
 int incoming_hash(int fd, struct digest *out, struct error *err);
+/* The two halves of it, for who unpacks otherwise: is the unpacked tar what the config says? */
+int incoming_check(const struct digest *stream, const struct digest *diff_id,
+		   struct error *err);
+/* Records the layer in layers/@layer->dir; @kept: the blob it came as, if that was kept. */
+int incoming_row(struct incoming *in, struct store_layer *layer, const struct digest *diff_id,
+		 const struct layer_info *info, const struct descriptor *kept,
+		 struct error *err);
 /* All of an image but its rows. */
 int incoming_layout_image(struct incoming *in, const struct descriptor *what,
 			  const struct platform *platform, struct incoming_image *out,

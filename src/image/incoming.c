@@ -12,11 +12,20 @@
 
 #include "base/banned.h"
 
+int incoming_check(const struct digest *stream, const struct digest *diff_id, struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	if (digest_eq(stream, diff_id))
+		return 0;
+	return error_set(err, ERR_CORRUPT, "its tar is not sha256:%s, as the config says",
+			 digest_hex(diff_id, hex));
+}
+
 static int unpack(struct incoming *in, int input, const struct digest *diff_id,
 		  struct store_layer *layer, struct layer_info *info, struct error *err)
 {
 	struct layer_unpack how = {.mode = LAYER_UNPACK_LAYER, .input = input, .below = ""};
-	char hex[DIGEST_HEX_SIZE];
 	struct layer_unpacked unpacked;
 	AUTO(fd) int fd = -1;
 	int r;
@@ -25,11 +34,8 @@ static int unpack(struct incoming *in, int input, const struct digest *diff_id,
 	    (r = store_layer_open(in->store, layer->dir, &fd, err)) < 0)
 		return r;
 	how.tree = fd;
-	r = layer_unpack(&how, &unpacked, err);
-	if (r == 0 && !digest_eq(&unpacked.stream, diff_id))
-		r = error_set(err, ERR_CORRUPT, "its tar is not sha256:%s, as the config says",
-			      digest_hex(diff_id, hex));
-	if (r == 0) {
+	if ((r = layer_unpack(&how, &unpacked, err)) == 0 &&
+	    (r = incoming_check(&unpacked.stream, diff_id, err)) == 0) {
 		*info = unpacked.tree;
 		return 0;
 	}
@@ -52,6 +58,24 @@ static int commit_layer(struct incoming *in, struct store_layer *layer,
 		return r;
 	}
 	return store_commit(in->store, err);
+}
+
+int incoming_row(struct incoming *in, struct store_layer *layer, const struct digest *diff_id,
+		 const struct layer_info *info, const struct descriptor *kept,
+		 struct error *err)
+{
+	struct store_origin origin = {.tree = info->diff_id};
+
+	layer->diff_id = *diff_id;
+	layer->content_bytes = info->content_bytes;
+	layer->tar_bytes = info->tar_bytes;
+	layer->entries = info->entries;
+	if (kept) {
+		origin.blob = kept->digest;
+		origin.size = kept->size;
+		origin.media_type = kept->media_type; /* borrowed */
+	}
+	return commit_layer(in, layer, kept ? &origin : NULL, err);
 }
 
 /* Keeps the blob: by taking the file itself where that is ours to do. */
@@ -79,8 +103,7 @@ static int keep(struct incoming *in, const char *path, int fd, const struct desc
 static int make_layer(struct incoming *in, const char *path, int fd, const struct descriptor *d,
 		      const struct digest *diff_id, struct error *err)
 {
-	struct store_origin origin = {.blob = d->digest, .size = d->size};
-	struct store_layer layer = {.diff_id = *diff_id};
+	struct store_layer layer = {0};
 	bool plain = digest_eq(&d->digest, diff_id), foreign;
 	struct layer_info info = {0};
 	AUTO(fd) int kept = -1;
@@ -97,12 +120,7 @@ static int make_layer(struct incoming *in, const char *path, int fd, const struc
 		store_layer_discard(in->store, layer.dir, NULL);
 		return r;
 	}
-	layer.content_bytes = info.content_bytes;
-	layer.tar_bytes = info.tar_bytes;
-	layer.entries = info.entries;
-	origin.tree = info.diff_id;
-	origin.media_type = d->media_type; /* borrowed */
-	return commit_layer(in, &layer, foreign ? &origin : NULL, err);
+	return incoming_row(in, &layer, diff_id, &info, foreign ? d : NULL, err);
 }
 
 int incoming_layer(struct incoming *in, const char *path, const struct descriptor *d,

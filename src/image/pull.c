@@ -1,66 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `pull`: an image from its registry. */
-#include <errno.h>
-#include <fcntl.h>
+#include "image/image_pull.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "image/image_incoming.h"
-#include "registry/registry.h"
 
 #include "base/banned.h"
 
 #define INDEX_DEEP 4 /* an index in an index in … */
-#define SHORT_ID   12
-
-struct layer_pull {
-	const struct descriptor *blob; /* borrowed */
-	const struct digest *diff_id;  /* borrowed */
-	struct partial partial;
-	unsigned task;
-};
-
-struct pull {
-	struct store *store;
-	const struct image_pull *how;
-	const char *name; /* what the user knows it by */
-	struct registry *registry;
-	struct incoming in;
-	struct image_layout layout; /* cache/pull */
-	struct incoming_image image;
-	struct digest digest;
-	struct layer_pull *layers; /* those to be fetched */
-	struct registry_download *files;
-	size_t n;
-};
-
-static void tell(const struct pull *p, enum progress_kind kind, unsigned task, const char *text,
-		 uint64_t current, uint64_t total)
-{
-	struct progress_event e = {.kind = kind,
-				   .task = task,
-				   .text = text,
-				   .len = text ? strlen(text) : 0,
-				   .current = current,
-				   .total = total};
-
-	progress_emit(p->how->progress, &e);
-}
-
-static void begin_task(const struct pull *p, unsigned task, const struct descriptor *d)
-{
-	char hex[DIGEST_HEX_SIZE];
-
-	digest_hex(&d->digest, hex);
-	hex[SHORT_ID] = 0;
-	tell(p, PROGRESS_BEGIN, task, hex, 0, d->size);
-}
 
 /* ---- documents ---- */
 
@@ -164,112 +116,6 @@ static int read_config(struct pull *p, struct error *err)
 	return r < 0 ? error_wrap(err, "%s", p->name) : check_config(p, err);
 }
 
-/* ---- layers ---- */
-
-static bool is_wanted(const struct pull *p, const struct digest *blob)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (digest_eq(&p->layers[i].blob->digest, blob))
-			return true;
-	return false;
-}
-
-static int plan_layers(struct pull *p, struct error *err)
-{
-	const struct descriptor_list *all = &p->image.m.layers;
-
-	p->layers = mem_resize(NULL, all->n ? all->n : 1, sizeof(*p->layers));
-	p->files = mem_resize(NULL, all->n ? all->n : 1, sizeof(*p->files));
-	for (size_t i = 0; i < all->n; i++) {
-		const struct descriptor *d = &all->items[i];
-		unsigned task = p->how->first_task + (unsigned)i;
-		struct layer_pull *l = &p->layers[p->n];
-		struct store_layer have;
-		int r, fd = -1;
-
-		*l = (struct layer_pull){
-			.blob = d, .diff_id = &p->image.cfg.diff_ids.items[i], .task = task};
-		/* a damaged one is dropped by the question */
-		if (image_layer(p->store, l->diff_id, &have, NULL) == 0 ||
-		    is_wanted(p, &d->digest)) {
-			begin_task(p, task, d);
-			tell(p, PROGRESS_CACHED, task, "Already exists", 0, 0);
-			continue;
-		}
-		if ((r = partial_open(p->layout.dir, &d->digest, &l->partial, &fd, err)) < 0)
-			return r;
-		begin_task(p, task, d);
-		tell(p, PROGRESS_STATUS, task, "Pulling fs layer", 0, 0);
-		p->files[p->n++] = (struct registry_download){
-			.digest = d->digest, .size = d->size, .fd = fd};
-	}
-	return 0;
-}
-
-static void on_bytes(void *data, size_t which, uint64_t current)
-{
-	const struct pull *p = data;
-
-	tell(p, PROGRESS_BYTES, p->layers[which].task, NULL, current, p->files[which].size);
-}
-
-static int on_done(void *data, size_t which, struct error *err)
-{
-	struct pull *p = data;
-	struct layer_pull *l = &p->layers[which];
-	char text[DIGEST_TEXT_SIZE];
-	int r;
-
-	tell(p, PROGRESS_STATUS, l->task, "Download complete", 0, 0);
-	r = incoming_layer(&p->in, l->partial.file, l->blob, l->diff_id, err);
-	/* taken into the store, or of no use */
-	unlinkat(p->layout.dir, l->partial.file, 0);
-	close_fd(&p->files[which].fd);
-	if (r < 0) {
-		tell(p, PROGRESS_FAILED, l->task, NULL, 0, 0);
-		return error_wrap(err, "%s: layer %s", p->name,
-				  digest_text(&l->blob->digest, text));
-	}
-	tell(p, PROGRESS_DONE, l->task, "Pull complete", 0, 0);
-	return 0;
-}
-
-/* What has come stays for the next time, unless it is of no use. */
-static void drop_files(struct pull *p, bool forget, bool *out_resumed)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		struct stat st;
-
-		*out_resumed |= p->layers[i].partial.resumed;
-		if (p->files[i].fd >= 0 &&
-		    (forget || fstat(p->files[i].fd, &st) < 0 || !st.st_size))
-			unlinkat(p->layout.dir, p->layers[i].partial.file, 0);
-		close_fd(&p->files[i].fd);
-	}
-	free(p->layers);
-	free(p->files);
-	p->layers = NULL;
-	p->files = NULL;
-	p->n = 0;
-}
-
-/* What an earlier pull left may be damaged: then once more from the beginning. */
-static int pull_layers(struct pull *p, struct error *err)
-{
-	struct registry_watch watch = {.bytes = on_bytes, .done = on_done, .data = p};
-
-	for (bool resumed = false;; resumed = false) {
-		int r = plan_layers(p, err);
-
-		if (r == 0)
-			r = registry_download(p->registry, p->files, p->n, &watch, err);
-		drop_files(p, r < 0 && r != -ERR_FAILED, &resumed);
-		if (r != -ERR_CORRUPT || !resumed)
-			return r;
-		error_clear(err);
-	}
-}
-
 /* ---- recording ---- */
 
 static int record_places(struct pull *p, struct error *err)
@@ -364,7 +210,7 @@ static void say_from(const struct pull *p)
 				ref->has_digest ? digest_text(&ref->digest, text) : ref->tag,
 				ref->path);
 
-	tell(p, PROGRESS_STATUS, 0, line, 0, 0);
+	pull_tell(p, PROGRESS_STATUS, 0, line, 0, 0);
 }
 
 /* Layers that a lie has brought are used by nothing; those of a broken pull will be. */

@@ -194,7 +194,7 @@ static void on_bytes(void *data, uint64_t current)
 {
 	const struct push *p = data;
 
-	tell(p, PROGRESS_BYTES, p->current, NULL, current,
+	tell(p, PROGRESS_BYTES, p->current, "Pushing", current,
 	     p->m.layers.items[p->current - 1].size);
 }
 

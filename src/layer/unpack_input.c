@@ -46,7 +46,8 @@ static ssize_t read_some(struct unpack_input *in)
 		return -1;
 	if (!in->whole && in->there - in->at < want)
 		want = (size_t)(in->there - in->at);
-	n = pread(in->fd, in->data, want, (off_t)in->at);
+	/* read, not pread: who has the descriptor too can see how far we are */
+	n = read(in->fd, in->data, want);
 	if (n > 0)
 		in->at += (uint64_t)n;
 	return n;

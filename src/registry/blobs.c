@@ -35,6 +35,14 @@ static void tell_bytes(void *data, uint64_t current)
 		d->watch->bytes(d->watch->data, d->which, current);
 }
 
+static void tell_anew(void *data)
+{
+	const struct download *d = data;
+
+	if (d->watch && d->watch->anew)
+		d->watch->anew(d->watch->data, d->which);
+}
+
 static void begin(struct registry *r, struct download *d)
 {
 	char text[DIGEST_TEXT_SIZE];
@@ -48,6 +56,7 @@ static void begin(struct registry *r, struct download *d)
 	d->call.appends = true;
 	d->call.limit = d->what->size;
 	d->call.bytes = tell_bytes;
+	d->call.anew = tell_anew;
 	d->call.data = d;
 	/* an earlier one may have come to its end */
 	if (fstat(d->what->fd, &st) == 0 && (uint64_t)st.st_size >= d->what->size) {
@@ -115,8 +124,10 @@ int registry_download(struct registry *r, const struct registry_download *items,
 					   (unsigned long long)LIMIT_DOWNLOAD_BYTES);
 		begin(r, &all[i]);
 	}
+	r->watch = watch;
 	if (result == 0)
 		result = download_all(r, all, n, err);
+	r->watch = NULL;
 	for (size_t i = 0; i < n; i++) {
 		call_remove(r, &all[i].call);
 		call_clear(&all[i].call);

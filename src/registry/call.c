@@ -20,6 +20,7 @@
 #define PAUSE_FIRST_NS INT64_C(300000000)
 #define PAUSE_MAX_S    60u
 #define PROGRESS_BYTES (1u << 20) /* so much counts as getting on */
+#define OTHERS_MS      200	  /* so often those who work beside are looked at */
 #define REFUSAL_ERRORS 4u
 #define REFUSAL_BYTES  400
 
@@ -158,6 +159,17 @@ static void try_again(struct call *c, uint64_t after_s)
 	log_debug("registry", "%lu again in %lld ms", c->id, (long long)(pause / 1000000));
 }
 
+/* What is there of a download is of no use. */
+static bool begin_anew(struct call *c)
+{
+	if (c->tries >= TRIES || ftruncate(c->out, 0) < 0)
+		return false;
+	if (c->anew)
+		c->anew(c->data);
+	try_again(c, 0);
+	return true;
+}
+
 static bool got_on(const struct call *c)
 {
 	struct stat st;
@@ -172,10 +184,8 @@ static void on_broken(struct registry *r, struct call *c)
 	bool retry = e->kind == TRANSFER_AGAIN || (e->kind == TRANSFER_CONNECT && r->answered);
 
 	/* the range was not listened to: what was there is given up */
-	if (c->offset && e->status == 200 && c->tries < TRIES && ftruncate(c->out, 0) == 0) {
-		try_again(c, 0);
+	if (c->offset && e->status == 200 && begin_anew(c))
 		return;
-	}
 	if (got_on(c))
 		c->tries = 0;
 	c->broken = e->kind == TRANSFER_AGAIN || e->kind == TRANSFER_CONNECT;
@@ -277,9 +287,7 @@ static void on_end(struct registry *r, struct call *c)
 		on_redirect(r, c);
 	else if (is_busy(status) && !c->once && c->tries + 1 < TRIES)
 		try_again(c, retry_after(c));
-	else if (c->offset && status == 416 && c->tries < TRIES && ftruncate(c->out, 0) == 0)
-		try_again(c, 0);
-	else
+	else if (!c->offset || status != 416 || !begin_anew(c))
 		c->state = CALL_DONE;
 }
 
@@ -302,17 +310,37 @@ static void dispatch(struct registry *r, struct transfer_event *e)
 	}
 }
 
+static size_t find_others(const struct registry *r, struct pollfd *out)
+{
+	int fds[REGISTRY_OTHERS];
+	size_t n = r->watch && r->watch->others ? r->watch->others(r->watch->data, fds) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	return n;
+}
+
 static int step(struct registry *r, struct error *err)
 {
 	AUTO(transfer_event) struct transfer_event e = {0};
+	struct pollfd others[REGISTRY_OTHERS];
+	size_t n = find_others(r, others);
 	int ms, result = send_waiting(r, &ms, err);
 
 	if (result < 0)
 		return result;
-	result = transfer_next(r->transfer, ms, &e, err);
-	if (result > 0)
+	if (n && (ms < 0 || ms > OTHERS_MS))
+		ms = OTHERS_MS;
+	transfer_wait(r->transfer, others, n, ms);
+	for (size_t i = 0; i < n; i++)
+		if (others[i].revents &&
+		    (result = r->watch->ready(r->watch->data, others[i].fd, err)) < 0)
+			return result;
+	while ((result = transfer_next(r->transfer, &e, err)) > 0) {
 		dispatch(r, &e);
-	return result < 0 ? result : 0;
+		transfer_event_clear(&e);
+	}
+	return result;
 }
 
 int call_run(struct registry *r, struct call *c, struct error *err)

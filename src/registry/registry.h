@@ -112,11 +112,22 @@ struct registry_download {
 	int fd; /* a file to append to; what it has is taken for the blob's beginning */
 };
 
+#define REGISTRY_OTHERS 16
+
 /* All of these may be NULL. */
 struct registry_watch {
 	void (*bytes)(void *data, size_t which, uint64_t current);
+	/* The file has been emptied: the server would not go on where it was. */
+	void (*anew)(void *data, size_t which);
 	/* The file has .size bytes.  Others go on meanwhile.  An error ends it all. */
 	int (*done)(void *data, size_t which, struct error *err);
+	/*
+	 * Who works on what has come: writes the descriptors to be waited for (at most
+	 * REGISTRY_OTHERS), returns their number; asked several times a second.
+	 */
+	size_t (*others)(void *data, int *fds);
+	/* One of them can be read.  An error ends it all. */
+	int (*ready)(void *data, int fd, struct error *err);
 	void *data;
 };
 

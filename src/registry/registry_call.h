@@ -28,6 +28,7 @@ struct call {
 	uint64_t in_bytes, limit;
 	unsigned seconds;
 	void (*bytes)(void *data, uint64_t current);
+	void (*anew)(void *data); /* @out is empty again; may be NULL */
 	void *data;
 	/* how it goes */
 	enum call_state state;
@@ -66,6 +67,7 @@ struct registry {
 	struct registry_routes routes;
 	size_t at;
 	bool settled;
+	const struct registry_watch *watch; /* of a download that goes on; NULL */
 	unsigned long last_id;
 	struct call_list {
 		struct call **items; /* borrowed */

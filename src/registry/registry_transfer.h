@@ -2,6 +2,7 @@
 /* registry_transfer - the other end of stave-transfer: requests out, events in. */
 #pragma once
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -56,9 +57,11 @@ struct transfer_event {
 int transfer_start(struct transfer **out, struct error *err);
 void transfer_stop(struct transfer *t);
 int transfer_send(struct transfer *t, const struct transfer_request *q, struct error *err);
-/* 1: *out; 0: nothing within @timeout_ms (-1: wait). */
-int transfer_next(struct transfer *t, int timeout_ms, struct transfer_event *out,
-		  struct error *err);
+/* Waits until there is an event, or one of @others can be read (its .revents), at most so long.
+ */
+void transfer_wait(const struct transfer *t, struct pollfd *others, size_t n, int timeout_ms);
+/* 1: *out; 0: there is none now. */
+int transfer_next(struct transfer *t, struct transfer_event *out, struct error *err);
 void transfer_event_clear(struct transfer_event *e);
 
 static inline void transfer_event_auto(struct transfer_event *e)

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "base/process.h"
+#include "registry/registry.h"
 
 #include "base/banned.h"
 
@@ -225,17 +226,23 @@ static void read_packet(struct transfer_event *e, char *packet, size_t len)
 	}
 }
 
-int transfer_next(struct transfer *t, int timeout_ms, struct transfer_event *out,
-		  struct error *err)
+void transfer_wait(const struct transfer *t, struct pollfd *others, size_t n, int timeout_ms)
 {
-	struct pollfd p = {.fd = t->fd, .events = POLLIN};
+	struct pollfd all[REGISTRY_OTHERS + 1] = {{.fd = t->fd, .events = POLLIN}};
+
+	memcpy(all + 1, others, n * sizeof(*others));
+	if (poll(all, n + 1, timeout_ms) < 0)
+		n = 0;
+	memcpy(others, all + 1, n * sizeof(*others));
+}
+
+int transfer_next(struct transfer *t, struct transfer_event *out, struct error *err)
+{
 	ssize_t n;
 
 	*out = (struct transfer_event){.headers = MAP_INIT_FREE(free)};
-	if (poll(&p, 1, timeout_ms) <= 0)
-		return 0;
-	n = recv(t->fd, t->packet, PACKET_BYTES, 0);
-	if (n < 0 && errno == EINTR)
+	n = recv(t->fd, t->packet, PACKET_BYTES, MSG_DONTWAIT);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (n <= 0)
 		return error_set(err, ERR_FAILED,

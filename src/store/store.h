@@ -128,6 +128,10 @@ int store_blob_copy(struct store *s, int from, const struct digest *want, uint64
  */
 int store_blob_take(struct store *s, int dir, const char *name, const struct digest *want,
 		    uint64_t size, struct error *err);
+/* The same, of a file of ours on this file system, and the caller has hashed all of it as it
+ * came. */
+int store_blob_adopt(struct store *s, int dir, const char *name, const struct digest *hashed,
+		     struct error *err);
 /* For reading; not verified: the reader hashes what it reads. */
 int store_blob_open(struct store *s, const struct digest *d, int *out_fd, struct error *err);
 

@@ -153,14 +153,25 @@ int store_blob_open(struct store *s, const struct digest *d, int *out, struct er
 	return error_sys(err, "blob sha256:%s", hex);
 }
 
+/* -1 with errno. */
+static int move(struct store *s, int dir, const char *name, int fd, const struct digest *d)
+{
+	int blobs = s->dirs[STORE_BLOBS];
+	char hex[DIGEST_HEX_SIZE];
+
+	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0 ||
+	    renameat(dir, name, blobs, digest_hex(d, hex)) < 0)
+		return -1;
+	return fsync(blobs);
+}
+
 static int take(struct store *s, int dir, const char *name, const struct digest *want,
 		uint64_t size, struct error *err)
 {
-	int blobs = s->dirs[STORE_BLOBS], r;
 	AUTO(fd) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	char hex[DIGEST_HEX_SIZE];
 	struct digest have;
 	uint64_t len;
+	int r;
 
 	if (fd < 0)
 		return error_sys(err, "cannot open it");
@@ -168,16 +179,14 @@ static int take(struct store *s, int dir, const char *name, const struct digest 
 		return r;
 	if (len != size || !digest_eq(&have, want))
 		return error_set(err, ERR_CORRUPT, "its bytes do not have this digest");
-	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0)
+	r = move(s, dir, name, fd, want);
+	if (r == 0)
+		return 0;
+	if (errno != EXDEV)
 		return error_sys(err, "cannot keep it");
-	if (renameat(dir, name, blobs, digest_hex(want, hex)) < 0) {
-		if (errno != EXDEV)
-			return error_sys(err, "cannot keep it");
-		if (lseek(fd, 0, SEEK_SET) < 0)
-			return error_sys(err, "cannot rewind it");
-		return store_blob_copy(s, fd, want, size, err);
-	}
-	return fsync(blobs) < 0 ? error_sys(err, "cannot sync the blobs") : 0;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return error_sys(err, "cannot rewind it");
+	return store_blob_copy(s, fd, want, size, err);
 }
 
 int store_blob_take(struct store *s, int dir, const char *name, const struct digest *want,
@@ -187,4 +196,15 @@ int store_blob_take(struct store *s, int dir, const char *name, const struct dig
 	int r = take(s, dir, name, want, size, err);
 
 	return r < 0 ? error_wrap(err, "blob sha256:%s", digest_hex(want, hex)) : 0;
+}
+
+int store_blob_adopt(struct store *s, int dir, const char *name, const struct digest *hashed,
+		     struct error *err)
+{
+	AUTO(fd) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char hex[DIGEST_HEX_SIZE];
+
+	if (fd >= 0 && move(s, dir, name, fd, hashed) == 0)
+		return 0;
+	return error_sys(err, "cannot keep the blob sha256:%s", digest_hex(hashed, hex));
 }

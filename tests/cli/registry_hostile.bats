@@ -59,7 +59,7 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 }
 
 @test "layers that are not what they are said to be" {
-	refuses bytes "its bytes do not have this digest"
+	refuses bytes "filesystem layer verification failed for digest sha256:"
 	refuses short "the registry sent 100 bytes of the"
 	refuses smaller "longer than announced"
 	refuses larger "the registry sent"
