@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "base/root.h"
 #include "image/image_archive.h"
 #include "registry/registry.h"
@@ -56,24 +57,6 @@ static int open_blob(const struct archive *a, const struct archive_blob *b, int 
 	return 0;
 }
 
-int archive_push_blob(const struct archive *a, const struct archive_blob *b,
-		      struct registry *registry, const struct reference *ref, struct error *err)
-{
-	AUTO(free) char *from = NULL;
-	bool there = false;
-	AUTO(fd) int fd = -1;
-	int r = registry_blob_exists(registry, &b->digest, &there, err);
-
-	if (r < 0 || there)
-		return r;
-	r = push_mount(a->store, registry, ref, &b->digest, &from, err);
-	if (r < 0 || from)
-		return r;
-	if ((r = open_blob(a, b, &fd, err)) < 0)
-		return r;
-	return registry_upload(registry, &b->digest, b->size, fd, NULL, NULL, err);
-}
-
 static const char *type_of(const struct archive_blob *b, const struct descriptor *top,
 			   json_t *document)
 {
@@ -96,23 +79,52 @@ static int push_manifest(const struct archive_blob *b, struct registry *registry
 					     &b->bytes, &d, err);
 }
 
-/* Everything but @top, which names the rest. */
-static int push_parts(const struct archive *a, struct registry *registry,
-		      const struct reference *ref, const struct descriptor *top, bool manifests,
-		      struct error *err)
+static bool is_manifest(const struct archive_blob *b)
 {
+	enum media_kind kind = kind_of(b);
+
+	return kind == MEDIA_KIND_MANIFEST || kind == MEDIA_KIND_INDEX;
+}
+
+int archive_push_blobs(const struct archive *a, struct registry *registry,
+		       const struct reference *ref, struct error *err)
+{
+	const struct registry_uploads_watch nobody = {0};
+	AUTO(registry_uploads)
+	struct registry_uploads *uploads = registry_uploads_open(registry, &nobody);
+	AUTO(free) size_t *blobs = mem_resize(NULL, a->n + 1, sizeof(*blobs));
+	size_t which;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < a->n; i++) {
 		const struct archive_blob *b = &a->items[i];
-		enum media_kind kind = kind_of(b);
-		bool is_manifest = kind == MEDIA_KIND_MANIFEST || kind == MEDIA_KIND_INDEX;
+		AUTO(strlist) struct strlist from = STRLIST_INIT;
+		const struct registry_upload what = {
+			.digest = b->digest, .size = b->size, .fd = -1, .from = &from};
 
-		if (is_manifest != manifests || digest_eq(&b->digest, &top->digest))
+		if (is_manifest(b) ||
+		    (r = push_places(a->store, ref, &b->digest, &from, err)) < 0)
 			continue;
-		r = manifests ? push_manifest(b, registry, NULL, top, err)
-			      : archive_push_blob(a, b, registry, ref, err);
+		blobs[registry_uploads_add(uploads, &what)] = i;
 	}
+	while (r >= 0 && (r = registry_uploads_next(uploads, 0, &which, err)) > 0) {
+		int fd = -1;
+
+		if ((r = open_blob(a, &a->items[blobs[which]], &fd, err)) == 0)
+			registry_uploads_give(uploads, which, fd);
+	}
+	return r;
+}
+
+/* Everything but @top, which names the rest. */
+static int push_manifests(const struct archive *a, struct registry *registry,
+			  const struct descriptor *top, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->n; i++)
+		if (is_manifest(&a->items[i]) && !digest_eq(&a->items[i].digest, &top->digest))
+			r = push_manifest(&a->items[i], registry, NULL, top, err);
 	return r;
 }
 
@@ -125,8 +137,8 @@ int archive_push(const struct archive *a, const char *name, bool by_digest,
 
 	if ((r = reference_parse(name, &ref, err)) < 0 ||
 	    (r = registry_open(&ref, REGISTRY_PUSH, &registry, err)) < 0 ||
-	    (r = push_parts(a, registry, &ref, top, false, err)) < 0 ||
-	    (r = push_parts(a, registry, &ref, top, true, err)) < 0)
+	    (r = archive_push_blobs(a, registry, &ref, err)) < 0 ||
+	    (r = push_manifests(a, registry, top, err)) < 0)
 		return r;
 	for (size_t i = 0; i < a->n; i++)
 		if (digest_eq(&a->items[i].digest, &top->digest))

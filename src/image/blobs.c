@@ -168,7 +168,7 @@ int image_push_layer(struct store *s, struct registry *registry, const struct re
 	a.lazy = true;
 	if ((r = export_layer(&a, diff_id, form, out, err)) < 0)
 		return r;
-	return archive_push_blob(&a, &a.items[0], registry, ref, err);
+	return archive_push_blobs(&a, registry, ref, err);
 }
 
 int image_push_file(struct store *s, struct registry *registry, const struct reference *ref,
@@ -182,5 +182,5 @@ int image_push_file(struct store *s, struct registry *registry, const struct ref
 	archive_init(&a, s);
 	if (own >= 0)
 		archive_add_file(&a, own, &blob->digest, blob->size);
-	return r < 0 ? r : archive_push_blob(&a, &a.items[0], registry, ref, err);
+	return r < 0 ? r : archive_push_blobs(&a, registry, ref, err);
 }

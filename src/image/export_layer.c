@@ -13,6 +13,7 @@
 
 /* The packed bytes: into a file without a name, and into a hash. */
 struct packed {
+	const struct archive *archive;
 	int fd;
 	uint64_t size;
 	struct hasher hasher;
@@ -24,6 +25,8 @@ static int packed_write(void *data, const void *bytes, size_t len, struct error 
 
 	hasher_add(&p->hasher, bytes, len);
 	p->size += len;
+	if (p->archive->tick)
+		p->archive->tick(p->archive->data);
 	return io_write_full(p->fd, bytes, len) < 0
 		       ? error_sys(err, "cannot write a packed layer")
 		       : 0;
@@ -125,7 +128,7 @@ static int add_packed(struct archive *a, const struct store_layer *layer,
 		      struct descriptor *out, struct error *err)
 {
 	const char *name = packed_form(form);
-	struct packed p = {.fd = -1};
+	struct packed p = {.archive = a, .fd = -1};
 	struct digest d;
 	int r = root_open(store_dir(a->store, STORE_CACHE), ROOT_BENEATH, ".",
 			  O_TMPFILE | O_RDWR, 0600, &p.fd, err);
@@ -209,6 +212,8 @@ int export_layer(struct archive *a, const struct digest *diff_id, const struct i
 	if (is == LAYER_PLAIN && form->compression != LAYER_PLAIN &&
 	    find_packed(a, &layer, form, out))
 		return 0;
+	if (is == LAYER_PLAIN && form->compression != LAYER_PLAIN && a->known)
+		return error_set(err, ERR_NOT_FOUND, "the layer was not packed yet");
 	if (is == LAYER_PLAIN && form->compression != LAYER_PLAIN)
 		return add_packed(a, &layer, foreign ? &origin : NULL, form, out, err);
 	if (foreign)
@@ -218,4 +223,14 @@ int export_layer(struct archive *a, const struct digest *diff_id, const struct i
 		descriptor_set(out, media_type_of(is, form->docker_types), diff_id,
 			       layer.tar_bytes);
 	return archive_add_layer(a, diff_id, out, err);
+}
+
+bool export_known(struct store *s, const struct digest *diff_id, const struct image_form *form,
+		  struct descriptor *out)
+{
+	AUTO(archive) struct archive a;
+
+	archive_init(&a, s);
+	a.lazy = a.known = true;
+	return export_layer(&a, diff_id, form, out, NULL) == 0;
 }

@@ -33,6 +33,9 @@ struct archive_image {
 struct archive {
 	struct store *store; /* borrowed */
 	bool lazy;	     /* what was packed once is not packed again before it must be */
+	bool known;	     /* nothing is packed at all */
+	void (*tick)(void *data); /* now and then while layers are packed; may be NULL */
+	void *data;
 	struct archive_blob *items;
 	size_t n, cap;
 	struct map seen; /* hex digests of @items */
@@ -72,16 +75,13 @@ int archive_stream(int from, const struct layer_sink *to, struct digest *out,
 int archive_put_blob(const struct archive *a, const struct archive_blob *b, int fd,
 		     struct error *err);
 int archive_write_tar(const struct archive *a, int fd, struct error *err);
-/*
- * Has the repository of @ref mount the blob from another one that is known to have
- * it; *out_from (new) is that one's path, or stays NULL.
- */
-int push_mount(struct store *s, struct registry *registry, const struct reference *ref,
-	       const struct digest *blob, char **out_from, struct error *err);
-/* One blob, unless the repository of @ref has it or another one lets it be mounted. */
-int archive_push_blob(const struct archive *a, const struct archive_blob *b,
-		      struct registry *registry, const struct reference *ref,
-		      struct error *err);
+/* Repositories of the registry of @ref, but its own, that are known to have the blob. */
+int push_places(struct store *s, const struct reference *ref, const struct digest *blob,
+		struct strlist *out, struct error *err);
+/* All but manifests, each unless the repository of @ref has it or another one lets it be
+ * mounted. */
+int archive_push_blobs(const struct archive *a, struct registry *registry,
+		       const struct reference *ref, struct error *err);
 /* To the registry of @name (a normal reference): first what others point to, @top last. */
 int archive_push(const struct archive *a, const char *name, bool by_digest,
 		 const struct descriptor *top, struct error *err);
@@ -101,6 +101,10 @@ int archive_name(struct archive *a, const struct descriptor *manifest,
  */
 int export_layer(struct archive *a, const struct digest *diff_id, const struct image_form *form,
 		 struct descriptor *out, struct error *err);
+
+/* The same descriptor, if it is known without packing anything. */
+bool export_known(struct store *s, const struct digest *diff_id, const struct image_form *form,
+		  struct descriptor *out);
 
 /* Adds what is attested of @part, whose manifest is @manifest, to archive and index. */
 void attest_add(struct archive *a, const struct image_part *part, const struct strlist *names,

@@ -16,6 +16,8 @@
 #include "base/banned.h"
 
 #define SHORT_ID 12
+#define CONFIG	 SIZE_MAX /* the blob that is no layer */
+#define PACKED	 4	  /* layers that are packed and not sent yet, at most and one */
 
 struct push {
 	struct store *store;
@@ -27,7 +29,13 @@ struct push {
 	struct manifest m; /* as it is sent */
 	struct buf bytes;
 	bool as_it_is; /* the manifest that it came with */
-	unsigned current;
+	struct registry_uploads *uploads;
+	struct push_blobs {
+		size_t *items; /* of each upload: its layer; CONFIG */
+		size_t n, cap;
+	} blobs;
+	int failed; /* of what is served beside packing */
+	struct error why;
 };
 
 static void tell(const struct push *p, enum progress_kind kind, unsigned task, const char *text,
@@ -97,8 +105,10 @@ static int read_manifest(struct push *p, struct error *err)
 				 "its manifest has %zu layers, its config %zu", p->m.layers.n,
 				 ids->n);
 	p->as_it_is = true;
+	/* an archive's plain tars are nothing to send */
 	for (size_t i = 0; i < ids->n; i++)
-		p->as_it_is &= is_kept(p, &ids->items[i], &p->m.layers.items[i]);
+		p->as_it_is &= is_kept(p, &ids->items[i], &p->m.layers.items[i]) &&
+			       !digest_eq(&ids->items[i], &p->m.layers.items[i].digest);
 	p->as_it_is |= came_from_registry(p);
 	return 0;
 }
@@ -112,42 +122,57 @@ static const char *oci_type(const char *type)
 	return str_eq(type, MEDIA_DOCKER_LAYER) ? MEDIA_OCI_LAYER : type;
 }
 
-/*
- * Packs the layer, unless @lazy is enough: its digest is known, and the registry
- * may have the bytes.
- */
-static int pack(struct push *p, size_t i, bool lazy, struct descriptor *out, int *out_fd,
+/* While a layer is packed, the others go on their way. */
+static void tick(void *data)
+{
+	struct push *p = data;
+
+	if (p->failed == 0)
+		p->failed = registry_uploads_serve(p->uploads, &p->why);
+}
+
+static const struct image_form packed_form = {.compression = LAYER_GZIP, .level = -1};
+
+static int pack(struct push *p, size_t i, struct descriptor *out, int *out_fd,
 		struct error *err)
 {
-	const struct image_form form = {.compression = LAYER_GZIP, .level = -1};
 	AUTO(archive) struct archive a;
 	int r;
 
 	archive_init(&a, p->store);
-	a.lazy = lazy;
-	r = export_layer(&a, &p->image.config.diff_ids.items[i], &form, out, err);
+	a.tick = tick;
+	a.data = p;
+	r = export_layer(&a, &p->image.config.diff_ids.items[i], &packed_form, out, err);
+	if (r == 0 && p->failed < 0) {
+		r = p->failed;
+		error_move(err, &p->why);
+	}
 	if (r == 0 && a.items[0].file >= 0)
 		*out_fd = take_fd(&a.items[0].file);
 	return r;
 }
 
-/* What the layer will be, without making it if that is known. */
-static int describe(struct push *p, size_t i, int *out_fd, struct error *err)
+static void use_oci_type(struct descriptor *d)
+{
+	char *type = mem_strdup(oci_type(d->media_type));
+
+	free(d->media_type);
+	d->media_type = type;
+}
+
+/* What the layer will be, if that is known without packing it. */
+static bool find_known(struct push *p, size_t i)
 {
 	struct descriptor *d = &p->m.layers.items[i];
-	AUTO(free) char *type = NULL;
-	int r;
 
 	if (p->as_it_is)
-		return 0;
+		return true;
 	descriptor_clear(d);
 	*d = DESCRIPTOR_INIT;
-	if ((r = pack(p, i, true, d, out_fd, err)) < 0)
-		return r;
-	type = mem_strdup(oci_type(d->media_type));
-	free(d->media_type);
-	d->media_type = take_ptr(type);
-	return 0;
+	if (!export_known(p->store, &p->image.config.diff_ids.items[i], &packed_form, d))
+		return false;
+	use_oci_type(d);
+	return true;
 }
 
 /* Its plain tar, which nobody keeps. */
@@ -171,8 +196,6 @@ static int open_layer(struct push *p, size_t i, int *out_fd, struct error *err)
 	AUTO(archive) struct archive a;
 	int r;
 
-	if (*out_fd >= 0)
-		return 0;
 	if (is_kept(p, diff_id, d))
 		return store_blob_open(p->store, &d->digest, out_fd, err);
 	archive_init(&a, p->store);
@@ -180,7 +203,7 @@ static int open_layer(struct push *p, size_t i, int *out_fd, struct error *err)
 		r = archive_add_layer(&a, diff_id, d, err);
 		return r < 0 ? r : write_plain(p, &a, out_fd, err);
 	}
-	if ((r = pack(p, i, false, &again, out_fd, err)) < 0)
+	if ((r = pack(p, i, &again, out_fd, err)) < 0)
 		return r;
 	if (digest_eq(&again.digest, &d->digest))
 		return 0;
@@ -190,92 +213,151 @@ static int open_layer(struct push *p, size_t i, int *out_fd, struct error *err)
 
 /* ---- layers and config on their way ---- */
 
-static void on_bytes(void *data, uint64_t current)
-{
-	const struct push *p = data;
-
-	tell(p, PROGRESS_BYTES, p->current, "Pushing", current,
-	     p->m.layers.items[p->current - 1].size);
-}
-
-int push_mount(struct store *s, struct registry *registry, const struct reference *ref,
-	       const struct digest *blob, char **out_from, struct error *err)
+int push_places(struct store *s, const struct reference *ref, const struct digest *blob,
+		struct strlist *out, struct error *err)
 {
 	AUTO(strlist) struct strlist places = STRLIST_INIT;
 	size_t skip = strlen(ref->domain) + 1;
 	int r = store_placed(s, blob, ref->domain, &places, err);
 
-	for (size_t i = 0; r >= 0 && i < places.n; i++) {
-		const char *from = places.items[i] + skip;
-		bool mounted = false;
-
-		if (str_eq(from, ref->path))
-			continue;
-		r = registry_mount(registry, blob, from, &mounted, err);
-		if (mounted)
-			*out_from = mem_strdup(from);
-		/* a registry that cannot mount takes uploads */
-		if (mounted)
-			break;
-	}
-	return r < 0 ? r : 0;
+	for (size_t i = 0; r == 0 && i < places.n; i++)
+		if (!str_eq(places.items[i] + skip, ref->path))
+			strlist_add(out, places.items[i] + skip);
+	return r;
 }
 
-static int place(struct push *p, size_t i, int *fd, const char **out_how, char **out_from,
-		 struct error *err)
+static void on_bytes(void *data, size_t which, uint64_t current)
 {
-	const struct descriptor *d = &p->m.layers.items[i];
-	bool there = false;
-	int r = registry_blob_exists(p->registry, &d->digest, &there, err);
+	const struct push *p = data;
+	size_t i = p->blobs.items[which];
 
-	if (r < 0)
-		return r;
-	*out_how = there ? "Layer already exists" : "Pushed";
-	if (there)
+	if (i != CONFIG)
+		tell(p, PROGRESS_BYTES, (unsigned)i + 1, "Pushing", current,
+		     p->m.layers.items[i].size);
+}
+
+static int on_done(void *data, size_t which, enum registry_uploaded how, const char *from,
+		   struct error *err)
+{
+	struct push *p = data;
+	size_t i = p->blobs.items[which];
+	AUTO(free) char *text = NULL;
+
+	if (i == CONFIG)
 		return 0;
-	r = push_mount(p->store, p->registry, p->how->ref, &d->digest, out_from, err);
-	if (r < 0 || *out_from)
-		return r;
-	if ((r = open_layer(p, i, fd, err)) < 0)
-		return r;
-	tell(p, PROGRESS_STATUS, (unsigned)i + 1, "Pushing", 0, d->size);
-	return registry_upload(p->registry, &d->digest, d->size, *fd, on_bytes, p, err);
+	if (how == REGISTRY_MOUNTED)
+		text = mem_printf("Mounted from %s", from);
+	else
+		text = mem_strdup(how == REGISTRY_SENT ? "Pushed" : "Layer already exists");
+	tell(p, how == REGISTRY_SENT ? PROGRESS_DONE : PROGRESS_CACHED, (unsigned)i + 1, text,
+	     0, 0);
+	return store_placed_add(p->store, &p->image.config.diff_ids.items[i],
+				&p->m.layers.items[i].digest, p->repository, err);
 }
 
-static int push_layer(struct push *p, size_t i, struct error *err)
+/* TAKES @fd. */
+static int add_blob(struct push *p, size_t layer, const struct digest *d, uint64_t size, int fd,
+		    struct error *err)
 {
-	const struct digest *diff_id = &p->image.config.diff_ids.items[i];
-	AUTO(free) char *from = NULL, *text = NULL;
-	const char *how = NULL;
-	AUTO(fd) int fd = -1;
-	int r;
+	AUTO(strlist) struct strlist from = STRLIST_INIT;
+	struct registry_upload what = {.digest = *d, .size = size, .fd = fd, .from = &from};
+	int r = layer == CONFIG ? 0 : push_places(p->store, p->how->ref, d, &from, err);
 
-	p->current = (unsigned)i + 1;
-	if ((r = describe(p, i, &fd, err)) < 0 ||
-	    (r = place(p, i, &fd, &how, &from, err)) < 0 ||
-	    (r = store_placed_add(p->store, diff_id, &p->m.layers.items[i].digest,
-				  p->repository, err)) < 0) {
-		tell(p, PROGRESS_FAILED, p->current, NULL, 0, 0);
+	if (r < 0) {
+		close_fd(&fd);
 		return r;
 	}
-	text = from ? mem_printf("Mounted from %s", from) : mem_strdup(how);
-	tell(p, str_eq(how, "Pushed") ? PROGRESS_DONE : PROGRESS_CACHED, p->current, text, 0,
-	     0);
+	*vec_push(&p->blobs) = layer;
+	registry_uploads_add(p->uploads, &what);
 	return 0;
 }
 
-static int push_config(struct push *p, struct error *err)
+static int add_layer(struct push *p, size_t i, int fd, struct error *err)
+{
+	const struct descriptor *d = &p->m.layers.items[i];
+
+	return add_blob(p, i, &d->digest, d->size, fd, err);
+}
+
+static int add_config(struct push *p, struct error *err)
 {
 	const struct buf *config = &p->image.config_bytes;
-	bool there = false;
-	AUTO(fd) int fd = -1;
-	int r = registry_blob_exists(p->registry, &p->image.row.id, &there, err);
+	int fd = -1, r = io_memfd("config", config->data, config->len, &fd, err);
 
-	if (r < 0 || there)
+	return r < 0 ? r : add_blob(p, CONFIG, &p->image.row.id, config->len, fd, err);
+}
+
+/* Gives what is asked for, until no more than @most are under way. */
+static int serve(struct push *p, size_t most, struct error *err)
+{
+	for (;;) {
+		AUTO(fd) int fd = -1;
+		size_t which, i;
+		int r = registry_uploads_next(p->uploads, most, &which, err);
+
+		if (r <= 0)
+			return r;
+		i = p->blobs.items[which];
+		tell(p, PROGRESS_STATUS, (unsigned)i + 1, "Pushing", 0,
+		     p->m.layers.items[i].size);
+		if ((r = open_layer(p, i, &fd, err)) < 0)
+			return r;
+		registry_uploads_give(p->uploads, which, take_fd(&fd));
+	}
+}
+
+static int pack_and_add(struct push *p, size_t i, struct error *err)
+{
+	struct descriptor *d = &p->m.layers.items[i];
+	AUTO(fd) int fd = -1;
+	int r = pack(p, i, d, &fd, err);
+
+	if (r < 0)
 		return r;
-	if ((r = io_memfd("config", config->data, config->len, &fd, err)) < 0)
+	use_oci_type(d);
+	if ((r = add_layer(p, i, take_fd(&fd), err)) < 0)
 		return r;
-	return registry_upload(p->registry, &p->image.row.id, config->len, fd, NULL, NULL, err);
+	return serve(p, PACKED, err);
+}
+
+/* The first of the layers that are this very one: a stack may have one twice. */
+static size_t first_of(const struct push *p, size_t i)
+{
+	const struct digest_list *ids = &p->image.config.diff_ids;
+	size_t k = 0;
+
+	while (!digest_eq(&ids->items[k], &ids->items[i]))
+		k++;
+	return k;
+}
+
+static void follow_first(struct push *p, size_t i)
+{
+	const struct descriptor *first = &p->m.layers.items[first_of(p, i)];
+
+	if (!p->as_it_is)
+		descriptor_set(&p->m.layers.items[i], first->media_type, &first->digest,
+			       first->size);
+	tell(p, PROGRESS_CACHED, (unsigned)i + 1, "Layer already exists", 0, 0);
+}
+
+/* First those that cost nothing but a question; these go on while others are packed. */
+static int push_blobs(struct push *p, const bool *known, struct error *err)
+{
+	int r = add_config(p, err);
+
+	for (size_t i = 0; r == 0 && i < p->m.layers.n; i++)
+		if (known[i] && first_of(p, i) == i)
+			r = add_layer(p, i, -1, err);
+	for (size_t i = 0; r == 0 && i < p->m.layers.n; i++)
+		if (!known[i] && first_of(p, i) == i)
+			r = pack_and_add(p, i, err);
+	if (r == 0)
+		r = serve(p, 0, err);
+	for (size_t i = 0; r == 0 && i < p->m.layers.n; i++)
+		if (first_of(p, i) != i)
+			follow_first(p, i);
+	return r;
 }
 
 /* Written anew where layers have been packed: the same image and form, the same bytes. */
@@ -294,15 +376,30 @@ static void make_manifest(struct push *p)
 	manifest_encode(&p->m, &p->bytes);
 }
 
-static int send_all(struct push *p, struct image_pushed *out, struct error *err)
+/* This very manifest went there before, and is what the tag means still. */
+static bool is_there(struct push *p, struct image_pushed *out)
 {
 	AUTO(buf) struct buf by_digest = BUF_INIT;
-	int r = 0;
+	struct digest ours, theirs, id;
 
-	for (size_t i = 0; r == 0 && i < p->m.layers.n; i++)
-		r = push_layer(p, i, err);
-	if (r < 0 || (r = push_config(p, err)) < 0)
-		return r;
+	make_manifest(p);
+	digest_of(p->bytes.data, p->bytes.len, &ours);
+	image_repo_digest(p->how->ref, &ours, &by_digest);
+	if (store_repo_digest_find(p->store, buf_str(&by_digest), &id, NULL) < 0 ||
+	    registry_manifest_digest(p->registry, p->how->ref->tag, &theirs, NULL) < 0 ||
+	    !digest_eq(&ours, &theirs))
+		return false;
+	for (size_t i = 0; i < p->m.layers.n; i++)
+		tell(p, PROGRESS_CACHED, (unsigned)i + 1, "Layer already exists", 0, 0);
+	*out = (struct image_pushed){.digest = ours, .size = p->bytes.len};
+	return true;
+}
+
+static int put_manifest(struct push *p, struct image_pushed *out, struct error *err)
+{
+	AUTO(buf) struct buf by_digest = BUF_INIT;
+	int r;
+
 	make_manifest(p);
 	r = registry_put_manifest(p->registry, p->how->ref->tag,
 				  p->m.media_type ? p->m.media_type : MEDIA_OCI_MANIFEST,
@@ -314,6 +411,24 @@ static int send_all(struct push *p, struct image_pushed *out, struct error *err)
 	return store_repo_digest_add(p->store, buf_str(&by_digest), &p->image.row.id, err);
 }
 
+static int send_all(struct push *p, struct image_pushed *out, struct error *err)
+{
+	const struct registry_uploads_watch watch = {
+		.bytes = on_bytes, .done = on_done, .data = p};
+	AUTO(free) bool *known = mem_zalloc(p->m.layers.n + 1);
+	bool all = true;
+	int r;
+
+	for (size_t i = 0; i < p->m.layers.n; i++)
+		all &= known[i] = find_known(p, i);
+	if (all && is_there(p, out))
+		return 0;
+	p->uploads = registry_uploads_open(p->registry, &watch);
+	r = push_blobs(p, known, err);
+	registry_uploads_close(p->uploads);
+	return r < 0 ? r : put_manifest(p, out, err);
+}
+
 static void push_clear(struct push *p)
 {
 	registry_close(p->registry);
@@ -321,6 +436,8 @@ static void push_clear(struct push *p)
 	manifest_clear(&p->m);
 	buf_clear(&p->bytes);
 	free(p->repository);
+	free(p->blobs.items);
+	error_clear(&p->why);
 }
 
 static int start(struct push *p, struct error *err)
@@ -347,7 +464,8 @@ int image_push(struct store *s, const struct image_push *how, struct image_pushe
 	struct push p = {.store = s,
 			 .how = how,
 			 .image = {.config = IMAGE_CONFIG_INIT},
-			 .m = MANIFEST_INIT};
+			 .m = MANIFEST_INIT,
+			 .why = ERROR_INIT};
 	int r;
 
 	reference_familiar_name(how->ref, &name);

@@ -320,7 +320,28 @@ static size_t find_others(const struct registry *r, struct pollfd *out)
 	return n;
 }
 
-static int step(struct registry *r, struct error *err)
+/* Each of them may begin another call. */
+static void run_ended(struct registry *r)
+{
+	for (size_t i = 0; i < r->calls.n;) {
+		struct call *c = r->calls.items[i];
+
+		if (c->state != CALL_DONE || !c->ended) {
+			i++;
+			continue;
+		}
+		call_remove(r, c);
+		c->ended(c);
+		i = 0;
+	}
+}
+
+static int shorter(int ms, int other)
+{
+	return ms < 0 || (other >= 0 && other < ms) ? other : ms;
+}
+
+int call_step(struct registry *r, int timeout_ms, struct error *err)
 {
 	AUTO(transfer_event) struct transfer_event e = {0};
 	struct pollfd others[REGISTRY_OTHERS];
@@ -329,8 +350,7 @@ static int step(struct registry *r, struct error *err)
 
 	if (result < 0)
 		return result;
-	if (n && (ms < 0 || ms > OTHERS_MS))
-		ms = OTHERS_MS;
+	ms = shorter(shorter(ms, timeout_ms), n ? OTHERS_MS : -1);
 	transfer_wait(r->transfer, others, n, ms);
 	for (size_t i = 0; i < n; i++)
 		if (others[i].revents &&
@@ -340,13 +360,17 @@ static int step(struct registry *r, struct error *err)
 		dispatch(r, &e);
 		transfer_event_clear(&e);
 	}
-	return result;
+	if (result < 0)
+		return result;
+	run_ended(r);
+	/* what they have begun need not wait for the next step */
+	return send_waiting(r, &ms, err);
 }
 
 int call_run(struct registry *r, struct call *c, struct error *err)
 {
 	while (c->state != CALL_DONE) {
-		int result = step(r, err);
+		int result = call_step(r, -1, err);
 
 		if (result < 0)
 			return result;
@@ -360,13 +384,14 @@ struct call *call_wait_any(struct registry *r, struct error *err)
 {
 	for (;;) {
 		for (size_t i = 0; i < r->calls.n; i++)
-			if (r->calls.items[i]->state == CALL_DONE) {
+			if (r->calls.items[i]->state == CALL_DONE &&
+			    !r->calls.items[i]->ended) {
 				struct call *c = r->calls.items[i];
 
 				call_remove(r, c);
 				return c;
 			}
-		if (step(r, err) < 0)
+		if (call_step(r, -1, err) < 0)
 			return NULL;
 	}
 }

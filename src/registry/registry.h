@@ -147,6 +147,58 @@ int registry_mount(struct registry *r, const struct digest *digest, const char *
 int registry_upload(struct registry *r, const struct digest *digest, uint64_t size, int fd,
 		    void (*bytes)(void *data, uint64_t current), void *data, struct error *err);
 /*
+ * Several blobs up at once, in this order of preference: the repository has it; it is
+ * mounted from another one; its bytes are sent.  Nothing happens but in these functions.
+ */
+struct registry_uploads;
+
+struct registry_upload {
+	struct digest digest;
+	uint64_t size;
+	int fd;			    /* TAKES; a file with the blob; -1: asked for if need be */
+	const struct strlist *from; /* repositories that may have it; may be NULL */
+	bool is_missing;	    /* known not to be there */
+};
+
+enum registry_uploaded {
+	REGISTRY_SENT = 1,
+	REGISTRY_THERE,
+	REGISTRY_MOUNTED,
+};
+
+/* Both may be NULL. */
+struct registry_uploads_watch {
+	void (*bytes)(void *data, size_t which, uint64_t current);
+	/* @from: where it was mounted from.  An error ends it all. */
+	int (*done)(void *data, size_t which, enum registry_uploaded how, const char *from,
+		    struct error *err);
+	void *data;
+};
+
+struct registry_uploads *registry_uploads_open(struct registry *r,
+					       const struct registry_uploads_watch *watch);
+/* Its number: they count from 0. */
+size_t registry_uploads_add(struct registry_uploads *u, const struct registry_upload *what);
+/*
+ * Goes on with all, until one's bytes are wanted (1, *out_which), or no more than @most are
+ * unfinished (0).
+ */
+int registry_uploads_next(struct registry_uploads *u, size_t most, size_t *out_which,
+			  struct error *err);
+/* The bytes that were wanted. TAKES @fd. */
+void registry_uploads_give(struct registry_uploads *u, size_t which, int fd);
+/* Goes on without waiting: for who has long work meanwhile. */
+int registry_uploads_serve(struct registry_uploads *u, struct error *err);
+/* Gives up what is unfinished. */
+void registry_uploads_close(struct registry_uploads *u);
+
+static inline void registry_uploads_auto(struct registry_uploads **u)
+{
+	if (*u)
+		registry_uploads_close(*u);
+}
+
+/*
  * @tag NULL: by digest only.  A manifest with a subject is listed with that one's referrers,
  * if need be by the tag that stands in for the list.
  */

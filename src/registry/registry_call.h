@@ -28,7 +28,8 @@ struct call {
 	uint64_t in_bytes, limit;
 	unsigned seconds;
 	void (*bytes)(void *data, uint64_t current);
-	void (*anew)(void *data); /* @out is empty again; may be NULL */
+	void (*anew)(void *data);      /* @out is empty again; may be NULL */
+	void (*ended)(struct call *c); /* it is no longer among the calls; may be NULL */
 	void *data;
 	/* how it goes */
 	enum call_state state;
@@ -93,6 +94,8 @@ bool url_same_origin(const char *a, const char *b);
 char *url_origin(const char *url);
 bool url_is_local(const char *url);
 
+#define REGISTRY_ANSWER_SECONDS 120u
+
 /* call.c */
 void call_clear(struct call *c);
 /* Takes part in call_run() from now on. */
@@ -100,6 +103,8 @@ void call_add(struct registry *r, struct call *c);
 void call_remove(struct registry *r, struct call *c);
 /* Until @c is done, serving the others as well.  Its result. */
 int call_run(struct registry *r, struct call *c, struct error *err);
+/* Serves all calls, after waiting for something to happen at most so long (-1: until then). */
+int call_step(struct registry *r, int timeout_ms, struct error *err);
 /* Until one of the calls is done: that one, no longer among them. NULL: an error. */
 struct call *call_wait_any(struct registry *r, struct error *err);
 const char *call_header(const struct call *c, const char *name);
