@@ -47,7 +47,8 @@
 #define MEMORY_BYTES	(1ull << 30)
 #define CONNECT_SECONDS 15L
 #define TELL_BYTES	(128u << 10)
-#define SLOWEST		512L /* bytes in a second */
+#define AGAIN_BYTES	(64u << 10) /* a body that fits is sent again by curl itself */
+#define SLOWEST		512L	    /* bytes in a second */
 
 struct transfer {
 	CURL *curl;
@@ -96,7 +97,7 @@ static const char *kind_of(const struct transfer *t, CURLcode r)
 	static const CURLcode broken[] = {CURLE_PARTIAL_FILE, CURLE_RECV_ERROR,
 					  CURLE_SEND_ERROR,   CURLE_GOT_NOTHING,
 					  CURLE_HTTP2,	      CURLE_OPERATION_TIMEDOUT,
-					  CURLE_HTTP2_STREAM};
+					  CURLE_HTTP2_STREAM, CURLE_SEND_FAIL_REWIND};
 
 	if (t->why)
 		return t->lie ? "lie" : "final";
@@ -237,8 +238,11 @@ static int on_seek(void *from, curl_off_t offset, int origin)
 {
 	struct transfer *t = from;
 
-	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > t->in_bytes)
-		return CURL_SEEKFUNC_CANTSEEK;
+	/* once more all that went into a broken connection? Who asks knows better what has
+	 * arrived */
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > t->in_bytes ||
+	    t->sent > (uint64_t)offset + AGAIN_BYTES)
+		return CURL_SEEKFUNC_FAIL;
 	t->sent = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
 }
