@@ -46,6 +46,7 @@ src/layer/               an opened parent and one component; nothing is followed
 src/network/             /proc/sys, /etc/resolv.conf, the address file in /run/stave
 src/sandbox/             host sources of binds, /proc, cgroups; the root only through root.h
 src/fetch/transfer_main.c certificates of the user
+src/fetch/confine.c      names what may be read: of the resolver and certificates
 src/fetch/git_main.c     confines git: directories of the system and of its command line
 src/remote/              names below cache/ that we made
 src/registry/            files of the user: credentials and certificates

@@ -19,9 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
+
+#include "fetch/fetch_confine.h"
 
 #define REDIRECTS_MAX	 10L
 #define CONNECT_SECONDS	 10L
@@ -170,7 +170,7 @@ static int fetch(CURL *c, const struct request *q)
 
 int main(int argc, char **argv)
 {
-	struct rlimit none = {0};
+	char *const no_more[] = {NULL};
 	struct request q;
 	CURL *c;
 	int r;
@@ -183,8 +183,10 @@ int main(int argc, char **argv)
 			     .limit = strtoull(argv[2], NULL, 10),
 			     .etag = argv[3],
 			     .time = strtoll(argv[4], NULL, 10)};
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &none);
+	if (fetch_confine(no_more) < 0) {
+		fprintf(stderr, "cannot confine itself: %s", strerror(errno));
+		return 1;
+	}
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(c = curl_easy_init())) {
 		fprintf(stderr, "libcurl does not start");
 		return 1;

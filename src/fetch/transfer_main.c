@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stave-transfer: HTTP requests for a program that holds no sockets.
+ * stave-transfer READABLE…: HTTP requests for a program that holds no sockets.
+ * The certificates and keys of its requests are among the READABLE files.
  *
  * Descriptor 3 is a socket of packets.  A request is a packet of lines, with the
  * descriptors that bytes go to and come from:
@@ -32,11 +33,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "fetch/fetch_confine.h"
 
 #define CONTROL_FD	3
 #define PACKET_BYTES	(128u << 10)
@@ -44,7 +45,6 @@
 #define KEPT_BYTES	(48u << 10)
 #define ANSWER_BYTES	(16u << 10)
 #define CERT_BYTES	(4u << 20)
-#define MEMORY_BYTES	(1ull << 30)
 #define CONNECT_SECONDS 15L
 #define TELL_BYTES	(128u << 10)
 #define AGAIN_BYTES	(64u << 10) /* a body that fits is sent again by curl itself */
@@ -517,19 +517,19 @@ static void adopt_proxy(void)
 		setenv("http_proxy", upper, 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	struct rlimit none = {0}, memory = {MEMORY_BYTES, MEMORY_BYTES};
-
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &none);
-	setrlimit(RLIMIT_DATA, &memory);
+	(void)argc;
 	adopt_proxy();
 	if (fcntl(CONTROL_FD, F_GETFD) < 0) {
 		fprintf(stderr, "stave-transfer is a part of stave and has no use alone\n");
 		return 2;
 	}
 	fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
+	if (fetch_confine(argv + 1) < 0) {
+		fprintf(stderr, "stave-transfer: cannot confine itself: %s\n", strerror(errno));
+		return 1;
+	}
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(multi = curl_multi_init()))
 		return 1;
 	serve();

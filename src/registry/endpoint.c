@@ -148,10 +148,11 @@ static int connect_to(struct registry *r, const char *domain, bool insecure, str
 {
 	bool hub =
 		str_eq(domain, REFERENCE_DEFAULT_DOMAIN) || str_eq(domain, "index.docker.io");
-	int result = transfer_start(&r->transfer, err);
+	int result;
 
 	r->domain = mem_strdup(domain);
 	find_certificates(domain, &r->tls);
+	result = transfer_start(&r->tls, &r->transfer, err);
 	return result < 0 ? result
 			  : choose_scheme(r, hub ? REGISTRY_DOCKER_HUB : domain, insecure, err);
 }

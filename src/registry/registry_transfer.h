@@ -54,7 +54,8 @@ struct transfer_event {
 	struct buf answer;
 };
 
-int transfer_start(struct transfer **out, struct error *err);
+/* For requests with @tls, or with none of it. */
+int transfer_start(const struct transfer_tls *tls, struct transfer **out, struct error *err);
 void transfer_stop(struct transfer *t);
 int transfer_send(struct transfer *t, const struct transfer_request *q, struct error *err);
 /* Waits until there is an event, or one of @others can be read (its .revents), at most so long.

@@ -37,12 +37,30 @@ static uint64_t stall_seconds(void)
 	return text && parse_u64(text, 86400, &n) && n ? n : STALL_SECONDS;
 }
 
-int transfer_start(struct transfer **out, struct error *err)
+/* The files that its requests name: it can read no others. */
+static char helper[] = HELPER;
+
+static char **words_of(const struct transfer_tls *tls)
+{
+	char **argv = mem_zalloc((tls->authorities.n + 4) * sizeof(*argv));
+	size_t n = 0;
+
+	argv[n++] = helper;
+	for (size_t i = 0; i < tls->authorities.n; i++)
+		argv[n++] = tls->authorities.items[i];
+	if (tls->certificate)
+		argv[n++] = tls->certificate;
+	if (tls->key)
+		argv[n++] = tls->key;
+	return argv;
+}
+
+int transfer_start(const struct transfer_tls *tls, struct transfer **out, struct error *err)
 {
 	AUTO(buf) struct buf program = BUF_INIT;
 	AUTO(fd) int ours = -1, theirs = -1;
 	struct process_fd fds[] = {{-1, CONTROL_FD}, {STDERR_FILENO, STDERR_FILENO}};
-	char *argv[] = {(char[]){HELPER}, NULL};
+	AUTO(free) char **argv = words_of(tls);
 	/* the user's proxies and certificates count */
 	struct process_spec spec = {.argv = argv, .envp = environ, .fds = fds, .nfds = 2};
 	int ends[2], r = process_helper_path(HELPER, &program, err);
