@@ -114,6 +114,27 @@ static void find_certificates(const char *domain, struct transfer_tls *out)
 
 /* ---- which scheme ---- */
 
+static void ask_ping(struct call *c, const char *scheme, const char *host)
+{
+	c->url = mem_printf("%s://%s/v2/", scheme, host);
+	c->anonymous = c->once = true;
+	c->seconds = PING_SECONDS;
+	c->limit = PING_BYTES;
+}
+
+/*
+ * A registry of this machine mostly speaks plain HTTP, and TLS takes longer to say so
+ * than all else in a pull of what is there.  A server of HTTPS answers with 400, or
+ * breaks off, or sends us on.
+ */
+static bool speaks_plain(struct registry *r, const char *host)
+{
+	AUTO(call) struct call c = CALL_INIT;
+
+	ask_ping(&c, "http", host);
+	return call_simple(r, &c, NULL) == 0 && c.response.status != 400 && !c.redirects;
+}
+
 /*
  * As Docker: HTTPS with any certificate, else plain HTTP.  An authority of its
  * own says that the certificate matters.
@@ -129,10 +150,12 @@ static int choose_scheme(struct registry *r, const char *host, bool insecure, st
 		return 0;
 	r->tls.direct = is_local(host);
 	r->tls.insecure = insecure || !r->tls.authorities.n;
-	c.url = mem_printf("https://%s/v2/", host);
-	c.anonymous = c.once = true;
-	c.seconds = PING_SECONDS;
-	c.limit = PING_BYTES;
+	if (is_local(host) && r->tls.insecure && speaks_plain(r, host)) {
+		free(r->origin);
+		r->origin = mem_printf("http://%s", host);
+		return 0;
+	}
+	ask_ping(&c, "https", host);
 	result = call_simple(r, &c, err);
 	if (result == 0 || !c.broken)
 		return result == 0 ? 0 : error_wrap(err, "registry %s", r->domain);
