@@ -52,6 +52,9 @@ static void draw(int fd, bool reading)
 
 		add_bar(now, (uint64_t)st.st_size, &line);
 		buf_printf(&line, "%s/%s", size, total);
+		/* what it held is unpacked now, of which nothing is to be seen from here */
+		if (now >= (uint64_t)st.st_size)
+			buf_addstr(&line, "  unpacking");
 	} else {
 		buf_addstr(&line, size);
 	}

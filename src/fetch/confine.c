@@ -260,12 +260,22 @@ static int drop_capabilities(void)
 	return (int)syscall(SYS_capset, &head, none);
 }
 
+/* Less, if the caller has less. */
+static void limit_memory(void)
+{
+	struct rlimit now, memory = {MEMORY_BYTES, MEMORY_BYTES};
+
+	if (getrlimit(RLIMIT_DATA, &now) == 0 && now.rlim_max > MEMORY_BYTES)
+		setrlimit(RLIMIT_DATA, &memory);
+}
+
 int fetch_confine(char *const *readable)
 {
-	struct rlimit none = {0}, memory = {MEMORY_BYTES, MEMORY_BYTES};
+	struct rlimit none = {0};
 
 	setrlimit(RLIMIT_CORE, &none);
-	setrlimit(RLIMIT_DATA, &memory);
+	limit_memory();
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || restrict_files(readable) < 0 ||
 	    drop_capabilities() < 0)
 		return -1;

@@ -250,6 +250,20 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	done
 }
 
+@test "on a terminal each layer has a line of its own, drawn again" {
+	command -v script >/dev/null || skip "needs script"
+	stave tag img "$open/tty"
+	run script -qec "TERM=xterm stave push $open/tty" /dev/null
+	ended 0
+	has "$output" $'\033[3A'
+	has "$output" "latest: digest: sha256:"
+	run script -qec "TERM=xterm STAVE_ROOT=$second stave pull $open/tty" /dev/null
+	ended 0
+	has "$output" $'\033[3A'
+	has "$output" "Pull complete"
+	has "$output" "Status: Downloaded newer image for $open/tty:latest"
+}
+
 @test "what does not exist" {
 	run stave pull "$open/nothing"
 	ended 1
