@@ -171,6 +171,20 @@ static unsigned helpers_max(void)
 	return n < 2 ? 2 : n > UNPACKS_MAX ? UNPACKS_MAX : n;
 }
 
+/* What it has made is of no use. */
+static void undo_unpack(struct pull *p, struct layer_pull *l)
+{
+	if (l->unpacking)
+		layer_unpack_abort(l->unpacking);
+	l->unpacking = NULL;
+	close_fd(&l->reading);
+	if (*l->layer.dir && l->state != LAYER_READY)
+		store_layer_discard(p->store, l->layer.dir, NULL);
+	*l->layer.dir = 0;
+	error_clear(&l->why);
+	l->failed = 0;
+}
+
 static int start_unpack(struct pull *p, struct layer_pull *l, struct error *err)
 {
 	struct layer_unpack how = {.mode = LAYER_UNPACK_LAYER, .below = "", .grows = true};
@@ -207,24 +221,11 @@ static int start_helpers(struct pull *p, struct error *err)
 
 		if (l->state != LAYER_WAITS || (!l->hashed && !l->whole))
 			continue;
-		r = start_unpack(p, l, err);
+		if ((r = start_unpack(p, l, err)) < 0)
+			undo_unpack(p, l);
 		running++;
 	}
 	return r;
-}
-
-/* What it has made is of no use. */
-static void undo_unpack(struct pull *p, struct layer_pull *l)
-{
-	if (l->unpacking)
-		layer_unpack_abort(l->unpacking);
-	l->unpacking = NULL;
-	close_fd(&l->reading);
-	if (*l->layer.dir && l->state != LAYER_READY)
-		store_layer_discard(p->store, l->layer.dir, NULL);
-	*l->layer.dir = 0;
-	error_clear(&l->why);
-	l->failed = 0;
 }
 
 /* ---- the end of a layer ---- */

@@ -90,13 +90,10 @@ static int finish(struct download *d, struct error *err)
 static int download_all(struct registry *r, struct download *all, size_t n, struct error *err)
 {
 	for (size_t left = n; left; left--) {
-		struct call *c = call_wait_any(r, err);
-		int result;
+		struct call *c;
+		int result = call_wait_any(r, &c, err);
 
-		if (!c)
-			return -(int)ERR_FAILED;
-		result = finish(c->data, err);
-		if (result < 0)
+		if (result < 0 || (result = finish(c->data, err)) < 0)
 			return result;
 	}
 	(void)all;

@@ -380,19 +380,20 @@ int call_run(struct registry *r, struct call *c, struct error *err)
 	return c->result;
 }
 
-struct call *call_wait_any(struct registry *r, struct error *err)
+int call_wait_any(struct registry *r, struct call **out, struct error *err)
 {
 	for (;;) {
+		int result;
+
 		for (size_t i = 0; i < r->calls.n; i++)
 			if (r->calls.items[i]->state == CALL_DONE &&
 			    !r->calls.items[i]->ended) {
-				struct call *c = r->calls.items[i];
-
-				call_remove(r, c);
-				return c;
+				*out = r->calls.items[i];
+				call_remove(r, *out);
+				return 0;
 			}
-		if (call_step(r, -1, err) < 0)
-			return NULL;
+		if ((result = call_step(r, -1, err)) < 0)
+			return result;
 	}
 }
 

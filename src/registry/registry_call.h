@@ -105,8 +105,8 @@ void call_remove(struct registry *r, struct call *c);
 int call_run(struct registry *r, struct call *c, struct error *err);
 /* Serves all calls, after waiting for something to happen at most so long (-1: until then). */
 int call_step(struct registry *r, int timeout_ms, struct error *err);
-/* Until one of the calls is done: that one, no longer among them. NULL: an error. */
-struct call *call_wait_any(struct registry *r, struct error *err);
+/* Until one of the calls is done: that one, no longer among them. */
+int call_wait_any(struct registry *r, struct call **out, struct error *err);
 const char *call_header(const struct call *c, const char *name);
 /* The server's own words about a status that is not what was hoped for. */
 int call_refused(const struct call *c, const char *what, struct error *err);
