@@ -128,6 +128,7 @@ static int make_row(struct container_box *s, const struct engine_run *req, struc
 	s->row.auto_remove = s->o->remove;
 	if ((r = engine_mounts_plan(s->e, &s->image.config, s->o, err)) < 0)
 		return r;
+	container_network_resolve(s->e, s->o);
 	s->row.config = describe_options(s);
 	if ((r = lease_note(s->lease, "container", id, err)) < 0 ||
 	    (r = choose_name(s, err)) < 0 ||
@@ -225,6 +226,22 @@ static int write_cidfile(const struct container_box *s, const struct engine_run 
 
 /* ---- running ---- */
 
+/* Those of the container whose network it is; one without a monitor has none to share. */
+static int share_etc(struct container_box *s, struct sandbox_bind *binds, size_t *out_n,
+		     struct error *err)
+{
+	AUTO(store_container) struct store_container c = {0};
+	AUTO(fd) int dir = -1;
+	int r;
+
+	if ((r = engine_container(s->e, s->o->network_name, &c, err)) < 0 ||
+	    (r = container_open_dir(s->e, c.id, &dir, err)) < 0)
+		return r;
+	if (faccessat(dir, "resolv.conf", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return runtime_etc_share(dir, s->o, binds, out_n, err);
+	return runtime_etc_binds(s->dir, s->o, NULL, binds, out_n, err);
+}
+
 /*
  * resolv.conf and the like: in memory for a container that goes when it ends.
  * until 6.15: a file of a detached mount cannot be bound; then they lie in the
@@ -235,6 +252,8 @@ static int etc_binds(struct container_box *s, const struct network_endpoint *ep,
 {
 	AUTO(fd) int scratch = -1;
 
+	if (s->o->network == RUNTIME_NETWORK_CONTAINER)
+		return share_etc(s, binds, out_n, err);
 	/* those of one that has a monitor change with its networks */
 	if (s->o->remove && !s->group && !runtime_has_names(s->o) &&
 	    snapshot_scratch(&scratch, NULL) == 0 &&

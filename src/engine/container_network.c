@@ -197,6 +197,24 @@ void network_request_clear(struct network_request *r)
 	free(r->interface);
 }
 
+void container_network_resolve(struct engine *e, struct container_options *o)
+{
+	for (size_t i = 0; i < o->networks.n; i++) {
+		struct container_network *n = &o->networks.items[i];
+		AUTO(engine_bridge) struct engine_bridge b = {0};
+
+		if (!is_user_defined(n->name) || engine_bridge_open(e, n->name, &b, NULL) < 0 ||
+		    str_eq(n->name, b.network))
+			continue;
+		if (str_eq(n->name, o->network_name)) {
+			free(o->network_name);
+			o->network_name = mem_strdup(b.network);
+		}
+		free(n->name);
+		n->name = mem_strdup(b.network);
+	}
+}
+
 /* ---- at its start ---- */
 
 static int join_container(struct container_box *b, struct error *err)
@@ -464,14 +482,20 @@ int container_network_change(struct container_box *b, const struct container_opt
 	int r;
 
 	if ((r = lease_note(b->lease, "endpoint", b->row.id, err)) < 0 ||
-	    (r = leave_networks(b, fresh, err)) < 0 || (r = enter_networks(b, fresh, err)) < 0)
+	    (r = leave_networks(b, fresh, err)) < 0)
 		return r;
-	b->o->networks = fresh->networks;
-	rename_it(b);
-	r = announce(b, err);
-	if (r == 0 && runtime_has_names(b->o) && !was_live)
-		r = runtime_etc_resolv(b->dir, b->o, err);
-	b->o->networks = before;
+	r = enter_networks(b, fresh, err);
+	if (r == 0) {
+		b->o->networks = fresh->networks;
+		rename_it(b);
+		r = announce(b, err);
+		if (r == 0 && runtime_has_names(b->o) && !was_live)
+			r = runtime_etc_resolv(b->dir, b->o, err);
+		b->o->networks = before;
+	}
+	/* what it could not have is not left half done */
+	if (r < 0 && leave_networks(b, b->o, NULL) == 0)
+		announce(b, NULL);
 	return r;
 }
 

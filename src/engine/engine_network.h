@@ -57,6 +57,8 @@ static inline void network_request_auto(struct network_request *r)
 	network_request_clear(r);
 }
 
+/* Ids of networks become names, of those that are there. */
+void container_network_resolve(struct engine *e, struct container_options *o);
 /*
  * The name space of a container that is about to start: attached to all of its networks,
  * with its ports published.  Notes in the lease what has to be undone when we are killed.

@@ -297,6 +297,8 @@ int ports_take(struct network_endpoint *e, struct error *err)
 		return 0;
 	for (size_t i = 0; r == 0 && i < e->wanted.n; i++)
 		r = take_one(e, &e->wanted.items[i], err);
+	if (r < 0)
+		ports_release(e);
 	return r;
 }
 

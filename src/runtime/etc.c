@@ -86,12 +86,39 @@ static bool is_taken(const struct container_options *o, const char *destination)
 	return false;
 }
 
+static int bind_file(int dir, const struct container_options *o, const char *destination,
+		     struct sandbox_bind *binds, size_t *n, struct error *err)
+{
+	int fd = open_bind(dir, strrchr(destination, '/') + 1, err);
+
+	if (fd < 0)
+		return fd;
+	binds[(*n)++] = (struct sandbox_bind){
+		.fd = fd, .destination = destination, .readonly = o->read_only};
+	return 0;
+}
+
+int runtime_etc_share(int dir, const struct container_options *o, struct sandbox_bind *binds,
+		      size_t *out_n, struct error *err)
+{
+	static const char *const files[] = {"/etc/resolv.conf", "/etc/hostname", "/etc/hosts"};
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+		if (!is_taken(o, files[i]))
+			r = bind_file(dir, o, files[i], binds, &n, err);
+	while (r < 0 && n)
+		close(binds[--n].fd);
+	*out_n = n;
+	return r;
+}
+
 static int add_bind(int dir, const struct container_options *o, const char *destination,
 		    const struct buf *text, struct sandbox_bind *binds, size_t *n,
 		    struct error *err)
 {
 	const char *name = strrchr(destination, '/') + 1;
-	int fd;
 
 	if (is_taken(o, destination))
 		return 0;
@@ -100,12 +127,7 @@ static int add_bind(int dir, const struct container_options *o, const char *dest
 	/* whatever our umask: every user of the container reads it */
 	if (fchmodat(dir, name, 0644, 0) < 0)
 		return error_sys(err, "cannot set the mode of %s", name);
-	fd = open_bind(dir, name, err);
-	if (fd < 0)
-		return fd;
-	binds[(*n)++] = (struct sandbox_bind){
-		.fd = fd, .destination = destination, .readonly = o->read_only};
-	return 0;
+	return bind_file(dir, o, destination, binds, n, err);
 }
 
 /* Of a container on networks that a user made, the server is our own: network_serve(). */

@@ -386,6 +386,9 @@ void runtime_hostname(const struct container_options *o, struct buf *out);
 int runtime_etc_binds(int dir, const struct container_options *o,
 		      const struct network_endpoint *e, struct sandbox_bind *binds,
 		      size_t *out_n, struct error *err);
+/* The same binds of files that are in @dir already: another container's. */
+int runtime_etc_share(int dir, const struct container_options *o, struct sandbox_bind *binds,
+		      size_t *out_n, struct error *err);
 /* Writes that resolv.conf again: the container has come to networks with names. */
 int runtime_etc_resolv(int dir, const struct container_options *o, struct error *err);
 

@@ -17,6 +17,13 @@ network_teardown() {
 	ip netns delete "elsewhere$$" 2>/dev/null || true
 }
 
+# And all containers and networks of the store.
+network_clear() {
+	network_teardown
+	stave ps -aq | xargs -r stave rm -f >/dev/null
+	stave network prune -f >/dev/null
+}
+
 # A port that nobody has, from a range that the kernel does not give away.
 free_port() {
 	local p

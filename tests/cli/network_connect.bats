@@ -10,11 +10,7 @@ setup_file() {
 
 setup() { network_setup; }
 
-teardown() {
-	network_teardown
-	stave ps -aq | xargs -r stave rm -f >/dev/null
-	stave network prune -f >/dev/null
-}
+teardown() { network_clear; }
 
 addresses() { stave exec "$1" sh -c 'ip -4 -o addr' | awk '!/ lo /{print $2 "=" $4}'; }
 
@@ -185,6 +181,31 @@ settings() { stave inspect --format "$2" "$1"; }
 	stave network disconnect none alone
 	stave network connect net-a alone
 	has "$(addresses alone)" eth0=
+}
+
+@test "network connect: what fails leaves all as it was; a network's id is as good as its name" {
+	local port id
+	port=$(free_port)
+	id=$(stave network create net-a)
+	stave network create --internal net-i >/dev/null
+	web first -p "$port:80"
+	stave run -d --name box --network "${id:0:12}" busybox sleep "$MARK" >/dev/null
+	is "$(settings box '{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}')" net-a
+	run stave network connect "$id" box
+	ended 1
+	has "$output" "endpoint with name box already exists in network net-a"
+	# its port is taken when it comes to a network with a way in
+	stave run -d --name late --network net-i -p "$port:80" busybox sleep "$MARK" >/dev/null
+	run stave network connect net-a late
+	ended 1
+	has "$output" "Bind for 0.0.0.0:$port failed: port is already allocated"
+	is "$(addresses late | cut -d= -f1)" eth0
+	is "$(settings late '{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}')" net-i
+	stop_all
+	stave network connect net-a late
+	is "$(stave ps --format '{{.Ports}}' --filter name=late)" "0.0.0.0:$port->80/tcp, [::]:$port->80/tcp"
+	stave network disconnect net-a late
+	is "$(stave ps --format '{{.Ports}}' --filter name=late)" ""
 }
 
 @test "network connect: kill -9 of the monitor leaves nothing" {

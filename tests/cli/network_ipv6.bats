@@ -13,11 +13,7 @@ setup() {
 	[ -e /proc/net/if_inet6 ] || skip "this kernel has no IPv6"
 }
 
-teardown() {
-	network_teardown
-	stave ps -aq | xargs -r stave rm -f >/dev/null
-	stave network prune -f >/dev/null
-}
+teardown() { network_clear; }
 
 ipam() { stave network inspect --format '{{json .IPAM.Config}}' "$1"; }
 
