@@ -82,8 +82,6 @@ static int read_password(char **out, struct error *err)
 
 	if (r < 0)
 		return error_wrap(err, "the password");
-	while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
-		text.data[--text.len] = 0;
 	*out = buf_steal(&text);
 	return 0;
 }
@@ -100,75 +98,123 @@ static void answers_auto(struct answers *a)
 	free(a->password);
 }
 
-static int check_options(const struct login_options *o, struct error *err)
+static void trim(char *text)
 {
-	if (o->password && o->password_stdin)
-		return error_set(err, ERR_INVALID,
-				 "--password and --password-stdin are mutually exclusive");
-	if (o->password_stdin && str_empty(o->user))
-		return error_set(err, ERR_INVALID,
-				 "Must provide --username with "
-				 "--password-stdin");
-	return 0;
+	size_t skip, n;
+
+	if (!text)
+		return;
+	skip = strspn(text, " \t\r\n");
+	n = strlen(text + skip);
+	while (n && strchr(" \t\r\n", text[skip + n - 1]))
+		n--;
+	memmove(text, text + skip, n);
+	text[n] = 0;
 }
 
-static int collect(const struct cli_invocation *inv, const char *domain, struct answers *a,
-		   struct error *err)
+/* What was written, as far as it was; Docker's order of complaints. */
+static int take_options(const struct cli_invocation *inv, struct answers *a, struct error *err)
 {
 	const struct login_options *o = inv->options;
-	int r;
+	int r = 0;
 
+	if (o->user && str_empty(o->user))
+		return error_set(err, ERR_INVALID, "username is empty");
+	if (o->password && o->password_stdin)
+		return error_set(err, ERR_INVALID,
+				 "conflicting options: cannot specify both --password and "
+				 "--password-stdin");
+	if (o->password_stdin && !o->user)
+		return error_set(err, ERR_INVALID,
+				 "the --password-stdin option requires --username to be set");
+	if (o->password && str_empty(o->password))
+		return error_set(err, ERR_INVALID, "password is empty");
+	if (o->password)
+		fprintf(inv->program->err, "WARNING! Using --password via the CLI is insecure. "
+					   "Use --password-stdin.\n");
 	a->user = o->user ? mem_strdup(o->user) : NULL;
 	a->password = o->password ? mem_strdup(o->password) : NULL;
 	if (o->password_stdin)
-		return read_password(&a->password, err);
-	if (!a->user && !a->password) {
-		if ((r = engine_login_known(domain, &a->user, &a->password, err)) < 0)
-			return r;
-		if (a->user) {
-			fprintf(inv->program->out,
-				"Authenticating with existing credentials... "
-				"[Username: %s]\n",
-				a->user);
-			return 0;
-		}
-	}
-	if ((!a->user || !a->password) && !isatty(STDIN_FILENO))
+		r = read_password(&a->password, err);
+	trim(a->user);
+	trim(a->password);
+	return r;
+}
+
+static int ask_for_rest(const struct cli_invocation *inv, struct answers *a, struct error *err)
+{
+	if ((str_empty(a->user) || str_empty(a->password)) && !isatty(STDIN_FILENO))
 		return error_set(err, ERR_INVALID,
 				 "Cannot perform an interactive login from a non TTY device");
-	if (!a->user)
+	if (str_empty(a->user)) {
+		free(a->user);
 		a->user = ask(inv, "Username: ", false);
-	if (!a->password)
+		trim(a->user);
+	}
+	if (str_empty(a->user))
+		return error_set(err, ERR_INVALID, "Non-null Username Required");
+	if (str_empty(a->password)) {
+		free(a->password);
 		a->password = ask(inv, "Password: ", true);
-	if (str_empty(a->user) || str_empty(a->password))
-		return error_set(err, ERR_INVALID, "username and password are needed");
+		trim(a->password);
+	}
+	return str_empty(a->password) ? error_set(err, ERR_INVALID, "Password Required") : 0;
+}
+
+/* An earlier login may still do. */
+static int log_in_again(const struct cli_invocation *inv, const char *domain, char **out_file,
+			bool *out_done, struct error *err)
+{
+	AUTO(answers) struct answers a = {0};
+	AUTO(error) struct error why = ERROR_INIT;
+	struct engine_login req = {.registry = domain};
+	int r = engine_login_known(domain, &a.user, &a.password, err);
+
+	if (r < 0 || !a.user)
+		return r;
+	fprintf(inv->program->err,
+		"Authenticating with existing credentials... [Username: %s]\n\n"
+		" Info -> To login with a different account, run 'stave logout' followed by "
+		"'stave login'\n\n\n",
+		a.user);
+	req.user = a.user;
+	req.password = a.password;
+	*out_done = engine_login(&req, out_file, &why) == 0;
+	if (!*out_done)
+		fprintf(inv->program->err, "Login did not succeed, error: %s\n", why.message);
 	return 0;
+}
+
+static int log_in(const struct cli_invocation *inv, const char *domain, char **out_file,
+		  struct error *err)
+{
+	AUTO(answers) struct answers a = {0};
+	struct engine_login req = {.registry = domain};
+	bool done = false;
+	int r = take_options(inv, &a, err);
+
+	if (r == 0 && !a.user && !a.password)
+		r = log_in_again(inv, domain, out_file, &done, err);
+	if (r < 0 || done || (r = ask_for_rest(inv, &a, err)) < 0)
+		return r;
+	req.user = a.user;
+	req.password = a.password;
+	return engine_login(&req, out_file, err);
 }
 
 static int run_login(struct cli_invocation *inv)
 {
-	const struct login_options *o = inv->options;
 	AUTO(free) char *domain = domain_of(inv->argc ? inv->argv[0] : HUB);
-	AUTO(answers) struct answers a = {0};
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(free) char *file = NULL;
-	struct engine_login req = {.registry = domain};
 
-	if (check_options(o, &err) < 0)
-		return cli_fail(inv, &err);
-	if (o->password)
-		fprintf(inv->program->err, "WARNING! Using --password via the CLI is insecure. "
-					   "Use --password-stdin.\n");
-	if (collect(inv, domain, &a, &err) < 0)
-		return cli_fail(inv, &err);
-	req.user = a.user;
-	req.password = a.password;
-	if (engine_login(&req, &file, &err) < 0)
+	if (log_in(inv, domain, &file, &err) < 0)
 		return cli_fail(inv, &err);
 	if (file)
 		fprintf(inv->program->err,
 			"\nWARNING! Your credentials are stored unencrypted in '%s'.\n"
-			"Configure a credential helper to remove this warning.\n\n",
+			"Configure a credential helper to remove this warning. See\n"
+			"https://docs.docker.com/go/credential-store/\n\n",
 			file);
 	fprintf(inv->program->out, "Login Succeeded\n");
 	return 0;
@@ -179,12 +225,10 @@ static int run_logout(struct cli_invocation *inv)
 	AUTO(free) char *domain = domain_of(inv->argc ? inv->argv[0] : HUB);
 	AUTO(error) struct error err = ERROR_INIT;
 	const char *shown = str_eq(domain, HUB) ? "https://index.docker.io/v1/" : domain;
-	bool known = false;
 
-	if (engine_logout(domain, &known, &err) < 0)
+	fprintf(inv->program->out, "Removing login credentials for %s\n", shown);
+	if (engine_logout(domain, &err) < 0)
 		return cli_fail(inv, &err);
-	fprintf(inv->program->out,
-		known ? "Removing login credentials for %s\n" : "Not logged in to %s\n", shown);
 	return 0;
 }
 

@@ -324,12 +324,15 @@ struct engine_login {
 	const char *user, *password;
 };
 
-/* Asks the registry, then keeps them; *out_file (new): where, in the clear; NULL: a helper. */
+/*
+ * Asks the registry, then keeps them; *out_file (new): where, in the clear; NULL: with a
+ * helper, or as they were.
+ */
 int engine_login(const struct engine_login *req, char **out_file, struct error *err);
 /* What an earlier login left; both stay NULL without one. */
 int engine_login_known(const char *registry, char **out_user, char **out_password,
 		       struct error *err);
-int engine_logout(const char *registry, bool *out_known, struct error *err);
+int engine_logout(const char *registry, struct error *err);
 
 static inline void engine_pulled_auto(struct engine_pulled *p)
 {

@@ -194,9 +194,9 @@ int engine_login(const struct engine_login *req, char **out_file, struct error *
 	return r < 0 ? r : registry_credential_keep(req->registry, &c, out_file, err);
 }
 
-int engine_logout(const char *registry, bool *out_known, struct error *err)
+int engine_logout(const char *registry, struct error *err)
 {
-	return registry_credential_forget(registry, out_known, err);
+	return registry_credential_forget(registry, err);
 }
 
 /* What is there already: a login without words uses it again. */

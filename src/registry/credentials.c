@@ -99,6 +99,17 @@ static size_t covers(const char *key, const char *name)
 
 /* ---- helpers ---- */
 
+/* Docker's words for what a helper cannot do. */
+static int helper_failed(const char *word, const char *why, const char *said, struct error *err)
+{
+	const char *doing = str_eq(word, "store") ? "storing"
+			    : str_eq(word, "get") ? "getting"
+						  : "erasing";
+
+	return error_set(err, ERR_FAILED, "error %s credentials - err: %s, out: `%.*s`", doing,
+			 why, (int)strcspn(said, "\n"), said);
+}
+
 static int run_helper(const char *helper, const char *word, const char *input, struct buf *out,
 		      bool *out_found, struct error *err)
 {
@@ -106,20 +117,28 @@ static int run_helper(const char *helper, const char *word, const char *input, s
 	AUTO(free) char *copy = mem_strdup(word);
 	AUTO(buf) struct buf said = BUF_INIT;
 	char *argv[] = {program, copy, NULL};
+	char ended[32];
 	int status, r;
 
 	if (strchr(helper, '/'))
 		return error_set(err, ERR_INVALID, "a credential helper has the name %s",
 				 helper);
 	r = process_run(argv, input, LIMIT_HELPER, out, &said, &status, err);
+	if (r == -ERR_NOT_FOUND) {
+		AUTO(free)
+		char *why =
+			mem_printf("exec: \"%s\": executable file not found in $PATH", program);
+
+		return helper_failed(word, why, "", err);
+	}
 	if (r < 0)
 		return r;
 	*out_found = status == 0;
 	if (status == 0 || strstr(buf_str(out), NOT_FOUND_WORDS) ||
 	    strstr(buf_str(&said), NOT_FOUND_WORDS))
 		return 0;
-	return error_set(err, ERR_FAILED, "%s %s: %.400s", program, word,
-			 out->len ? buf_str(out) : buf_str(&said));
+	snprintf(ended, sizeof(ended), "exit status %d", status);
+	return helper_failed(word, ended, out->len ? buf_str(out) : buf_str(&said), err);
 }
 
 static int ask_helper(const char *helper, const char *key, struct registry_credential *out,
@@ -336,33 +355,33 @@ int registry_credential_keep(const char *domain, const struct registry_credentia
 	AUTO(free) char *path = NULL;
 	AUTO(json) json_t *file = NULL;
 	AUTO(buf) struct buf basic = BUF_INIT;
-	json_t *auths, *entry = json_object();
+	AUTO(json) json_t *entry = json_object();
+	json_t *auths;
 	const char *helper;
 	int r = first_file(&path, &file, err);
 
 	*out_file = NULL;
-	if (r < 0) {
-		json_decref(entry);
+	if (r < 0)
 		return r;
-	}
 	helper = helper_of(file, domain);
-	if (helper && (r = keep_with(helper, key_of(domain), c, err)) < 0) {
-		json_decref(entry);
-		return r;
-	}
+	if (helper && (r = keep_with(helper, key_of(domain), c, err)) < 0)
+		return error_wrap(err, "Error saving credentials");
 	if (!json_is_object(json_object_get(file, "auths")))
 		json_object_set_new(file, "auths", json_object());
 	auths = json_object_get(file, "auths");
 	registry_basic(c, &basic);
 	if (!helper)
 		json_object_set_new(entry, "auth", json_string(strchr(basic.data, ' ') + 1));
-	json_object_set_new(auths, key_of(domain), entry);
+	/* as it is: then the file stays, too */
+	if (json_equal(json_object_get(auths, key_of(domain)), entry))
+		return 0;
+	json_object_set(auths, key_of(domain), entry);
 	if ((r = write_file(path, file, err)) == 0 && !helper)
 		*out_file = take_ptr(path);
 	return r;
 }
 
-int registry_credential_forget(const char *domain, bool *out_known, struct error *err)
+int registry_credential_forget(const char *domain, struct error *err)
 {
 	AUTO(free) char *path = NULL;
 	AUTO(json) json_t *file = NULL;
@@ -375,17 +394,33 @@ int registry_credential_forget(const char *domain, bool *out_known, struct error
 	if (r < 0)
 		return r;
 	auths = json_object_get(file, "auths");
-	*out_known = json_object_get(auths, key_of(domain)) != NULL;
 	helper = helper_of(file, domain);
 	if (helper && (r = run_helper(helper, "erase", key_of(domain), &out, &erased, err)) < 0)
 		return r;
-	*out_known |= erased;
 	if (json_object_del(auths, key_of(domain)) < 0)
 		return 0;
 	return write_file(path, file, err);
 }
 
 /* ---- login ---- */
+
+static const char *status_text(long status)
+{
+	static const struct {
+		long status;
+		const char *text;
+	} known[] = {{401, " Unauthorized"},
+		     {403, " Forbidden"},
+		     {404, " Not Found"},
+		     {429, " Too Many Requests"},
+		     {500, " Internal Server Error"},
+		     {503, " Service Unavailable"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].status == status)
+			return known[i].text;
+	return "";
+}
 
 static int check_login(struct registry *r, struct error *err)
 {
@@ -396,7 +431,10 @@ static int check_login(struct registry *r, struct error *err)
 	c.seconds = 60;
 	if ((result = call_simple(r, &c, err)) < 0)
 		return result;
-	return c.response.status == 200 ? 0 : call_refused(&c, "login attempt failed", err);
+	if (c.response.status == 200)
+		return 0;
+	return error_set(err, ERR_DENIED, "login attempt to %s failed with status: %ld%s",
+			 c.url, c.response.status, status_text(c.response.status));
 }
 
 int registry_login(const char *domain, const struct registry_credential *c, struct error *err)

@@ -222,11 +222,13 @@ struct registry_credential {
  */
 int registry_credential_find(const char *name, struct registry_credential *out,
 			     struct error *err);
-/* Into the first of those files, 0600, or its helper; *out_file (new) is the file, or NULL. */
+/*
+ * Into the first of those files, 0600, or its helper; *out_file (new) is the file, or NULL: it
+ * has not been written.
+ */
 int registry_credential_keep(const char *domain, const struct registry_credential *c,
 			     char **out_file, struct error *err);
-/* *out_known: there was something to forget. */
-int registry_credential_forget(const char *domain, bool *out_known, struct error *err);
+int registry_credential_forget(const char *domain, struct error *err);
 /* Asks the registry whether it takes them: -ERR_DENIED. */
 int registry_login(const char *domain, const struct registry_credential *c, struct error *err);
 void registry_credential_clear(struct registry_credential *c);

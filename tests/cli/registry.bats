@@ -286,7 +286,7 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	has "$output" "no basic auth credentials"
 	run stave login -u ann --password-stdin "$closed" <<<wrong
 	ended 1
-	has "$output" unauthorized
+	has "$output" "login attempt to https://$closed/v2/ failed with status: 401 Unauthorized"
 	[ ! -e "$DOCKER_CONFIG/config.json" ]
 
 	run stave login -u ann --password-stdin "$closed" <<<secret
@@ -300,7 +300,7 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	run stave logout "$closed"
 	is "$output" "Removing login credentials for $closed"
 	run stave logout "$closed"
-	is "$output" "Not logged in to $closed"
+	is "$output" "Removing login credentials for $closed"
 	run other pull "$closed/t"
 	ended 1
 }
