@@ -43,6 +43,7 @@ static bool read_parameter(const char **at, char **out_name, char **out_value)
 
 	p += strspn(p, " ,\t");
 	n = strcspn(p, "=, \t\n");
+	/* a word alone is the next scheme, or its token */
 	if (!n || p[n] != '=')
 		return false;
 	*out_name = mem_strndup(p, n);
@@ -64,12 +65,14 @@ static bool read_parameter(const char **at, char **out_name, char **out_value)
 	return true;
 }
 
-static void read_bearer(const char *at, struct challenge *out)
+/* The parameters of one challenge; those of Bearer are wanted. */
+static const char *read_parameters(const char *at, bool bearer, struct challenge *out)
 {
 	char *name, *value;
 
 	while (read_parameter(&at, &name, &value)) {
-		char **to = str_ieq(name, "realm")     ? &out->realm
+		char **to = !bearer		       ? NULL
+			    : str_ieq(name, "realm")   ? &out->realm
 			    : str_ieq(name, "service") ? &out->service
 						       : NULL;
 
@@ -78,21 +81,18 @@ static void read_bearer(const char *at, struct challenge *out)
 		free(name);
 		free(value);
 	}
+	return at;
 }
 
-/* One header a line; a Bearer challenge is preferred. */
-static void read_challenges(const char *text, struct challenge *out)
+/* Several may be in one header, and there may be several headers, a line each. */
+static void read_challenges(const char *at, struct challenge *out)
 {
-	AUTO(strlist) struct strlist lines = STRLIST_INIT;
+	for (at += strspn(at, " ,\t\n"); *at; at += strspn(at, " ,\t\n")) {
+		size_t n = strcspn(at, " ,\t\n");
+		AUTO(free) char *scheme = mem_strndup(at, n);
 
-	strlist_split(&lines, text, '\n');
-	for (size_t i = 0; i < lines.n; i++) {
-		AUTO(free)
-		char *scheme = mem_strndup(lines.items[i], strcspn(lines.items[i], " "));
-
-		if (str_ieq(scheme, "bearer"))
-			read_bearer(lines.items[i] + strlen(scheme), out);
 		out->basic |= str_ieq(scheme, "basic");
+		at = read_parameters(at + n, str_ieq(scheme, "bearer"), out);
 	}
 }
 
@@ -117,6 +117,7 @@ static void set_authorization(struct registry *r, struct buf *value)
 		explicit_bzero(r->authorization, strlen(r->authorization));
 	free(r->authorization);
 	r->authorization = buf_steal(value);
+	r->grant++;
 }
 
 static void add_encoded(struct buf *out, const char *text)

@@ -106,6 +106,7 @@ static int send_call(struct registry *r, struct call *c, struct error *err)
 	q.out_status = c->offset ? 206 : c->out_status;
 	q.limit = c->limit - (c->offset < c->limit ? c->offset : c->limit);
 	c->state = CALL_RUNNING;
+	c->grant = r->grant;
 	log_debug("registry", "%lu %s %s from %llu", c->id, c->method, url,
 		  (unsigned long long)c->offset);
 	return transfer_send(r->transfer, &q, err);
@@ -234,6 +235,14 @@ static void on_redirect(struct registry *r, struct call *c)
 	}
 }
 
+/* What waited for the answer goes on with it, or is refused with what it has. */
+static void let_go(struct registry *r)
+{
+	for (size_t i = 0; i < r->calls.n; i++)
+		if (r->calls.items[i]->state == CALL_HELD)
+			r->calls.items[i]->state = CALL_WAITING;
+}
+
 static void on_challenge(struct registry *r, struct call *c)
 {
 	const char *text = call_header(c, "www-authenticate");
@@ -244,11 +253,16 @@ static void on_challenge(struct registry *r, struct call *c)
 		c->state = CALL_DONE;
 		return;
 	}
+	/* several at once may have come with a token that is over: one of them asks for all */
+	c->state = c->grant == r->grant ? CALL_HELD : CALL_WAITING;
+	if (c->state != CALL_HELD || r->asks)
+		return;
+	r->asks = true;
 	result = registry_authorize(r, text, &c->err);
+	r->asks = false;
+	let_go(r);
 	if (result < 0)
 		fail(c, result);
-	else
-		c->state = CALL_WAITING;
 }
 
 static uint64_t retry_after(const struct call *c)
@@ -453,7 +467,13 @@ int call_refused(const struct call *c, const char *what, struct error *err)
 								: ERR_FAILED;
 
 	server_words(c, &words);
-	if (!words.len)
+	/* the answer to HEAD has no words */
+	if (!words.len && code == ERR_DENIED)
+		buf_addstr(&words,
+			   status == 401
+				   ? "unauthorized: authentication required"
+				   : "denied: requested access to the resource is denied");
+	else if (!words.len)
 		buf_printf(&words, "the registry answers with status %ld", status);
 	return error_set(err, code, "%s: %s", what, buf_str(&words));
 }

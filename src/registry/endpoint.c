@@ -157,10 +157,10 @@ static int choose_scheme(struct registry *r, const char *host, bool insecure, st
 	}
 	ask_ping(&c, "https", host);
 	result = call_simple(r, &c, err);
-	if (result == 0 || !c.broken)
-		return result == 0 ? 0 : error_wrap(err, "registry %s", r->domain);
-	if (!r->tls.insecure)
-		return result;
+	if (result == 0)
+		return 0;
+	if (!r->tls.insecure || (!c.broken && !insecure))
+		return error_wrap(err, "registry %s", r->domain);
 	error_clear(err);
 	free(r->origin);
 	r->origin = mem_printf("http://%s", host);

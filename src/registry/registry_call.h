@@ -12,6 +12,7 @@
 enum call_state {
 	CALL_WAITING = 0,
 	CALL_RUNNING,
+	CALL_HELD, /* until there is the right to go on */
 	CALL_DONE,
 };
 
@@ -35,6 +36,7 @@ struct call {
 	enum call_state state;
 	unsigned long id;
 	unsigned tries, redirects, challenges;
+	unsigned grant; /* of the registry, when it was sent */
 	int64_t not_before_ns;
 	uint64_t offset; /* where this try of a download begins */
 	char *at;	 /* where redirects have led; NULL: url */
@@ -61,6 +63,8 @@ struct registry {
 	struct transfer_tls tls;
 	struct registry_credential credential;
 	char *authorization; /* the header's value; NULL: none asked for yet */
+	unsigned grant;	     /* how many there have been */
+	bool asks;	     /* for the next one, now */
 	bool tls_alone;	     /* plain HTTP was not agreed to */
 	bool answered;
 	unsigned access; /* as it was opened */
