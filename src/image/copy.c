@@ -142,20 +142,19 @@ static int walk_referrers(struct copy *c, const struct digest *subject, int deep
 static int walk_document(struct copy *c, struct copy_document *doc, int deep, struct error *err)
 {
 	bool is_index = media_kind(doc->d.media_type) == MEDIA_KIND_INDEX;
-	const struct digest digest = doc->d.digest;
-	bool there = false;
+	bool there = false, below;
 	int r;
 
-	if (!is_new(c, &digest))
-		return 0;
 	c->bytes += doc->bytes.len;
 	if (deep > DEEP || c->documents.n >= LIMIT_COPY_DOCUMENTS ||
 	    c->bytes > LIMIT_COPY_BYTES)
 		return error_set(err, ERR_LIMIT, "%s: more manifests than are copied at once",
 				 c->from.place->text);
-	if ((r = copy_target_has_document(&c->to, &digest, &there, err)) < 0)
+	if ((r = copy_target_has_document(&c->to, &doc->d.digest, &there, err)) < 0)
 		return r;
-	if (!there &&
+	/* with a document that is there is all that it names, but not what refers to that */
+	below = !there || (is_index && c->how->referrers);
+	if (below &&
 	    (r = is_index ? walk_index(c, doc, deep, err) : want_blobs(c, doc, err)) < 0)
 		return r;
 	if (!there || !deep) {
@@ -165,12 +164,18 @@ static int walk_document(struct copy *c, struct copy_document *doc, int deep, st
 	return 0;
 }
 
-/* Referrers come behind what they refer to: their list may be kept by tag. */
+/*
+ * Referrers come behind what they refer to: their list may be kept by tag.  What a registry
+ * says of them may go in circles.
+ */
 static int walk(struct copy *c, const struct digest *digest, int deep, struct error *err)
 {
 	struct copy_document doc = {.d = DESCRIPTOR_INIT};
-	int r = copy_source_document(&c->from, digest, &doc, err);
+	int r;
 
+	if (!is_new(c, digest))
+		return 0;
+	r = copy_source_document(&c->from, digest, &doc, err);
 	if (r == 0)
 		r = walk_document(c, &doc, deep, err);
 	if (r == 0 && c->how->referrers)
@@ -197,6 +202,7 @@ static int walk_top(struct copy *c, struct digest *out, struct error *err)
 					    c->from.place->text)
 				: choose(c, want, &doc, err);
 	*out = doc.d.digest;
+	is_new(c, out);
 	if (r == 0)
 		r = walk_document(c, &doc, 0, err);
 	if (r == 0 && c->how->referrers)

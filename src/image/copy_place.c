@@ -108,12 +108,17 @@ static int layout_document(const struct copy_source *s, const struct digest *dig
 			   struct copy_document *out, struct error *err)
 {
 	AUTO(descriptor) struct descriptor found = DESCRIPTOR_INIT;
+	AUTO(buf) struct buf normal = BUF_INIT;
 	AUTO(json) json_t *doc = NULL;
 	const char *type;
 	int r = 0;
 
+	if (s->place->kind == IMAGE_PLACE_DOCKER_ARCHIVE && s->place->name)
+		reference_normal(&s->place->ref, &normal);
 	if (!digest) {
-		r = image_layout_find(&s->layout, s->place->name, &found, err);
+		r = image_layout_find(&s->layout,
+				      normal.len ? buf_str(&normal) : s->place->name, &found,
+				      err);
 		digest = &found.digest;
 	}
 	if (r < 0 || (r = image_layout_blob(&s->layout, digest, LIMIT_MANIFEST_BYTES,

@@ -154,6 +154,10 @@ static const struct descriptor *by_tag(const struct index *x, const char *tag)
 		const char *colon = have ? strrchr(have, ':') : NULL;
 
 		/* some write the tag, some the whole reference */
+		if (str_eq(map_get(&x->manifests.items[i].annotations,
+				   "io.containerd.image.name"),
+			   tag))
+			return &x->manifests.items[i];
 		if (have && (str_eq(have, tag) || (colon && str_eq(colon + 1, tag))))
 			return &x->manifests.items[i];
 	}

@@ -166,6 +166,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b"X-More: " + b"y" * 1000 + b"\r\n")
         elif kind == "tags":
             self.tags(lie)
+        elif kind == "referrers":
+            # what refers to an image: itself
+            self.send(200, json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
+                {"mediaType": MANIFEST, "digest": digest(image.manifest), "size": len(image.manifest)}]}).encode())
         elif kind == "manifests":
             self.manifest(lie, image, name)
         elif name == digest(image.config):

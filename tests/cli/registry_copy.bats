@@ -79,6 +79,9 @@ sent() { find "$BATS_FILE_TMPDIR/$1.d/data" -name data | wc -l; }
 	stave image copy --referrers "$open/img:all" "$other/signed"
 	is "$(stave manifest referrers --format '{{.Digest}} {{.ArtifactType}}' "$other/signed@$oci")" \
 		"$signature application/x.signature"
+	# also when the images themselves are there
+	stave image copy --referrers "$open/img:all" "$other/bare"
+	is "$(stave manifest referrers -q "$other/bare@$oci")" "$signature"
 	# a second one does not push the first one out
 	python3 - "$other" "$BATS_FILE_TMPDIR/digests" <<-'END'
 		import json, sys, urllib.request as u
@@ -121,8 +124,10 @@ $docker docker"
 	is "$(digest_of "$other/archived")" "$all"
 	stave image copy --platform linux/amd64 "$open/img:all" docker-archive:one.tar:name:tag
 	is "$(tar -xOf one.tar manifest.json | jq -r '.[0].RepoTags[]')" name:tag
-	stave image copy docker-archive:one.tar "$other/one:d"
+	stave image copy docker-archive:one.tar:name:tag "$other/one:d"
 	is "$(digest_of "$other/one:d")" "$oci"
+	run stave image copy docker-archive:one.tar:other:tag "$other/one:e"
+	ended 1
 	tar -cf no.tar --files-from /dev/null
 	run stave image copy docker-archive:no.tar "$other/x"
 	ended 1

@@ -169,3 +169,16 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	is "$(ls "$STAVE_ROOT/blobs/sha256" | wc -l)" 2
 	stave system check
 }
+
+@test "referrers that go in circles; a copy of what lies" {
+	is "$(timeout 20 stave image copy -q --referrers "$liar/circle" "oci:$BATS_TEST_TMPDIR/circle")" \
+		"sha256:$(jq -r '.manifests[0].digest' "$BATS_TEST_TMPDIR/circle/index.json" | cut -d: -f2)"
+	for lie in smaller larger immense; do
+		run timeout 20 stave image copy "$liar/$lie" "oci-archive:$BATS_TEST_TMPDIR/$lie.tar"
+		ended 1
+		is "$(find "$BATS_TEST_TMPDIR" -name '*.tar*')" ""
+	done
+	run timeout 20 stave image copy "$liar/bytes" "oci:$BATS_TEST_TMPDIR/wrong"
+	ended 1
+	has "$output" "verification failed for digest sha256:"
+}
