@@ -215,8 +215,8 @@ class Commit(Managing):
         tree.mkdir()
         for n in range(CHANGED):
             (tree / f'file{n}').write_text(f'{self.round}.{n}\n')
-        tar = shlex.quote(str(tree) + '.tar')
-        return ['sh', '-c', f'tar -C {shlex.quote(str(tree))} -cf {tar} . && sha256sum {tar}']
+        copy = shlex.quote(str(tree) + '.copy')
+        return ['sh', '-c', f'cp -r {shlex.quote(str(tree))} {copy} && tar -C {copy} -cf - . | sha256sum']
 
 
 ALL = [List(), History(), InspectOne(), Inspect(), Save(), Load(), Export(), Commit()]

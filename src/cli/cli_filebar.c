@@ -33,7 +33,7 @@ static void add_bar(uint64_t now, uint64_t total, struct buf *out)
 	buf_addstr(out, "]  ");
 }
 
-static void draw(int fd, bool reading)
+static void draw(int fd, const char *label, bool reading)
 {
 	AUTO(buf) struct buf line = BUF_INIT;
 	off_t at = lseek(fd, 0, SEEK_CUR);
@@ -46,7 +46,7 @@ static void draw(int fd, bool reading)
 	if (reading && now > (uint64_t)st.st_size)
 		now = (uint64_t)st.st_size;
 	size = cli_size4(now);
-	buf_addstr(&line, "\r\033[K");
+	buf_printf(&line, "\r\033[K%s", label ? label : "");
 	if (reading) {
 		AUTO(free) char *total = cli_size4((uint64_t)st.st_size);
 
@@ -61,22 +61,29 @@ static void draw(int fd, bool reading)
 	(void)!write(STDERR_FILENO, buf_str(&line), line.len);
 }
 
-__attribute__((noreturn)) static void watch(int fd, bool reading, pid_t parent)
+__attribute__((noreturn)) static void watch(int fd, const char *label, bool reading,
+					    pid_t parent)
 {
 	const struct timespec period = {.tv_nsec = PERIOD_NS};
+	const int last = fd > STDERR_FILENO ? fd : STDERR_FILENO;
 
 	/* Ctrl-C is the parent's business, and its end is ours */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGINT, SIG_IGN);
+	/* locks of the store's files are the parent's alone */
+	if (fd > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+	close_range((unsigned)last + 1, ~0u, 0);
 	for (unsigned round = 0; getppid() == parent; round++) {
 		if (round >= QUIET_ROUNDS)
-			draw(fd, reading);
+			draw(fd, label, reading);
 		nanosleep(&period, NULL);
 	}
 	_exit(0);
 }
 
-void cli_filebar_start(struct cli_filebar *t, int fd, bool reading, bool quiet)
+void cli_filebar_start(struct cli_filebar *t, int fd, const char *label, bool reading,
+		       bool quiet)
 {
 	const char *term = getenv("TERM");
 	const pid_t self = getpid();
@@ -89,7 +96,7 @@ void cli_filebar_start(struct cli_filebar *t, int fd, bool reading, bool quiet)
 	fflush(NULL);
 	t->pid = fork();
 	if (t->pid == 0)
-		watch(fd, reading, self);
+		watch(fd, label, reading, self);
 	if (t->pid < 0)
 		t->pid = 0; /* nobody needs it */
 }

@@ -56,7 +56,7 @@ static int run(struct cli_invocation *inv)
 		req.source = "-";
 		req.input = file;
 	}
-	cli_filebar_start(&bar, req.input, true, false);
+	cli_filebar_start(&bar, req.input, NULL, true, false);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	r = engine_import(e, &req, &id, &err);

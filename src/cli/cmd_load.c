@@ -5,6 +5,8 @@
 #include "cli/cli_command.h"
 #include "cli/cli_filebar.h"
 
+#include "base/mem.h"
+
 #include "base/banned.h"
 
 struct load_options {
@@ -42,12 +44,24 @@ static void print_item(const struct cli_invocation *inv, const struct image_load
 		fprintf(to, "Loaded image ID: %s\n", digest_text(&i->id, text));
 }
 
+/* Docker's words; first there was a bar for the archive itself. */
+static void watch_layer(void *data, const struct digest *diff_id, int file)
+{
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(free)
+	char *label = mem_printf("%.12s: Loading layer  ", digest_hex(diff_id, hex));
+
+	cli_filebar_stop(data);
+	cli_filebar_start(data, file, label, true, false);
+}
+
 static int run(struct cli_invocation *inv)
 {
 	const struct load_options *o = inv->options;
 	AUTO(image_loaded) struct image_loaded loaded = {0};
 	AUTO(cli_filebar) struct cli_filebar bar = {0};
 	AUTO(engine) struct engine *e = NULL;
+	const struct image_watch watch = {.layer = watch_layer, .data = &bar};
 	AUTO(fd) int file = -1;
 	int r;
 	AUTO(error) struct error err = ERROR_INIT;
@@ -55,6 +69,7 @@ static int run(struct cli_invocation *inv)
 		.path = str_empty(o->input) ? NULL : o->input,
 		.input = STDIN_FILENO,
 		.platform = o->platform,
+		.watch = o->quiet ? NULL : &watch,
 	};
 
 	if (!req.path && isatty(STDIN_FILENO)) {
@@ -69,7 +84,7 @@ static int run(struct cli_invocation *inv)
 		}
 		req.input = file;
 	}
-	cli_filebar_start(&bar, req.input, true, o->quiet);
+	cli_filebar_start(&bar, req.input, NULL, true, o->quiet);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	r = engine_load(e, &req, &loaded, &err);

@@ -38,7 +38,7 @@ static int run(struct cli_invocation *inv)
 		error_wrap(&err, "failed to save image");
 		return cli_fail(inv, &err);
 	}
-	cli_filebar_start(&bar, output.fd, false, false);
+	cli_filebar_start(&bar, output.fd, NULL, false, false);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;
 	req.output = output.fd;

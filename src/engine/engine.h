@@ -217,9 +217,10 @@ struct engine_save {
 int engine_save(struct engine *e, const struct engine_save *req, struct error *err);
 
 struct engine_load {
-	int input;	      /* the archive; borrowed */
-	const char *path;     /* for messages; NULL: none */
-	const char *platform; /* NULL: any */
+	int input;			 /* the archive; borrowed */
+	const char *path;		 /* for messages; NULL: none */
+	const char *platform;		 /* NULL: any */
+	const struct image_watch *watch; /* may be NULL */
 };
 
 int engine_load(struct engine *e, const struct engine_load *req, struct image_loaded *out,

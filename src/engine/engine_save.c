@@ -48,6 +48,7 @@ int engine_load(struct engine *e, const struct engine_load *req, struct image_lo
 
 	if (req->platform && (r = platform_parse(req->platform, &want, err)) < 0)
 		return error_wrap(err, "invalid platform");
-	r = image_load(e->store, req->input, req->platform ? &want : NULL, out, err);
+	r = image_load(e->store, req->input, req->platform ? &want : NULL, req->watch, out,
+		       err);
 	return r < 0 && req->path ? error_wrap(err, "%s", req->path) : r;
 }

@@ -212,6 +212,12 @@ struct image_loaded {
 	size_t cap;
 };
 
+/* Who wants to see a layer unpacked: the position of @file tells how far it is. */
+struct image_watch {
+	void (*layer)(void *data, const struct digest *diff_id, int file);
+	void *data;
+};
+
 /*
  * Reads the archive @input: Docker's (manifest.json) of any age, an OCI layout,
  * or both in one; plain or packed with gzip, bzip2, xz or zstd.  The bytes are
@@ -221,10 +227,10 @@ struct image_loaded {
  * archive has them.
  *
  * @platform NULL: of an index the image for this machine; else that one only
- * (-ERR_NOT_FOUND).
+ * (-ERR_NOT_FOUND).  @watch may be NULL.
  */
 int image_load(struct store *s, int input, const struct platform *platform,
-	       struct image_loaded *out, struct error *err);
+	       const struct image_watch *watch, struct image_loaded *out, struct error *err);
 void image_loaded_clear(struct image_loaded *l);
 
 /* ---- outputs of a build ---- */

@@ -16,6 +16,7 @@ struct incoming {
 	struct lease *lease;		   /* borrowed */
 	const struct image_layout *layout; /* borrowed; paths are below it */
 	bool ours; /* nobody else writes there, and its files may be taken away */
+	const struct image_watch *watch; /* borrowed; may be NULL */
 };
 
 struct incoming_image {

@@ -113,6 +113,8 @@ static int make_layer(struct incoming *in, const char *path, int fd, const struc
 	if (!plain && ((r = keep(in, path, fd, d, err)) < 0 ||
 		       (r = store_blob_open(in->store, &d->digest, &kept, err)) < 0))
 		return r;
+	if (in->watch)
+		in->watch->layer(in->watch->data, diff_id, plain ? fd : kept);
 	if ((r = unpack(in, plain ? fd : kept, diff_id, &layer, &info, err)) < 0)
 		return r;
 	foreign = !plain || !digest_eq(&info.diff_id, diff_id);

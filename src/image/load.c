@@ -228,12 +228,12 @@ static void forget(struct store *s)
 }
 
 int image_load(struct store *s, int input, const struct platform *platform,
-	       struct image_loaded *out, struct error *err)
+	       const struct image_watch *watch, struct image_loaded *out, struct error *err)
 {
 	struct load l = {.layout = {.dir = -1, .name = "the archive"},
 			 .index = INDEX_INIT,
 			 .platform = platform,
-			 .in = {.store = s, .ours = true}};
+			 .in = {.store = s, .ours = true, .watch = watch}};
 	char dir[STORE_LAYER_DIR_SIZE] = "";
 	int r = lease_new(s, &l.in.lease, err);
 

@@ -255,6 +255,12 @@ setup_file() {
 	run script -qec "TERM=xterm stave load -i $ctx/s.tar" /dev/null
 	has "$output" "/629.2MB"
 	has "$output" "Loaded image: zeros:latest"
+	run script -qec "TERM=xterm stave load < $ctx/s.tar" /dev/null
+	has "$output" "/629.2MB"
+	# once more from nothing: what takes its time now is the layer
+	stave rmi zeros >/dev/null
+	run script -qec "TERM=xterm stave load -i $ctx/s.tar" /dev/null
+	[[ $output =~ [0-9a-f]{12}:\ Loading\ layer\ \ \[=*\>?\ *\]\ \ [0-9.]+.?B/629.1MB ]]
 	run script -qec "TERM=xterm stave load -q -i $ctx/s.tar" /dev/null
 	hasnt "$output" "629.2MB"
 	stave rmi zeros >/dev/null
