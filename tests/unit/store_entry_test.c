@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store: which things of the build cache go first; what is held stays; bytes are counted. */
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/io.h"
-#include "base/mem.h"
-#include "base/root.h"
-#include "store/store.h"
+#include "store_fixture.h"
 
 #define MB     1000000ull
 #define SECOND 1000000000ll
@@ -143,32 +127,6 @@ static void test_internal_files_need_all_or_a_ceiling(void **state)
 }
 
 /* ---- in a store ---- */
-
-struct fixture {
-	char path[64];
-	struct store *s;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = mem_new(struct fixture);
-
-	snprintf(f->path, sizeof(f->path), "/tmp/stave-entry-XXXXXX");
-	if (!mkdtemp(f->path) || store_open(f->path, NULL, NULL, &f->s, NULL) < 0)
-		return -1;
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	store_close(f->s);
-	root_remove(AT_FDCWD, f->path, NULL);
-	free(f);
-	return 0;
-}
 
 /* A layer with one file of @bytes and a record, under a lease of its own. */
 static void add_step(struct fixture *f, const char *name, size_t bytes, struct store_layer *out)

@@ -1,60 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store: rows and bytes, leases of the dead, collection, check. */
-#include <fcntl.h>
 #include <linux/fs.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "base/io.h"
 #include "base/limits.h"
-#include "base/mem.h"
-#include "base/root.h"
-#include "store/store.h"
-
-struct fixture {
-	char path[64];
-	struct store *s;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = mem_new(struct fixture);
-
-	snprintf(f->path, sizeof(f->path), "/tmp/stave-store-XXXXXX");
-	if (!mkdtemp(f->path) || store_open(f->path, NULL, NULL, &f->s, NULL) < 0)
-		return -1;
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	store_close(f->s);
-	root_remove(AT_FDCWD, f->path, NULL);
-	free(f);
-	return 0;
-}
-
-static void reopen(struct fixture *f)
-{
-	store_close(f->s);
-	f->s = NULL;
-	assert_int_equal(store_open(f->path, NULL, NULL, &f->s, NULL), 0);
-}
+#include "store_fixture.h"
 
 /* Where the file system knows the hint at all: other directories of the store do not have it.
  */
