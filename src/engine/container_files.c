@@ -83,6 +83,7 @@ int engine_export(struct engine *e, const char *container, int out, struct error
 	AUTO(store_container) struct store_container c = {0};
 	struct layer_sink sink = {.write = write_bytes, .data = &out};
 	AUTO(free) char *upper = NULL;
+	struct lease *held = NULL;
 	struct layer_info info;
 	AUTO(fd) int view = -1;
 	int r = engine_container(e, container, &c, err);
@@ -91,10 +92,11 @@ int engine_export(struct engine *e, const char *container, int out, struct error
 		return r;
 	upper = mem_printf("../containers/%s", c.id);
 	snapshot_stack_add(&stack, upper);
-	if ((r = snapshot_view(&stack, &view, err)) < 0 || (r = container_hold(e, &c, err)) < 0)
+	if ((r = snapshot_view(&stack, &view, err)) < 0 ||
+	    (r = container_hold(e, &c, &held, err)) < 0)
 		return r;
 	r = layer_describe_tree(view, &sink, &info, err);
-	container_release(e, &c);
+	container_release(e, &c, held);
 	return r;
 }
 
@@ -178,6 +180,7 @@ int engine_commit(struct engine *e, const struct engine_commit *req, struct dige
 	AUTO(image_config) struct image_config cfg = IMAGE_CONFIG_INIT;
 	AUTO(strlist) struct strlist names = STRLIST_INIT;
 	AUTO(free) char *command = NULL;
+	struct lease *held = NULL;
 	struct store_layer layer;
 	bool has_epoch;
 	int64_t now;
@@ -192,11 +195,10 @@ int engine_commit(struct engine *e, const struct engine_commit *req, struct dige
 	command = command_of(&cfg);
 	if ((r = build_changes(e->store, &req->changes, &cfg, err)) < 0 ||
 	    (r = engine_epoch(NULL, &has_epoch, &now, err)) < 0 ||
-	    (req->pause && (r = container_hold(e, &c, err)) < 0))
+	    (req->pause && (r = container_hold(e, &c, &held, err)) < 0))
 		return r;
 	r = commit_layer(e, &c, &layer, err);
-	if (req->pause)
-		container_release(e, &c);
+	container_release(e, &c, held);
 	if (r < 0)
 		return r;
 	now = has_epoch ? now * 1000000000 : clock_now_ns();

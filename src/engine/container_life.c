@@ -403,15 +403,44 @@ int engine_pause(struct engine *e, const char *text, bool pause, struct error *e
 	return 0;
 }
 
-int container_hold(struct engine *e, const struct store_container *c, struct error *err)
+int container_hold(struct engine *e, const struct store_container *c, struct lease **out,
+		   struct error *err)
 {
-	return str_eq(c->state, "running") ? engine_pause(e, c->id, true, err) : 0;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(free)
+	char *name = mem_printf("%s %lld %llu", c->id, (long long)c->pid,
+				(unsigned long long)sandbox_start_time((pid_t)c->pid));
+	int r;
+
+	if (!str_eq(c->state, "running"))
+		return 0;
+	if ((r = lease_new(e->store, &l, err)) < 0 ||
+	    (r = lease_note(l, "held", name, err)) < 0 ||
+	    (r = engine_pause(e, c->id, true, err)) < 0)
+		return r;
+	*out = take_ptr(l);
+	return 0;
 }
 
-void container_release(struct engine *e, const struct store_container *c)
+void container_release(struct engine *e, const struct store_container *c, struct lease *l)
 {
-	if (str_eq(c->state, "running"))
-		engine_pause(e, c->id, false, NULL);
+	if (!l)
+		return;
+	engine_pause(e, c->id, false, NULL);
+	lease_end(l);
+}
+
+int container_release_dead(const char *name, struct error *err)
+{
+	AUTO(strlist) struct strlist words = STRLIST_INIT;
+	uint64_t pid, start;
+
+	strlist_split(&words, name, ' ');
+	if (words.n != 3 || !parse_u64(words.items[1], INT32_MAX, &pid) ||
+	    !parse_u64(words.items[2], UINT64_MAX, &start) ||
+	    sandbox_start_time((pid_t)pid) != start)
+		return 0;
+	return sandbox_freeze((pid_t)pid, words.items[0], false, err);
 }
 
 /* ---- rename, wait, rm ---- */

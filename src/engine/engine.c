@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/root.h"
+#include "engine/engine_container.h"
 #include "layer/layer.h"
 #include "sandbox/sandbox.h"
 
@@ -23,6 +24,8 @@ static int undo(void *data, const char *kind, const char *name, struct error *er
 		return sandbox_remove_cgroup(name, err);
 	if (str_eq(kind, "endpoint"))
 		return network_reap(err);
+	if (str_eq(kind, "held"))
+		return container_release_dead(name, err);
 	return 0;
 }
 

@@ -73,9 +73,15 @@ bool container_is_up(const struct store_container *c); /* running or paused */
 /* "container:NAME" of a mode of a name space becomes the path of it. */
 int container_share(struct container_box *b, struct error *err);
 
-/* Stops its processes while it is read, and lets them go on. @c is as it was before. */
-int container_hold(struct engine *e, const struct store_container *c, struct error *err);
-void container_release(struct engine *e, const struct store_container *c);
+/*
+ * Stops its processes while it is read, and lets them go on, by the next command if not by
+ * us. @c is as it was before; @out stays NULL for one that does not run.
+ */
+int container_hold(struct engine *e, const struct store_container *c, struct lease **out,
+		   struct error *err);
+void container_release(struct engine *e, const struct store_container *c, struct lease *l);
+/* What a dead command held, as its lease names it. */
+int container_release_dead(const char *name, struct error *err);
 
 /* ---- state ---------------------------------------------------------------------------------
  */

@@ -150,6 +150,17 @@ static int undo_running(struct store *s, const char *id, struct error *err)
 	return root_is_component(id) ? root_remove(s->dirs[STORE_CONTAINERS], id, err) : 0;
 }
 
+/* "ID …": paused for a moment, by a command that is gone; who made it lets it go on. */
+static int undo_held(struct store *s, const char *name, struct error *err)
+{
+	AUTO(free) char *id = mem_strndup(name, strcspn(name, " "));
+
+	return db_exec(
+		s, err,
+		"UPDATE container SET state = 'running' WHERE id = ? AND state = 'paused'", "t",
+		id);
+}
+
 static int undo_line(struct store *s, char *line, struct error *err)
 {
 	char *name = strchr(line, ' ');
@@ -166,6 +177,8 @@ static int undo_line(struct store *s, char *line, struct error *err)
 		return volume_undo(s, name, err);
 	if (str_eq(line, "running"))
 		return undo_running(s, name, err);
+	if (str_eq(line, "held") && undo_held(s, name, err) < 0)
+		return -ERR_SYSTEM;
 	if (str_eq(line, "cachemount"))
 		return undo_cache_mount(s, name, err);
 	return s->undo ? s->undo(s->undo_data, line, name, err) : 0;
