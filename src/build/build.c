@@ -220,7 +220,7 @@ static int export_one(const struct graph *g, const char *text, unsigned *task,
 					   .task = (*task)++,
 					   .text = r < 0 && err ? err->message : NULL,
 					   .duration_ns = clock_monotonic_ns() - started});
-	if (r < 0 && p.ignore_error) {
+	if (r < 0 && r != -ERR_CANCELLED && p.ignore_error) {
 		error_clear(err);
 		r = 0;
 	}

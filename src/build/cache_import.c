@@ -387,12 +387,13 @@ static int commit(const struct bringing *b, const struct cache_layer *l,
 	return store_commit(b->store, err);
 }
 
-static bool disk_is_full(const struct error *err)
+/* Nothing else will do better. */
+static bool is_fatal(const struct error *err)
 {
-	return err->code == ERR_SYSTEM && err->sys == ENOSPC;
+	return err->code == ERR_CANCELLED || (err->code == ERR_SYSTEM && err->sys == ENOSPC);
 }
 
-/* An error for this layer alone is remarked on; only a full disk is one for all. */
+/* An error for this layer alone is remarked on. */
 static int take(void *data, size_t which, int blob, struct error *err)
 {
 	const struct bringing *b = data;
@@ -410,9 +411,9 @@ static int take(void *data, size_t which, int blob, struct error *err)
 		return 0;
 	if (*layer.dir)
 		store_layer_discard(b->store, layer.dir, NULL);
-	if (disk_is_full(&why)) {
+	if (is_fatal(&why)) {
 		error_move(err, &why);
-		return -ERR_SYSTEM;
+		return r;
 	}
 	b->s->bad[index] = true;
 	warn(b->c, b->s, "layer %s is not used: %s", digest_text(&l->diff_id, text),
@@ -451,7 +452,7 @@ static int download(const struct bringing *b, struct registry *registry, size_t 
 	for (size_t i = 0; i < n; i++)
 		blobs[i] = &b->s->from.doc.layers.items[b->which[i]].blob;
 	r = image_fetch_blobs(b->store, &want, &why);
-	if (r < 0 && disk_is_full(&why)) {
+	if (r < 0 && is_fatal(&why)) {
 		error_move(err, &why);
 		return r;
 	}
@@ -479,8 +480,14 @@ static int bring(const struct bringing *b, size_t n, struct error *err)
 	AUTO(error) struct error why = ERROR_INIT;
 
 	if (b->s->from.place.type == CACHE_REGISTRY) {
-		if (cache_registry_open(&b->s->from.place, false, &registry, &why) == 0)
+		int r = cache_registry_open(&b->s->from.place, false, &registry, &why);
+
+		if (r == 0)
 			return download(b, registry, n, err);
+		if (is_fatal(&why)) {
+			error_move(err, &why);
+			return r;
+		}
 		give_up(b, n, why.message);
 		return 0;
 	}

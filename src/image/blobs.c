@@ -135,7 +135,7 @@ static int fetch(struct fetching *f, struct error *err)
 	}
 	if (r == 0)
 		r = registry_download(f->want->registry, f->files, f->want->n, &watch, err);
-	close_files(f, r < 0 && r != -ERR_FAILED);
+	close_files(f, r < 0 && r != -ERR_FAILED && r != -ERR_CANCELLED);
 	return r;
 }
 

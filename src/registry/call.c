@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/registry_call.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #define OTHERS_MS      200	  /* so often those who work beside are looked at */
 #define REFUSAL_ERRORS 4u
 #define REFUSAL_BYTES  400
+#define INTERRUPT_MS   500 /* how long nobody looks for one */
 
 void call_clear(struct call *c)
 {
@@ -355,16 +357,35 @@ static int shorter(int ms, int other)
 	return ms < 0 || (other >= 0 && other < ms) ? other : ms;
 }
 
+/* Somebody who keeps signals for his own loop does not come to it while we wait. */
+static int check_interrupt(struct error *err)
+{
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		if (sigismember(&pending, ends[i]) != 1)
+			continue;
+		error_set(err, ERR_CANCELLED, "interrupted");
+		if (err)
+			err->exit_code = 128 + ends[i];
+		return -ERR_CANCELLED;
+	}
+	return 0;
+}
+
 int call_step(struct registry *r, int timeout_ms, struct error *err)
 {
 	AUTO(transfer_event) struct transfer_event e = {0};
 	struct pollfd others[REGISTRY_OTHERS];
 	size_t n = find_others(r, others);
-	int ms, result = send_waiting(r, &ms, err);
+	int ms, result = check_interrupt(err);
 
-	if (result < 0)
+	if (result < 0 || (result = send_waiting(r, &ms, err)) < 0)
 		return result;
-	ms = shorter(shorter(ms, timeout_ms), n ? OTHERS_MS : -1);
+	ms = shorter(shorter(ms, timeout_ms), n ? OTHERS_MS : INTERRUPT_MS);
 	transfer_wait(r->transfer, others, n, ms);
 	for (size_t i = 0; i < n; i++)
 		if (others[i].revents &&

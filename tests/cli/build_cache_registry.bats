@@ -568,6 +568,30 @@ auth:
 	store_is_clean
 }
 
+@test "an interrupt is heard while layers are on their way" {
+	build "$(to mode=max)"
+	elsewhere
+	printf 'RUN sleep 4\nCOPY --from=builder /w/number /number\n' >>"$ctx/Dockerfile"
+	local log=$BATS_TEST_TMPDIR/log registry pid
+	registry=$(cat "$BATS_FILE_TMPDIR/open.d/pid")
+	stave build --progress=plain --cache-from "$ref" "$ctx" >"$log" 2>&1 3>&- &
+	pid=$!
+	says() { grep -q "$1" "$log"; }
+	settled says '] RUN sleep'
+	kill -STOP "$registry"
+	# it sleeps, and then asks a registry that is silent
+	for _ in 1 2 3 4; do settled says '^#.* DONE [4-9]' && break; done
+	kill -INT $pid
+	status=0
+	wait $pid || status=$?
+	kill -CONT "$registry"
+	is "$status" 130
+	says interrupted
+	build_log --cache-from "$ref"
+	ended 0
+	store_is_clean
+}
+
 # ---- cache mounts ----
 
 # [WORDS]: a step that looks at its cache mount, and leaves something there
