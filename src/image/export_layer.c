@@ -13,7 +13,7 @@
 
 /* The packed bytes: into a file without a name, and into a hash. */
 struct packed {
-	const struct archive *archive;
+	const struct archive *archive; /* NULL: none that is told */
 	int fd;
 	uint64_t size;
 	struct hasher hasher;
@@ -25,7 +25,7 @@ static int packed_write(void *data, const void *bytes, size_t len, struct error 
 
 	hasher_add(&p->hasher, bytes, len);
 	p->size += len;
-	if (p->archive->tick)
+	if (p->archive && p->archive->tick)
 		p->archive->tick(p->archive->data);
 	return io_write_full(p->fd, bytes, len) < 0
 		       ? error_sys(err, "cannot write a packed layer")
