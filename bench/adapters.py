@@ -80,6 +80,9 @@ class Tool:
     def remove(self, image):
         return self.command + ['rmi', '-f', image]
 
+    def leave(self):
+        """At the very end, before its directory goes."""
+
     def load(self, archive, image):
         """An archive of Docker's that has the image `image`."""
         return self.command + ['load', '-i', self.at(archive)]
@@ -245,7 +248,7 @@ class Skopeo(Tool):
     def __init__(self, command, root=''):
         super().__init__(command, root)
         self.env.pop('DOCKER_CONFIG', None)
-        self.store = None
+        self.store = self.mount = None
 
     def found(self):
         return shutil.which(self.command[0]) is not None and \
@@ -254,6 +257,11 @@ class Skopeo(Tool):
     def settle(self, base, directory):
         directory.mkdir(parents=True, exist_ok=True)
         self.store = f'[overlay@{self.at(directory)}/skopeo+{self.at(directory)}/skopeo-run]'
+        self.mount = directory / 'skopeo/overlay'
+
+    def leave(self):
+        # it mounts its store onto itself and leaves that behind
+        subprocess.run(['umount', self.mount], stderr=subprocess.DEVNULL)
 
     def copy(self, source, target):
         return self.command + ['copy', '--src-tls-verify=false', '--dest-tls-verify=false', source, target]
