@@ -198,7 +198,6 @@ static json_t *image_of(const struct engine_remote *r)
 	out = json_object();
 	for (size_t i = 0; i < r->parts.n; i++) {
 		const struct engine_remote_part *part = &r->parts.items[i];
-		AUTO(platform) struct platform platform = PLATFORM_INIT;
 		AUTO(image_config) struct image_config config = IMAGE_CONFIG_INIT;
 		AUTO(buf) struct buf name = BUF_INIT;
 

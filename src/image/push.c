@@ -411,6 +411,25 @@ static int put_manifest(struct push *p, struct image_pushed *out, struct error *
 	return store_repo_digest_add(p->store, buf_str(&by_digest), &p->image.row.id, err);
 }
 
+/* What other repositories have is mounted: that needs the right to read those. */
+static int ask_for_places(struct push *p, const bool *known, struct error *err)
+{
+	AUTO(strlist) struct strlist places = STRLIST_INIT;
+
+	for (size_t i = 0; i < p->m.layers.n; i++) {
+		int r = known[i] ? push_places(p->store, p->how->ref,
+					       &p->m.layers.items[i].digest, &places, err)
+				 : 0;
+
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < places.n; i++)
+		if (strlist_find(&places, places.items[i]) == (long)i)
+			registry_pull_too(p->registry, places.items[i]);
+	return 0;
+}
+
 static int send_all(struct push *p, struct image_pushed *out, struct error *err)
 {
 	const struct registry_uploads_watch watch = {
@@ -421,6 +440,8 @@ static int send_all(struct push *p, struct image_pushed *out, struct error *err)
 
 	for (size_t i = 0; i < p->m.layers.n; i++)
 		all &= known[i] = find_known(p, i);
+	if ((r = ask_for_places(p, known, err)) < 0)
+		return r;
 	if (all && is_there(p, out))
 		return 0;
 	p->uploads = registry_uploads_open(p->registry, &watch);

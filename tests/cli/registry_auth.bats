@@ -72,6 +72,22 @@ basic="Basic $(printf 'ann:secret' | base64)"
 	is "$(tail -1 "$record")" "GET $basic repository:c:pull,push repository:a/b:pull"
 }
 
+@test "push mounts what another repository has, with the right to read that one" {
+	require_root
+	export STAVE_ROOT=$BATS_TEST_TMPDIR/store
+	login "$closed"
+	base_tree "$BATS_FILE_TMPDIR/base"
+	import_base
+	stave tag busybox "$closed/first"
+	stave tag busybox "$closed/second"
+	stave push -q "$closed/first"
+	: >"$record"
+	run stave push "$closed/second"
+	ended 0
+	has "$output" "Mounted from first"
+	is "$(sort -u "$record")" "GET $basic repository:second:pull,push repository:first:pull"
+}
+
 @test "without a login: what is public" {
 	login "$closed"
 	stave image copy -q "$open/img:docker" "$closed/public/x"
