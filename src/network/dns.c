@@ -2,6 +2,7 @@
 #include "network/network_dns.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,6 @@
 #define TYPE_AAAA   28
 #define CLASS_IN    1
 #define TTL_SECONDS 600
-#define MOST_LABELS 127
 
 #define FLAG_ANSWER    0x80 /* in byte 2 */
 #define FLAG_TRUNCATED 0x02
@@ -53,18 +53,45 @@ static bool parse_name(const uint8_t *m, size_t len, size_t *at, char out[DNS_NA
 	return (*at)++ < len;
 }
 
+bool dns_asks(const void *message, size_t len)
+{
+	return len >= DNS_HEADER_BYTES && !(((const uint8_t *)message)[2] & FLAG_ANSWER);
+}
+
 bool dns_parse(const void *message, size_t len, struct dns_question *out)
 {
 	const uint8_t *m = message;
 	size_t at = DNS_HEADER_BYTES;
 
-	if (len < DNS_HEADER_BYTES || m[2] & (FLAG_ANSWER | OPCODE) || get_u16(m + 4) != 1 ||
-	    get_u16(m + 6) || !parse_name(m, len, &at, out->name) || len - at < 4)
+	if (!dns_asks(m, len) || m[2] & OPCODE || get_u16(m + 4) != 1 || get_u16(m + 6) ||
+	    !parse_name(m, len, &at, out->name) || len - at < 4)
 		return false;
 	out->type = (uint16_t)get_u16(m + at);
 	out->class = (uint16_t)get_u16(m + at + 2);
 	out->end = at + 4;
 	return true;
+}
+
+/* A server may write the name in letters of another size. */
+static bool same_question(const uint8_t *a, const uint8_t *b, size_t end)
+{
+	size_t i = DNS_HEADER_BYTES;
+
+	while (i < end - 4 && tolower(a[i]) == tolower(b[i]))
+		i++;
+	return i == end - 4 && !memcmp(a + i, b + i, 4);
+}
+
+bool dns_answers(const void *message, size_t len, const void *asked,
+		 const struct dns_question *q)
+{
+	const uint8_t *m = message;
+
+	if (len < DNS_HEADER_BYTES || dns_asks(m, len) || memcmp(m, asked, 2) != 0)
+		return false;
+	if (get_u16(m + 4) == 0)
+		return dns_code_of(m) != DNS_OK;
+	return get_u16(m + 4) == 1 && len >= q->end && same_question(m, asked, q->end);
 }
 
 enum dns_code dns_code_of(const void *message)

@@ -45,9 +45,8 @@ struct query {
 	struct sockaddr_in from;
 	struct buf in, out; /* of a TCP client: what has come; what is still to be sent */
 	struct buf reply;   /* of a server by TCP */
-	struct buf message; /* the question */
+	struct buf message; /* the question; while a server is asked, with a number of ours */
 	struct dns_question question;
-	uint8_t id[2]; /* that the server was asked with */
 	unsigned server;
 	int64_t deadline;
 	bool answered; /* and to be closed once @out is sent */
@@ -149,9 +148,8 @@ static bool ask(struct query *q, const struct sockaddr *server)
 	if (q->upstream < 0 ||
 	    (connect(q->upstream, server, address_bytes(server)) < 0 && errno != EINPROGRESS))
 		return false;
-	if (getrandom(q->id, sizeof(q->id), 0) != (ssize_t)sizeof(q->id))
+	if (getrandom(q->message.data, 2, 0) != 2)
 		return false;
-	memcpy(q->message.data, q->id, 2);
 	buf_reset(&q->reply);
 	buf_reset(&q->out);
 	q->deadline = clock_monotonic_ns() + PATIENCE_NS;
@@ -186,7 +184,7 @@ static void on_reply(struct query *q, char *data, size_t len)
 {
 	struct buf answer = {.data = data, .len = len};
 
-	if (len < DNS_HEADER_BYTES || memcmp(data, q->id, 2) != 0)
+	if (!dns_answers(data, len, q->message.data, &q->question))
 		return;
 	if ((dns_code_of(data) == DNS_SERVER_FAILURE || dns_code_of(data) == DNS_REFUSED) &&
 	    q->server < all.n_servers) {
@@ -205,7 +203,7 @@ static void on_question(struct query *q)
 	AUTO(buf) struct buf table = BUF_INIT, answer = BUF_INIT;
 	const size_t limit = q->client < 0 ? DNS_UDP_BYTES : MESSAGE_BYTES;
 
-	if (q->message.len < DNS_HEADER_BYTES) {
+	if (!dns_asks(q->message.data, q->message.len)) {
 		q->answered = true;
 		return;
 	}
@@ -251,11 +249,18 @@ static void on_connection(void)
 		close(fd);
 }
 
+/* What the length before a message says. */
+static size_t length_of(const struct buf *in)
+{
+	const uint8_t *b = (const uint8_t *)in->data;
+
+	return (size_t)b[0] << 8 | b[1];
+}
+
 /* A whole message behind its length?  More of it is read; false: the end, or too much. */
 static bool receive(int fd, struct buf *in, bool *out_whole)
 {
 	ssize_t n = recv(fd, buf_reserve(in, 4096), 4096, MSG_DONTWAIT);
-	const uint8_t *b;
 
 	*out_whole = false;
 	if (n < 0)
@@ -264,8 +269,7 @@ static bool receive(int fd, struct buf *in, bool *out_whole)
 		return false;
 	in->len += (size_t)n;
 	in->data[in->len] = 0;
-	b = (const uint8_t *)in->data;
-	*out_whole = in->len >= 2 && in->len >= 2 + ((size_t)b[0] << 8 | b[1]);
+	*out_whole = in->len >= 2 && in->len >= 2 + length_of(in);
 	return in->len <= MESSAGE_BYTES + 2;
 }
 
@@ -312,7 +316,7 @@ static bool serve_upstream(struct query *q)
 	if (!receive(q->upstream, &q->reply, &whole))
 		ask_next(q, own_id(q));
 	else if (whole)
-		on_reply(q, q->reply.data + 2, q->reply.len - 2);
+		on_reply(q, q->reply.data + 2, length_of(&q->reply));
 	return true;
 }
 
@@ -331,8 +335,7 @@ static bool serve(struct query *q)
 		return false;
 	if (!whole)
 		return true;
-	buf_add(&q->message, q->in.data + 2,
-		(size_t)(uint8_t)q->in.data[0] << 8 | (uint8_t)q->in.data[1]);
+	buf_add(&q->message, q->in.data + 2, length_of(&q->in));
 	on_question(q);
 	return true;
 }

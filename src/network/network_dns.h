@@ -34,6 +34,11 @@ struct dns_question {
 	size_t end; /* of the question in the message */
 };
 
+/*
+ * Whether somebody asks there.  What does not is not answered, not even with a refusal:
+ * two that answer each other's answers never stop, and a sender's address can be made up.
+ */
+bool dns_asks(const void *message, size_t len);
 /* False: not one plain question. */
 bool dns_parse(const void *message, size_t len, struct dns_question *out);
 /* The answer if @table has one, of at most @limit bytes; false: it does not know. */
@@ -42,5 +47,11 @@ bool dns_answer(const char *table, const void *message, const struct dns_questio
 /* An answer without any, to a message that has a header. */
 void dns_refuse(const void *message, const struct dns_question *q, enum dns_code code,
 		struct buf *out);
+/*
+ * Does @message answer @asked, whose question is @q (RFC 5452, section 9.1)?  An error may
+ * come without the question.
+ */
+bool dns_answers(const void *message, size_t len, const void *asked,
+		 const struct dns_question *q);
 /* The code of an answer. */
 enum dns_code dns_code_of(const void *message);

@@ -132,6 +132,49 @@ for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
 	nothing_left
 }
 
+@test "names: an answer is answered by nothing; of a server's answers the right one counts" {
+	command -v python3 >/dev/null || skip "needs python3"
+	# before its answer it says what belongs to another question and what only asks back
+	python3 - "$BATS_TEST_TMPDIR/lies" 3>&- <<-'END' &
+	import socket, sys
+	s = socket.socket(type=socket.SOCK_DGRAM)
+	s.bind(("127.0.0.43", 53))
+	open(sys.argv[1], "w").close()
+	while True:
+	    m, peer = s.recvfrom(999)
+	    q = m[12:m.index(b"\0", 12) + 5]
+	    def say(id, flags, q, last):
+	        a = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2" + bytes([last])
+	        s.sendto(id + flags + b"\0\1\0\1\0\0\0\0" + q + a, peer)
+	    say(bytes([m[0], m[1] ^ 1]), b"\x81\x80", q, 1)
+	    say(m[:2], b"\x01\x80", q, 2)
+	    say(m[:2], b"\x81\x80", q.replace(b"out", b"our"), 3)
+	    say(m[:2], b"\x81\x80", q.replace(b"out", b"OUT"), 4)
+	END
+	started+=($!)
+	settled [ -e "$BATS_TEST_TMPDIR/lies" ]
+	stave network create lan >/dev/null
+	stave run -d --name c1 --network lan --dns 127.0.0.43 busybox sleep "$MARK" >/dev/null
+	# what comes first to who has sent two answers and a question: the answer to that
+	is "$(nsenter -t "$(stave inspect --format '{{.State.Pid}}' c1)" -n python3 -c '
+import socket
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.settimeout(5)
+s.connect(("127.0.0.11", 53))
+s.send(b"\1\1\x81\x80\0\1\0\0\0\0\0\0\2c1\0\0\1\0\1")
+s.send(b"\2\2\x81\x84\0\0\0\0\0\0\0\0")
+s.send(b"\3\3\1\0\0\1\0\0\0\0\0\0\2c1\0\0\1\0\1")
+print(s.recv(999)[:2])
+s.send(b"\4\4\1\0\0\1\0\0\0\0\0\0\3out\7example\0\0\1\0\1")
+m = s.recv(999)
+print(m[:2], m[-1])
+' | paste -sd" ")" "b'\x03\x03' b'\x04\x04' 4"
+	stave rm -f c1 >/dev/null
+	stave network rm lan
+	network_teardown
+	nothing_left
+}
+
 @test "names: containers of other networks are not found; several networks are asked at once" {
 	stave network create net-a >/dev/null
 	stave network create net-b >/dev/null

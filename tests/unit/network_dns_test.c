@@ -192,6 +192,43 @@ static void test_refusal(void **state)
 	assert_int_equal(answer.data[7], 0);
 }
 
+static void test_what_is_an_answer(void **state)
+{
+	AUTO(buf) struct buf m = BUF_INIT, answer = BUF_INIT, other = BUF_INIT;
+	struct dns_question q;
+
+	(void)state;
+	question("web.lan", A, &m);
+	assert_true(dns_asks(m.data, m.len));
+	assert_false(dns_asks(m.data, DNS_HEADER_BYTES - 1));
+	assert_true(dns_parse(m.data, m.len, &q));
+	dns_refuse(m.data, &q, DNS_OK, &answer);
+	assert_false(dns_asks(answer.data, answer.len));
+	assert_true(dns_answers(answer.data, answer.len, m.data, &q));
+	/* the question itself, a part of the answer, another number */
+	assert_false(dns_answers(m.data, m.len, m.data, &q));
+	for (size_t len = 0; len < q.end; len++)
+		assert_false(dns_answers(answer.data, len, m.data, &q));
+	answer.data[1] ^= 1;
+	assert_false(dns_answers(answer.data, answer.len, m.data, &q));
+	answer.data[1] ^= 1;
+	/* letters of another size; another name, another type */
+	answer.data[13] = 'W';
+	assert_true(dns_answers(answer.data, answer.len, m.data, &q));
+	answer.data[13] = 'v';
+	assert_false(dns_answers(answer.data, answer.len, m.data, &q));
+	question("web.lan", AAAA, &other);
+	other.data[2] = (char)(other.data[2] | 0x80);
+	assert_false(dns_answers(other.data, other.len, m.data, &q));
+	/* without the question it can be an error alone */
+	buf_reset(&answer);
+	dns_refuse(m.data, NULL, DNS_REFUSED, &answer);
+	assert_true(dns_answers(answer.data, answer.len, m.data, &q));
+	buf_reset(&answer);
+	dns_refuse(m.data, NULL, DNS_OK, &answer);
+	assert_false(dns_answers(answer.data, answer.len, m.data, &q));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_question),
 		cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_refusal),
+		cmocka_unit_test(test_what_is_an_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
