@@ -254,6 +254,7 @@ static int fetch_token(struct registry *r, const struct challenge *ch, struct er
 	c.limit = LIMIT_TOKEN_BYTES;
 	c.seconds = TOKEN_SECONDS;
 	c.anonymous = true; /* it has its own */
+	c.bound = r->credential.identity_token || r->credential.user;
 	if ((result = call_simple(r, &c, err)) < 0)
 		return error_wrap(err, "the token server of %s", r->domain);
 	if (c.response.status != 200) {

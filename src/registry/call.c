@@ -57,6 +57,11 @@ const char *call_header(const struct call *c, const char *name)
 	return map_get(&c->response.headers, name);
 }
 
+const char *call_place(const struct call *c)
+{
+	return c->at ? c->at : c->url;
+}
+
 /* ---- out ---- */
 
 /* Where the next byte of a download goes; what is no whole answer begins anew. */
@@ -79,7 +84,7 @@ static int place(struct call *c, struct error *err)
 
 static int send_call(struct registry *r, struct call *c, struct error *err)
 {
-	const char *url = c->at ? c->at : c->url;
+	const char *url = call_place(c);
 	bool ours = url_same_origin(url, r->origin);
 	AUTO(strlist) struct strlist headers = STRLIST_INIT;
 	static const struct transfer_tls plain;
@@ -198,43 +203,35 @@ static void on_broken(struct registry *r, struct call *c)
 		return;
 	}
 	fail(c, error_set(&c->err, e->kind == TRANSFER_LIE ? ERR_CORRUPT : ERR_FAILED,
-			  "%s \"%s\": %.300s", c->method, c->at ? c->at : c->url, e->error));
+			  "%s \"%s\": %.300s", c->method, call_place(c), e->error));
 	if (e->kind == TRANSFER_CONNECT && !r->answered && r->tls_alone)
 		error_hint(&c->err,
 			   "it is spoken to over HTTPS; only registries of this machine may "
 			   "do without");
 }
 
-static void on_redirect(struct registry *r, struct call *c)
+static void on_redirect(struct call *c)
 {
-	const char *from = c->at ? c->at : c->url, *to = c->response.location;
+	const char *from = call_place(c), *to = c->response.location;
+	char *next;
+	int result = url_check_next(from, to, &c->err);
 
-	(void)r;
-	if (!to || !url_is_http(to))
-		fail(c, error_set(&c->err, ERR_DENIED,
-				  "%s was redirected to something that is not http(s): %.200s",
-				  from,
-				  to			       ? to
-				  : call_header(c, "location") ? call_header(c, "location")
-							       : "nowhere"));
-	else if (str_starts(from, "https:") && !str_starts(to, "https:"))
-		fail(c,
-		     error_set(&c->err, ERR_DENIED,
-			       "%s was redirected from HTTPS to plain HTTP: %.200s", from, to));
-	else if (!url_is_local(from) && url_is_local(to))
-		fail(c,
-		     error_set(&c->err, ERR_DENIED,
-			       "%s was redirected to this machine itself: %.200s", from, to));
-	else if (++c->redirects > REDIRECTS)
-		fail(c, error_set(&c->err, ERR_LIMIT, "%s: more than %u redirects", c->url,
-				  REDIRECTS));
-	else {
-		char *next = mem_strdup(to);
-
-		free(c->at);
-		c->at = next;
-		c->state = CALL_WAITING;
+	if (result == 0 && c->bound && !url_same_origin(from, to))
+		result = error_set(&c->err, ERR_DENIED,
+				   "%.200s was redirected to another server, which may "
+				   "not have its credentials: %.200s",
+				   c->url, to);
+	if (result == 0 && ++c->redirects > REDIRECTS)
+		result = error_set(&c->err, ERR_LIMIT, "%s: more than %u redirects", c->url,
+				   REDIRECTS);
+	if (result < 0) {
+		fail(c, result);
+		return;
 	}
+	next = mem_strdup(to);
+	free(c->at);
+	c->at = next;
+	c->state = CALL_WAITING;
 }
 
 /* What waited for the answer goes on with it, or is refused with what it has. */
@@ -251,7 +248,7 @@ static void on_challenge(struct registry *r, struct call *c)
 	int result;
 
 	if (c->challenges++ || !text || c->anonymous ||
-	    !url_same_origin(c->at ? c->at : c->url, r->origin)) {
+	    !url_same_origin(call_place(c), r->origin)) {
 		c->state = CALL_DONE;
 		return;
 	}
@@ -300,7 +297,7 @@ static void on_end(struct registry *r, struct call *c)
 	if (status == 401)
 		on_challenge(r, c);
 	else if (is_redirect(status))
-		on_redirect(r, c);
+		on_redirect(c);
 	else if (is_busy(status) && !c->once && c->tries + 1 < TRIES)
 		try_again(c, retry_after(c));
 	else if (!c->offset || status != 416 || !begin_anew(c))

@@ -323,15 +323,23 @@ static int read_page(const struct buf *text, struct strlist *out, struct error *
 	return result;
 }
 
-char *registry_next_page(const struct registry *r, const struct call *c)
+int registry_next_page(const struct registry *r, const struct call *c, char **out,
+		       struct error *err)
 {
 	const char *link = call_header(c, "link"), *end;
+	AUTO(free) char *to = NULL;
+	int result;
 
+	*out = NULL;
 	if (!link || *link != '<' || !(end = strchr(link, '>')) || !strstr(end, "next"))
-		return NULL;
+		return 0;
 	link++;
-	return *link == '/' ? mem_printf("%s%.*s", r->origin, (int)(end - link), link)
-			    : mem_strndup(link, (size_t)(end - link));
+	to = *link == '/' ? mem_printf("%s%.*s", r->origin, (int)(end - link), link)
+			  : mem_strndup(link, (size_t)(end - link));
+	if ((result = url_check_next(call_place(c), to, err)) < 0)
+		return result;
+	*out = take_ptr(to);
+	return 0;
 }
 
 int registry_tags(struct registry *r, struct strlist *out, struct error *err)
@@ -357,7 +365,8 @@ int registry_tags(struct registry *r, struct strlist *out, struct error *err)
 			return missing_manifest(r, &c, r->path, err);
 		if ((result = read_page(&text, out, err)) < 0)
 			return error_wrap(err, "the tags of %s", r->path);
-		url = registry_next_page(r, &c);
+		if ((result = registry_next_page(r, &c, &url, err)) < 0)
+			return result;
 	}
 	strlist_sort(out);
 	return 0;

@@ -66,9 +66,25 @@ static bool is_local(const char *host)
 
 bool url_is_local(const char *url)
 {
-	const char *host = strstr(url, "://");
+	AUTO(free) char *origin = url_origin(url);
 
-	return host && is_local(host + 3);
+	return origin && is_local(strstr(origin, "://") + 3);
+}
+
+int url_check_next(const char *from, const char *to, struct error *err)
+{
+	if (!to || !url_is_http(to))
+		return error_set(err, ERR_DENIED,
+				 "%s was redirected to something that is not http(s): %.200s",
+				 from, to ? to : "nowhere");
+	if (str_starts(from, "https:") && !str_starts(to, "https:"))
+		return error_set(err, ERR_DENIED,
+				 "%s was redirected from HTTPS to plain HTTP: %.200s", from,
+				 to);
+	if (!url_is_local(from) && url_is_local(to))
+		return error_set(err, ERR_DENIED,
+				 "%s was redirected to this machine itself: %.200s", from, to);
+	return 0;
 }
 
 /* ---- certs.d ---- */

@@ -85,7 +85,8 @@ static int read_pages(struct registry *r, const struct digest *subject, bool *ou
 			return 0;
 		if ((result = add_page(&body, to, err)) < 0)
 			return error_wrap(err, "what refers to %s", text);
-		url = registry_next_page(r, &c);
+		if ((result = registry_next_page(r, &c, &url, err)) < 0)
+			return result;
 	}
 	return 0;
 }

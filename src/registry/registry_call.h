@@ -25,7 +25,8 @@ struct call {
 	long out_status;
 	bool appends; /* to @out: goes on behind what is there */
 	bool has_body, anonymous, once;
-	int in; /* borrowed */
+	bool bound; /* has a secret of its own: is not led to another origin */
+	int in;	    /* borrowed */
 	uint64_t in_bytes, limit;
 	unsigned seconds;
 	void (*bytes)(void *data, uint64_t current);
@@ -97,6 +98,11 @@ bool url_same_origin(const char *a, const char *b);
 /* "https://host:port" of a URL; NULL if it is none that we would open. */
 char *url_origin(const char *url);
 bool url_is_local(const char *url);
+/*
+ * May what @from began go on at @to (NULL: nowhere), as the server there says?  Not with
+ * other than http(s), not from TLS to plain text, not from outside to this machine.
+ */
+int url_check_next(const char *from, const char *to, struct error *err);
 
 #define REGISTRY_ANSWER_SECONDS 120u
 
@@ -114,6 +120,8 @@ int call_wait_any(struct registry *r, struct call **out, struct error *err);
 const char *call_header(const struct call *c, const char *name);
 /* The server's own words about a status that is not what was hoped for. */
 int call_refused(const struct call *c, const char *what, struct error *err);
+/* Where it was asked last, after redirects. */
+const char *call_place(const struct call *c);
 /* As one: adds, runs, removes. */
 int call_simple(struct registry *r, struct call *c, struct error *err);
 
@@ -121,8 +129,9 @@ int call_simple(struct registry *r, struct call *c, struct error *err);
 /* A GET whose body is wanted in memory; any status, the caller looks at it. */
 int registry_fetch(struct registry *r, struct call *c, size_t limit, struct buf *out,
 		   struct error *err);
-/* `Link: </v2/x/tags/list?last=b&n=50>; rel="next"`; NULL: that was the last page. */
-char *registry_next_page(const struct registry *r, const struct call *c);
+/* `Link: </v2/x/tags/list?last=b&n=50>; rel="next"`; *out NULL: that was the last page. */
+int registry_next_page(const struct registry *r, const struct call *c, char **out,
+		       struct error *err);
 
 /* referrers.c */
 /* If the manifest, which was just put, has a subject: lists it under that one's tag. */

@@ -221,9 +221,9 @@ static bool is_again(long status)
 
 static bool take_session(struct upload *u)
 {
-	char *to = u->call.response.location;
+	const char *to = u->call.response.location;
 
-	if (!to || !url_is_http(to))
+	if (url_check_next(call_place(&u->call), to, NULL) < 0)
 		return false;
 	free(u->session);
 	u->session = mem_strdup(to);
@@ -232,11 +232,14 @@ static bool take_session(struct upload *u)
 
 static void fail_lost(struct upload *u)
 {
+	const char *to = u->call.response.location;
 	AUTO(error) struct error err = ERROR_INIT;
 
 	fail(u,
-	     error_set(&err, ERR_INVALID, "registry %s: it does not say where an upload goes",
-		       u->all->registry->domain),
+	     to ? url_check_next(call_place(&u->call), to, &err)
+		: error_set(&err, ERR_INVALID,
+			    "registry %s: it does not say where an upload goes",
+			    u->all->registry->domain),
 	     &err);
 }
 

@@ -108,6 +108,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.do_GET()
 
+    def do_POST(self):
+        """An upload goes to a file."""
+        self.send(202, Location="file:///upload")
+
     def do_GET(self):
         try:
             self.answer()
@@ -122,6 +126,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         words = self.path.split("?")[0].split("/")
         if self.path.startswith("/token"):
             self.send(200, json.dumps({"token": "t0ken"}).encode())
+        elif self.path.startswith("/away"):
+            self.send(307, Location=f"http://127.0.0.1:{self.ports[1]}/token")
         elif self.path == "/v2/":
             self.send(200, b"{}")
         elif port == self.ports[1]:
@@ -146,6 +152,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         image = self.image(lie)
         realms = {"realm-file": "file:///etc/passwd",
                   "realm-plain": "http://192.0.2.1/token",
+                  "realm-away": f"http://localhost:{self.ports[0]}/away",
                   "never-enough": f"http://localhost:{self.ports[0]}/token"}
         if lie in realms:
             self.send(401, WWW_Authenticate=f'Bearer realm="{realms[lie]}",service="s"')
@@ -154,6 +161,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                       f'{self.ports[0]}/token",service="it",scope="repository:token:pull"')
         elif lie == "strange-auth":
             self.send(401, WWW_Authenticate="Negotiate")
+        elif lie == "upload" and self.command == "HEAD":
+            self.send(404)
         elif lie == "basic" and not self.headers.get("Authorization"):
             self.send(401, WWW_Authenticate='Basic realm="x"')
         elif lie == "busy":
@@ -178,9 +187,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.blob(lie, image.layer)
 
     def tags(self, lie):
-        """Two a page; the pages of "tags-forever" never end, those of "tags-away" go on elsewhere."""
+        """Two a page; the pages of "tags-forever" never end, those of "tags-away" go on elsewhere, and
+        those of "tags-file" in a file."""
         at = int(self.path.partition("last=")[2] or 0)
-        where = f"http://127.0.0.2:{self.ports[1]}" if lie == "tags-away" else ""
+        where = f"http://127.0.0.2:{self.ports[1]}" if lie == "tags-away" else "file://" if lie == "tags-file" else ""
         link = f'<{where}/v2/{lie}/tags/list?n=2&last={at + 2}>; rel="next"'
         more = {"Link": link} if at < 4 or lie == "tags-forever" else {}
         self.send(200, json.dumps({"name": lie, "tags": [f"t{at}", f"t{at + 1}"]}).encode(), **more)
@@ -210,6 +220,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         me, other = self.ports
         to = {"redirect-file": "file:///etc/passwd", "redirect-gopher": "gopher://localhost/",
               "redirect-loop": self.path, "redirect-user": "http://u:p@localhost/",
+              "redirect-port": "http://localhost:99999/",
               "redirect": f"http://127.0.0.1:{other}/layer", "basic":
               f"http://127.0.0.1:{other}/layer"}
         if lie in to:

@@ -76,6 +76,7 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	refuses redirect-file "redirected to something that is not http(s)"
 	refuses redirect-gopher "redirected to something that is not http(s)"
 	refuses redirect-user "redirected to something that is not http(s)"
+	refuses redirect-port "redirected to something that is not http(s)"
 	refuses redirect-loop "more than 5 redirects"
 	leaves_no_part
 }
@@ -83,6 +84,8 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 @test "token servers that may not have a secret" {
 	refuses realm-file "its token server is no http(s) address"
 	refuses realm-plain "which is plain HTTP"
+	refuses realm-away "was redirected to another server, which may not have its credentials"
+	is "$(grep -c "^$two .*/token" "$record")" 0
 	refuses never-enough "pull access denied"
 	refuses strange-auth "a kind of authentication that is not known"
 }
@@ -149,6 +152,16 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	has "$output" "a list of tags without end"
 	run stave image ls --remote "$liar/tags-away"
 	is "$(grep -c "^$two .* Basic" "$record")" 0
+	run stave image ls --remote "$liar/tags-file"
+	ended 1
+	has "$output" "redirected to something that is not http(s): file:///v2/tags-file"
+}
+
+@test "an upload that is led elsewhere" {
+	stave image copy -q "$liar/plain" "oci:$BATS_TEST_TMPDIR/plain"
+	run timeout 20 stave image copy "oci:$BATS_TEST_TMPDIR/plain" "$liar/upload"
+	ended 1
+	has "$output" "redirected to something that is not http(s): file:///upload"
 }
 
 @test "a cache from a registry that lies: said so, soon, and built without" {
