@@ -26,9 +26,13 @@
 #define FIRST_FD    3 /* as in network_serve.h */
 #define MOST_LINKS  1024
 #define CHUNK	    (16u << 10)
-#define HIGH_WATER  (64u << 10) /* of one direction: then its sender waits */
+#define HIGH_WATER  (32u << 10) /* of one direction: then its sender waits */
 #define MESSAGE_MAX 65535
 #define SILENCE_NS  90000000000ll
+
+/* A buffer has up to twice the room of what is in it, and a quarter is left for all else. */
+_Static_assert(MOST_LINKS * 2ull * 2 * (HIGH_WATER + CHUNK) <= SERVER_MEMORY_BYTES * 3ull / 4,
+	       "who stops reading everywhere ends the program");
 
 union address {
 	struct sockaddr any;
@@ -74,24 +78,44 @@ static void drop(size_t i)
 	links[i] = links[--n_links];
 }
 
+/*
+ * The UDP peer that was silent for longest gives way: nothing says when one is done, and a
+ * neighbour with a new address for each datagram would have all places at once.
+ */
+static bool make_room(void)
+{
+	size_t oldest = n_links;
+
+	if (n_links < MOST_LINKS)
+		return true;
+	for (size_t i = 0; i < n_links; i++)
+		if (links[i].udp &&
+		    (oldest == n_links || links[i].used_ns < links[oldest].used_ns))
+			oldest = i;
+	if (oldest == n_links)
+		return false;
+	drop(oldest);
+	return true;
+}
+
 /* A link to the container; NULL: it cannot be reached, or there are too many. */
 static struct link *add(const struct port *p)
 {
 	const int type = p->udp ? SOCK_DGRAM : SOCK_STREAM;
-	struct link *l = &links[n_links];
 	AUTO(fd)
-	int fd = n_links < MOST_LINKS
+	int fd = make_room()
 			 ? socket(p->to.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
 			 : -1;
+	struct link *l;
 
 	if (fd < 0 ||
 	    (connect(fd, &p->to.any, address_bytes(&p->to)) < 0 && errno != EINPROGRESS))
 		return NULL;
+	l = &links[n_links++];
 	*l = (struct link){.udp = p->udp ? p : NULL,
 			   .fd = {-1, take_fd(&fd)},
 			   .connecting = !p->udp,
 			   .used_ns = clock_monotonic_ns()};
-	n_links++;
 	return l;
 }
 

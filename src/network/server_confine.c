@@ -9,8 +9,6 @@
 
 #include "base/banned.h"
 
-#define MEMORY_BYTES (256u << 20)
-
 /* To wait, to receive, to send, and to read what is open; no name of a file anywhere. */
 static const int allowed_calls[] = {
 #ifdef SYS_poll /* newer machines have ppoll alone */
@@ -28,7 +26,7 @@ int server_confine(unsigned files, struct error *err)
 	int r = confine_privileges(err);
 
 #ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of addresses */
-	confine_limit(RLIMIT_AS, MEMORY_BYTES);
+	confine_limit(RLIMIT_AS, SERVER_MEMORY_BYTES);
 #endif
 	confine_limit(RLIMIT_CORE, 0);
 	confine_limit(RLIMIT_NOFILE, files);

@@ -151,6 +151,21 @@ while True:
 	is "$(udp6 ::1 "$((port + 2))")" HELLO
 	[ -z "$host" ] || is "$(udp6 "$host" "$((port + 2))")" HELLO
 	is "$(udp 127.0.0.1 "$((port + 2))")" HELLO
+	# many who ask once, each from an address of its own, leave room for others, TCP too
+	is "$(python3 -c '
+import socket, sys
+told = 0
+for _ in range(1500):
+	s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+	s.bind(("::1", 0))
+	s.settimeout(5)
+	s.sendto(b"x", ("::1", int(sys.argv[1])))
+	told += s.recv(9) == b"X"
+	s.close()
+print(told)
+' "$((port + 2))")" 1500
+	is "$(udp6 ::1 "$((port + 2))")" HELLO
+	is "$(ask "[::1]:$port")" both
 	is "$(stave ps --format '{{.Ports}}')" "0.0.0.0:$port->80/tcp, [::]:$port->80/tcp, 0.0.0.0:$((port + 1))->81/udp, [::]:$((port + 1))->81/udp, 0.0.0.0:$((port + 2))->82/udp, [::]:$((port + 2))->82/udp"
 	stave rm -f both >/dev/null
 	network_teardown
