@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -228,4 +230,54 @@ int io_memfd(const char *name, const void *data, size_t len, int *out, struct er
 		return error_sys(err, "cannot make a memory file");
 	*out = take_fd(&fd);
 	return 0;
+}
+
+int io_send_fds(int socket, struct iovec *parts, size_t n_parts, const int *fds, size_t n)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(IO_FDS_MAX * sizeof(int))];
+	} control = {0};
+	struct msghdr m = {.msg_iov = parts, .msg_iovlen = n_parts};
+
+	if (n > IO_FDS_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (n) {
+		control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(n * sizeof(int)),
+						.cmsg_level = SOL_SOCKET,
+						.cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.head), fds, n * sizeof(int));
+		m.msg_control = control.room;
+		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+	}
+	while (sendmsg(socket, &m, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return -1;
+	return 0;
+}
+
+ssize_t io_receive_fd(int socket, struct iovec *parts, size_t n_parts, int *out_fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct msghdr m = {.msg_iov = parts,
+			   .msg_iovlen = n_parts,
+			   .msg_control = control.room,
+			   /* not CMSG_SPACE: in its padding is room for another one */
+			   .msg_controllen = CMSG_LEN(sizeof(int))};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do {
+		n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	*out_fd = -1;
+	c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(out_fd, CMSG_DATA(c), sizeof(int));
+	return n;
 }

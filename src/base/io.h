@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -48,3 +49,15 @@ void io_nonblock(int fd);
 int io_pipe(int out[2], struct error *err); /* O_CLOEXEC */
 /* memfd holding @data, position 0, sealed; for handing text to a child. */
 int io_memfd(const char *name, const void *data, size_t len, int *out, struct error *err);
+
+#define IO_FDS_MAX 2
+/*
+ * One message on a socket, with descriptors beside it.  0, or -1 with errno; a reader that is
+ * gone is EPIPE and no signal.  @parts are not written to.
+ */
+int io_send_fds(int socket, struct iovec *parts, size_t n_parts, const int *fds, size_t n);
+/*
+ * One message: its bytes, 0 at the end, or -1 with errno.  @out_fd is the descriptor that came
+ * beside it (O_CLOEXEC, the caller's), or -1.  No sender can make us hold a second one.
+ */
+ssize_t io_receive_fd(int socket, struct iovec *parts, size_t n_parts, int *out_fd);

@@ -330,7 +330,7 @@ static int visit(struct walk *w, int parent, const struct dir_entry *d, struct e
 	if (!is_opened(type)) {
 		if (fstatat(parent, d->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return error_sys(err, "cannot look at %s", user_path(w));
-		if (!is_opened(IFTODT(st.st_mode)))
+		if (!is_opened((unsigned char)IFTODT(st.st_mode)))
 			return add_other(w, parent, d->name, &st, err);
 	}
 	if ((fd = open_entry(w, parent, d->name, err)) < 0)

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/parse.h"
 #include "base/process.h"
@@ -147,13 +148,9 @@ static int write_request(const struct transfer *t, const struct transfer_request
 int transfer_send(struct transfer *t, const struct transfer_request *q, struct error *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT;
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
-	} control = {0};
 	struct iovec iov;
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	int fds[2], n = 0, r = write_request(t, q, &text, err);
+	int fds[2], r = write_request(t, q, &text, err);
+	size_t n = 0;
 
 	if (r < 0)
 		return r;
@@ -162,20 +159,9 @@ int transfer_send(struct transfer *t, const struct transfer_request *q, struct e
 		fds[n++] = q->out;
 	if (q->has_body && q->in >= 0)
 		fds[n++] = q->in;
-	if (n) {
-		size_t bytes = (size_t)n * sizeof(int);
-
-		m.msg_control = control.bytes;
-		m.msg_controllen = CMSG_SPACE(bytes);
-		control.align = (struct cmsghdr){.cmsg_len = CMSG_LEN(bytes),
-						 .cmsg_level = SOL_SOCKET,
-						 .cmsg_type = SCM_RIGHTS};
-		memcpy(CMSG_DATA(&control.align), fds, bytes);
-	}
-	while (sendmsg(t->fd, &m, MSG_NOSIGNAL) < 0)
-		if (errno != EINTR)
-			return error_set(err, ERR_FAILED,
-					 "the program that speaks to registries has ended");
+	if (io_send_fds(t->fd, &iov, 1, fds, n) < 0)
+		return error_set(err, ERR_FAILED,
+				 "the program that speaks to registries has ended");
 	return 0;
 }
 

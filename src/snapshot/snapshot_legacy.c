@@ -17,9 +17,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
+
+/* a descriptor travels beside a byte */
+#define ONE_BYTE ((struct iovec){.iov_base = (char[1]){0}, .iov_len = 1})
 
 static void make_options(const struct snapshot_stack *s, const char *upper, const char *work,
 			 unsigned flags, struct buf *out)
@@ -36,50 +40,6 @@ static void make_options(const struct snapshot_stack *s, const char *upper, cons
 	/* an upper must be whole by itself: it is the layer */
 	buf_addstr(out, ",redirect_dir=nofollow,metacopy=off,index=off");
 	buf_addstr(out, geteuid() ? ",userxattr" : "");
-}
-
-static int send_fd(int socket, int fd)
-{
-	char byte = 0;
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec io = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr m = {.msg_iov = &io,
-			   .msg_iovlen = 1,
-			   .msg_control = control.room,
-			   .msg_controllen = sizeof(control.room)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(socket, &m, 0) == 1 ? 0 : -1;
-}
-
-static int receive_fd(int socket)
-{
-	char byte;
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec io = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr m = {.msg_iov = &io,
-			   .msg_iovlen = 1,
-			   .msg_control = control.room,
-			   .msg_controllen = sizeof(control.room)};
-	struct cmsghdr *c;
-	int fd = -1;
-
-	if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC) != 1)
-		return -1;
-	c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
 }
 
 static int child_mount(const struct snapshot_stack *s, const char *options, bool readonly,
@@ -100,7 +60,7 @@ static int child_mount(const struct snapshot_stack *s, const char *options, bool
 	if (readlink(path, name, 4096) < 0)
 		return errno;
 	tree = open_tree(AT_FDCWD, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree < 0 || send_fd(socket, tree) < 0)
+	if (tree < 0 || io_send_fds(socket, &ONE_BYTE, 1, &tree, 1) < 0)
 		return errno;
 	return 0;
 }
@@ -123,7 +83,9 @@ int snapshot_mount_legacy(const struct snapshot_stack *s, const char *upper, con
 	if (pid == 0)
 		_exit(child_mount(s, buf_str(&options), !upper, sockets[1]));
 	close(sockets[1]);
-	*out_fd = pid < 0 ? -1 : receive_fd(sockets[0]);
+	*out_fd = -1;
+	if (pid > 0)
+		io_receive_fd(sockets[0], &ONE_BYTE, 1, out_fd);
 	close(sockets[0]);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -235,6 +236,55 @@ static void test_error_crosses_a_pipe(void **state)
 	assert_int_equal(b.exit_code, 9);
 	for (size_t len = 0; len < wire.len; len++)
 		assert_int_equal(error_decode(wire.data, len, &b), -ERR_CORRUPT);
+}
+
+static size_t open_descriptors(void)
+{
+	size_t n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void test_descriptors_travel(void **state)
+{
+	char out[] = "word", in[8] = {0};
+	struct iovec sent = {.iov_base = out, .iov_len = 4},
+		     got = {.iov_base = in, .iov_len = 8};
+	int ends[2], pair[2], fd = -1;
+	size_t before;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	assert_int_equal(io_send_fds(ends[0], &sent, 1, &pair[1], 1), 0);
+	assert_int_equal(io_receive_fd(ends[1], &got, 1, &fd), 4);
+	assert_string_equal(in, "word");
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_int_equal(read(pair[0], in, sizeof(in)), 1);
+	close(fd);
+	assert_int_equal(io_send_fds(ends[0], &sent, 1, NULL, 0), 0);
+	assert_int_equal(io_receive_fd(ends[1], &got, 1, &fd), 4);
+	assert_int_equal(fd, -1);
+	/* of two the second is not taken: nobody would close it */
+	before = open_descriptors();
+	assert_int_equal(io_send_fds(ends[0], &sent, 1, pair, 2), 0);
+	assert_int_equal(io_receive_fd(ends[1], &got, 1, &fd), 4);
+	assert_true(fd >= 0);
+	assert_int_equal(open_descriptors(), before + 1);
+	close(fd);
+	assert_int_equal(io_send_fds(ends[0], &sent, 1, (int[3]){0}, 3), -1);
+	assert_int_equal(errno, EINVAL);
+	close(ends[0]);
+	assert_int_equal(io_receive_fd(ends[1], &got, 1, &fd), 0);
+	assert_int_equal(fd, -1);
+	assert_int_equal(io_send_fds(ends[1], &sent, 1, pair, 1), -1);
+	assert_int_equal(errno, EPIPE);
+	close(ends[1]);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 static void test_json(void **state)
@@ -697,6 +747,7 @@ int main(void)
 		cmocka_unit_test(test_map_keeps_order),
 		cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_error_crosses_a_pipe),
+		cmocka_unit_test(test_descriptors_travel),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_plain),
 		cmocka_unit_test(test_json_indent),
