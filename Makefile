@@ -33,7 +33,8 @@ asan:
 	@scripts/deps.sh build run test
 	@test -e build-asan/build.ninja || meson setup build-asan -Dstatic_program=false \
 		-Db_sanitize=address,undefined -Db_lundef=false
-	@BUILD=build-asan scripts/test.sh unit build_instructions build_cache build_errors run images
+	@BUILD=build-asan scripts/test.sh unit build_instructions build_cache build_errors \
+		run images containers registry registry_copy
 
 tidy: all
 	@scripts/deps.sh tools
