@@ -577,7 +577,7 @@ ask_agent='--mount=from=tools,target=/tools'
 	build_log && is "$(cached)" 1
 	local before
 	before=$(cgroups)
-	dockerfile <<<$'FROM busybox\nRUN head -c 200m /dev/zero | tail -c 150m'
+	dockerfile <<<$'FROM busybox\nRUN head -c 150m /dev/zero | tail -c 150m'
 	build_log --memory 20m && ended 1
 	build --memory 500m
 	is "$(cgroups)" "$before"
