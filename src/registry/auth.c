@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "registry/registry_call.h"
+#include "registry/registry_headers.h"
 
 #include "base/banned.h"
 
@@ -20,81 +21,6 @@
 #define LIMIT_TOKEN	      (32u << 10)
 #define LIMIT_CHALLENGE_BYTES (16u << 10)
 #define TOKEN_SECONDS	      60u
-
-struct challenge {
-	bool basic;
-	char *realm, *service; /* of Bearer; NULL: none */
-};
-
-static void challenge_auto(struct challenge *c)
-{
-	free(c->realm);
-	free(c->service);
-}
-
-/* ---- the header ---- */
-
-/* One NAME=VALUE or NAME="VALUE"; false at the end of the list. */
-static bool read_parameter(const char **at, char **out_name, char **out_value)
-{
-	struct buf value = BUF_INIT;
-	const char *p = *at;
-	size_t n;
-
-	p += strspn(p, " ,\t");
-	n = strcspn(p, "=, \t\n");
-	/* a word alone is the next scheme, or its token */
-	if (!n || p[n] != '=')
-		return false;
-	*out_name = mem_strndup(p, n);
-	p += n + 1;
-	if (*p == '"') {
-		for (p++; *p && *p != '"'; p++) {
-			if (*p == '\\' && p[1])
-				p++;
-			buf_addch(&value, *p);
-		}
-		p += *p == '"';
-	} else {
-		n = strcspn(p, ", \t\n");
-		buf_add(&value, p, n);
-		p += n;
-	}
-	*out_value = buf_steal(&value);
-	*at = p;
-	return true;
-}
-
-/* The parameters of one challenge; those of Bearer are wanted. */
-static const char *read_parameters(const char *at, bool bearer, struct challenge *out)
-{
-	char *name, *value;
-
-	while (read_parameter(&at, &name, &value)) {
-		char **to = !bearer		       ? NULL
-			    : str_ieq(name, "realm")   ? &out->realm
-			    : str_ieq(name, "service") ? &out->service
-						       : NULL;
-
-		if (to && !*to)
-			*to = take_ptr(value);
-		free(name);
-		free(value);
-	}
-	return at;
-}
-
-/* Several may be in one header, and there may be several headers, a line each. */
-static void read_challenges(const char *at, struct challenge *out)
-{
-	for (at += strspn(at, " ,\t\n"); *at; at += strspn(at, " ,\t\n")) {
-		size_t n = strcspn(at, " ,\t\n");
-		AUTO(free) char *scheme = mem_strndup(at, n);
-
-		out->basic |= str_ieq(scheme, "basic");
-		at = read_parameters(at + n, str_ieq(scheme, "bearer"), out);
-	}
-}
 
 /* ---- tokens ---- */
 
@@ -273,7 +199,7 @@ int registry_authorize(struct registry *r, const char *challenges, struct error 
 	if (strlen(challenges) > LIMIT_CHALLENGE_BYTES)
 		return error_set(err, ERR_LIMIT, "registry %s: a challenge of over %u bytes",
 				 r->domain, LIMIT_CHALLENGE_BYTES);
-	read_challenges(challenges, &ch);
+	challenge_read(challenges, &ch);
 	if (ch.realm)
 		return fetch_token(r, &ch, err);
 	if (!ch.basic)

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "registry/registry_call.h"
+#include "registry/registry_headers.h"
 
 #include "base/banned.h"
 
@@ -326,16 +327,16 @@ static int read_page(const struct buf *text, struct strlist *out, struct error *
 int registry_next_page(const struct registry *r, const struct call *c, char **out,
 		       struct error *err)
 {
-	const char *link = call_header(c, "link"), *end;
+	const char *header = call_header(c, "link"), *target;
 	AUTO(free) char *to = NULL;
+	size_t len;
 	int result;
 
 	*out = NULL;
-	if (!link || *link != '<' || !(end = strchr(link, '>')) || !strstr(end, "next"))
+	if (!header || !link_next(header, &target, &len))
 		return 0;
-	link++;
-	to = *link == '/' ? mem_printf("%s%.*s", r->origin, (int)(end - link), link)
-			  : mem_strndup(link, (size_t)(end - link));
+	to = *target == '/' ? mem_printf("%s%.*s", r->origin, (int)len, target)
+			    : mem_strndup(target, len);
 	if ((result = url_check_next(call_place(c), to, err)) < 0)
 		return result;
 	*out = take_ptr(to);

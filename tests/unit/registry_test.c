@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* registry: where a server may lead us. */
+/* registry: where a server may lead us, and what it says in headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "registry/registry_call.h"
+#include "registry/registry_headers.h"
 
 #include "base/banned.h"
 
@@ -45,10 +46,75 @@ static void test_where_it_may_go_on(void **state)
 	}
 }
 
+static void test_challenges(void **state)
+{
+	static const struct {
+		const char *header, *realm, *service;
+		bool basic;
+	} cases[] = {
+		{"Bearer realm=\"https://a/token\",service=\"a\",scope=\"x\"",
+		 "https://a/token", "a", false},
+		{"bearer Realm=https://a/t , service=it", "https://a/t", "it", false},
+		{"Basic realm=\"x\"", NULL, NULL, true},
+		{"Negotiate abc==, Basic realm=\"x\", Bearer realm=\"a\\\"b\"", "a\"b", NULL,
+		 true},
+		{"Negotiate\nBearer realm=\"r\"\nBasic", "r", NULL, true},
+		{"Bearer realm=\"no end", "no end", NULL, false},
+		{"Bearer realm=one, realm=two", "one", NULL, false},
+		{"realm=\"x\"", NULL, NULL, false},
+		{"", NULL, NULL, false},
+		{" , =\n", NULL, NULL, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(challenge) struct challenge c = {0};
+
+		challenge_read(cases[i].header, &c);
+		assert_string_equal(c.realm ? c.realm : "-",
+				    cases[i].realm ? cases[i].realm : "-");
+		assert_string_equal(c.service ? c.service : "-",
+				    cases[i].service ? cases[i].service : "-");
+		assert_int_equal(c.basic, cases[i].basic);
+	}
+}
+
+static void test_next_pages(void **state)
+{
+	static const struct {
+		const char *header, *target;
+	} cases[] = {
+		{"</v2/x/tags/list?last=b&n=2>; rel=\"next\"", "/v2/x/tags/list?last=b&n=2"},
+		{"<a>; rel=next", "a"},
+		{"<a>; rel=\"prev\", <b>; rel=\"next\"", "b"},
+		{"<a>; rel=prev\n<b>;title=\"x, <c>\"; Rel=\"last NEXT\"", "b"},
+		{"<a,b>; rel=next", "a,b"},
+		{"<a>; rel=\"prev\"; title=\"next\"", NULL},
+		{"<next>", NULL},
+		{"<a>; rel=nextly", NULL},
+		{"<a; rel=next", NULL},
+		{"a; rel=next", NULL},
+		{"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(free) char *got = NULL;
+		const char *target;
+		size_t len;
+
+		if (link_next(cases[i].header, &target, &len))
+			got = mem_strndup(target, len);
+		assert_string_equal(got ? got : "-", cases[i].target ? cases[i].target : "-");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_where_it_may_go_on),
+		cmocka_unit_test(test_challenges),
+		cmocka_unit_test(test_next_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
