@@ -80,7 +80,7 @@ enum command_flags {
 	COMMAND_STOP = 1 << 0,	 /* options end at the first positional argument: run, exec */
 	COMMAND_GROUP = 1 << 1,	 /* holds others and runs nothing: "image" */
 	COMMAND_HIDDEN = 1 << 2, /* not listed in --help */
-	COMMAND_SHIELD = 1 << 3, /* becomes a container's process: process_shield() */
+	COMMAND_SHIELD = 1 << 3, /* always becomes a container's process: process_shield() */
 };
 
 #define ARGS_ANY (-1)

@@ -9,6 +9,7 @@
 #include "cli/cli_transfer.h"
 
 #include "base/mem.h"
+#include "base/process.h"
 
 #include "base/banned.h"
 
@@ -361,10 +362,15 @@ static void on_notice(void *data, const char *text)
  * One that goes when it ends and has no terminal needs no monitor: nobody comes back to it.
  * It has no log, and cannot be attached to.
  */
-static bool is_plain(const struct run_options *o, const struct container_options *to)
+static bool may_be_plain(const struct run_options *o)
 {
 	return o->remove && !o->detach && !(o->tty && o->interactive) && !o->attach.n &&
-	       !to->restart && !to->health.present && o->sig_proxy;
+	       o->sig_proxy;
+}
+
+static bool is_plain(const struct run_options *o, const struct container_options *to)
+{
+	return may_be_plain(o) && !to->restart && !to->health.present;
 }
 
 static int run_monitored(struct cli_invocation *inv, struct engine *e,
@@ -415,6 +421,9 @@ static int run(struct cli_invocation *inv)
 				 .warning = on_warning,
 				 .data = inv->program->err};
 
+	/* a monitor does that for itself; before files are read, which may be pipes */
+	if (may_be_plain(o) && inv->program->argv)
+		process_shield(inv->program->argv);
 	cli_transfer_start(&transfer, inv->program->err, o->quiet);
 	if (make_request(inv, &to, &req, &err) < 0)
 		return fail(inv, &err);
@@ -473,7 +482,7 @@ const struct command cmd_run = {
 	COMMAND_OPTIONS(options, run_options),
 	.min_args = 1,
 	.max_args = ARGS_ANY,
-	.flags = COMMAND_STOP | COMMAND_SHIELD,
+	.flags = COMMAND_STOP,
 	.run = run,
 };
 

@@ -143,7 +143,20 @@ has_rights() {
 	has "$(cat "$ctx/said")" found
 	has "$(cat "$ctx/said")" EROFS
 	is "$(sha256sum "$copy")" "$before"
-	# and as a first command
+	# and as a first command, of a monitor or of a command that is its own
+	for i in --rm -d; do
+		stave exec xx probe overwrite 60 >"$ctx/said" 3>&- &
+		settled grep -q ready "$ctx/said"
+		"$copy" run $i --name yy --network none --pid container:xx guest \
+			/proc/self/exe events >/dev/null 3>&- &
+		settled grep -q found "$ctx/said"
+		stave rm -f yy >/dev/null
+		settled grep -q -e EROFS -e OPENED "$ctx/said"
+		hasnt "$(cat "$ctx/said")" OPENED
+		stave exec xx killall probe
+		wait
+		is "$(sha256sum "$copy")" "$before"
+	done
 	guest guest /proc/self/exe version >/dev/null || true
 	printf 'FROM guest\nENTRYPOINT ["/proc/self/exe"]\n' >"$ctx/Dockerfile"
 	build
