@@ -24,6 +24,7 @@ struct pull {
 	struct image_layout layout; /* cache/pull */
 	struct incoming_image image;
 	struct digest digest;
+	bool here;		   /* the image was, with all of its layers */
 	struct layer_pull *layers; /* those to be fetched */
 	struct registry_download *files;
 	size_t n;

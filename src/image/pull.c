@@ -158,11 +158,35 @@ static int record_rows(struct pull *p, struct image_pulled *out, struct error *e
 	return r < 0 ? r : record_places(p, err);
 }
 
+/* Nothing is new: what is not written need not be synced. */
+static bool is_recorded(const struct pull *p)
+{
+	AUTO(buf) struct buf normal = BUF_INIT;
+	AUTO(buf) struct buf by_digest = BUF_INIT;
+	const struct reference *ref = p->how->ref;
+	const struct digest *id = &p->image.m.config.digest;
+	struct digest found;
+
+	image_repo_digest(ref, &p->digest, &by_digest);
+	reference_normal(ref, &normal);
+	return p->here &&
+	       store_repo_digest_find(p->store, buf_str(&by_digest), &found, NULL) == 0 &&
+	       digest_eq(&found, id) &&
+	       (ref->has_digest ||
+		(store_name_find(p->store, buf_str(&normal), &found, NULL) == 0 &&
+		 digest_eq(&found, id)));
+}
+
 static int record(struct pull *p, struct image_pulled *out, struct error *err)
 {
-	int r = store_begin(p->store, true, err);
+	int r;
 
-	if (r < 0)
+	if (is_recorded(p)) {
+		*out = (struct image_pulled){.id = p->image.m.config.digest,
+					     .digest = p->digest};
+		return 0;
+	}
+	if ((r = store_begin(p->store, true, err)) < 0)
 		return r;
 	if ((r = record_rows(p, out, err)) < 0) {
 		store_abort(p->store);
@@ -195,7 +219,8 @@ static int fetch(struct pull *p, struct error *err)
 	if ((r = read_manifest(p, err)) < 0 || (r = check_manifest(p, err)) < 0 ||
 	    (r = read_config(p, err)) < 0)
 		return r;
-	if (is_here(p))
+	p->here = is_here(p);
+	if (p->here)
 		return 0;
 	r = partial_place(p->store, &p->layout.dir, err);
 	return r < 0 ? r : pull_layers(p, err);

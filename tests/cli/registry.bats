@@ -84,6 +84,19 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	has "$output" "Status: Image is up to date for $open/again:latest"
 	hasnt "$output" "Pull complete"
 	is "$(other pull -q "$open/again")" "$open/again:latest"
+	# nor is anything written again
+	local before
+	before=$(sha256sum "$second"/stave.db{,-wal})
+	other pull -q "$open/again" >/dev/null
+	is "$(sha256sum "$second"/stave.db{,-wal})" "$before"
+	# but what is missing, and a name that means something else
+	other tag "$open/again" kept
+	other rmi "$open/again" >/dev/null
+	has "$(other pull "$open/again")" "Status: Downloaded newer image"
+	has "$(other inspect --format '{{.RepoDigests}}' kept)" "[$open/again@sha256:"
+	tar -c -T /dev/null | other import - "$open/again" >/dev/null
+	has "$(other pull "$open/again")" "Status: Downloaded newer image"
+	is "$(other inspect --format '{{.Id}}' "$open/again")" "$(id_of img)"
 }
 
 @test "layers of another repository are mounted" {
