@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum progress_kind {
 	PROGRESS_NONE = 0,
@@ -54,4 +55,19 @@ static inline void progress_emit(const struct progress *p, const struct progress
 {
 	if (p && p->event)
 		p->event(p->data, e);
+}
+
+/* One of the usual ones, to be told as it is; @text may be NULL. */
+static inline void progress_tell(const struct progress *p, enum progress_kind kind,
+				 unsigned task, const char *text, uint64_t current,
+				 uint64_t total)
+{
+	struct progress_event e = {.kind = kind,
+				   .task = task,
+				   .text = text,
+				   .len = text ? strlen(text) : 0,
+				   .current = current,
+				   .total = total};
+
+	progress_emit(p, &e);
 }

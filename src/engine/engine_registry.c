@@ -13,9 +13,7 @@
 
 static void say(const struct progress *p, const char *text)
 {
-	struct progress_event e = {.kind = PROGRESS_STATUS, .text = text, .len = strlen(text)};
-
-	progress_emit(p, &e);
+	progress_tell(p, PROGRESS_STATUS, 0, text, 0, 0);
 }
 
 /* ---- pull ---- */

@@ -35,14 +35,8 @@ struct copy {
 static void tell(const struct copy *c, enum progress_kind kind, size_t which, const char *text,
 		 uint64_t current)
 {
-	struct progress_event e = {.kind = kind,
-				   .task = (unsigned)which + 1,
-				   .text = text,
-				   .len = text ? strlen(text) : 0,
-				   .current = current,
-				   .total = c->blobs.items[which].d.size};
-
-	progress_emit(c->how->progress, &e);
+	progress_tell(c->how->progress, kind, (unsigned)which + 1, text, current,
+		      c->blobs.items[which].d.size);
 }
 
 /* ---- what there is ---- */
@@ -267,19 +261,26 @@ static int on_done(void *data, size_t which, struct error *err)
 	return send_blob(b->copy, b->which[which], err);
 }
 
+/* 1: it has the blob, and that is told. */
+static int target_has(struct copy *c, size_t i, struct error *err)
+{
+	AUTO(free) char *how = NULL;
+	int r = copy_target_has_blob(&c->to, &c->blobs.items[i].d, &how, err);
+
+	if (r < 0 || !how)
+		return r;
+	tell(c, PROGRESS_CACHED, i, how, 0);
+	return 1;
+}
+
 /* Blobs that the target has are done; the others get a place in the batch. */
 static int plan_blob(struct copy *c, size_t i, struct batch *batch, struct error *err)
 {
 	struct copy_blob *b = &c->blobs.items[i];
-	AUTO(free) char *how = NULL;
-	int r = copy_target_has_blob(&c->to, &b->d, &how, err);
+	int r = target_has(c, i, err);
 
-	if (r < 0)
-		return r;
-	if (how) {
-		tell(c, PROGRESS_CACHED, i, how, 0);
-		return 0;
-	}
+	if (r)
+		return r < 0 ? r : 0;
 	if ((r = copy_target_scratch(&c->to, &b->fd, err)) < 0)
 		return r;
 	batch->which[batch->n] = i;
@@ -307,17 +308,12 @@ static int copy_batch(struct copy *c, size_t from, size_t to, struct error *err)
 static int copy_file(struct copy *c, size_t i, struct error *err)
 {
 	struct copy_blob *b = &c->blobs.items[i];
-	AUTO(free) char *how = NULL;
 	char text[DIGEST_TEXT_SIZE];
 	uint64_t size;
-	int r = copy_target_has_blob(&c->to, &b->d, &how, err);
+	int r = target_has(c, i, err);
 
-	if (r < 0)
-		return r;
-	if (how) {
-		tell(c, PROGRESS_CACHED, i, how, 0);
-		return 0;
-	}
+	if (r)
+		return r < 0 ? r : 0;
 	if ((r = image_layout_open(&c->from.layout, &b->d.digest, &b->fd, &size, err)) < 0)
 		return r;
 	if (size == b->d.size)

@@ -30,7 +30,5 @@ struct pull {
 	size_t n;
 };
 
-void pull_tell(const struct pull *p, enum progress_kind kind, unsigned task, const char *text,
-	       uint64_t current, uint64_t total);
 /* All layers that are not here. */
 int pull_layers(struct pull *p, struct error *err);

@@ -235,7 +235,7 @@ static void say_from(const struct pull *p)
 				ref->has_digest ? digest_text(&ref->digest, text) : ref->tag,
 				ref->path);
 
-	pull_tell(p, PROGRESS_STATUS, 0, line, 0, 0);
+	progress_tell(p->how->progress, PROGRESS_STATUS, 0, line, 0, 0);
 }
 
 /* Layers that a lie has brought are used by nothing; those of a broken pull will be. */

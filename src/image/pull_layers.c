@@ -51,26 +51,13 @@ struct layer_pull {
 	struct error why;
 };
 
-void pull_tell(const struct pull *p, enum progress_kind kind, unsigned task, const char *text,
-	       uint64_t current, uint64_t total)
-{
-	struct progress_event e = {.kind = kind,
-				   .task = task,
-				   .text = text,
-				   .len = text ? strlen(text) : 0,
-				   .current = current,
-				   .total = total};
-
-	progress_emit(p->how->progress, &e);
-}
-
 static void begin_task(const struct pull *p, unsigned task, const struct descriptor *d)
 {
 	char hex[DIGEST_HEX_SIZE];
 
 	digest_hex(&d->digest, hex);
 	hex[SHORT_ID] = 0;
-	pull_tell(p, PROGRESS_BEGIN, task, hex, 0, d->size);
+	progress_tell(p->how->progress, PROGRESS_BEGIN, task, hex, 0, d->size);
 }
 
 /* ---- plan ---- */
@@ -106,13 +93,15 @@ static int plan_layers(struct pull *p, struct error *err)
 		if (image_layer(p->store, l->diff_id, &have, NULL) == 0 ||
 		    is_wanted(p, &d->digest)) {
 			begin_task(p, task, d);
-			pull_tell(p, PROGRESS_CACHED, task, "Already exists", 0, 0);
+			progress_tell(p->how->progress, PROGRESS_CACHED, task, "Already exists",
+				      0, 0);
 			continue;
 		}
 		if ((r = partial_open(p->layout.dir, &d->digest, &l->partial, &fd, err)) < 0)
 			return r;
 		begin_task(p, task, d);
-		pull_tell(p, PROGRESS_STATUS, task, "Pulling fs layer", 0, 0);
+		progress_tell(p->how->progress, PROGRESS_STATUS, task, "Pulling fs layer", 0,
+			      0);
 		p->files[p->n++] = (struct registry_download){
 			.digest = d->digest, .size = d->size, .fd = fd};
 	}
@@ -249,7 +238,7 @@ static int keep_layer(struct pull *p, size_t which, struct error *err)
 	if (r < 0)
 		return r;
 	l->state = LAYER_READY;
-	pull_tell(p, PROGRESS_DONE, l->task, "Pull complete", 0, 0);
+	progress_tell(p->how->progress, PROGRESS_DONE, l->task, "Pull complete", 0, 0);
 	return 0;
 }
 
@@ -267,7 +256,7 @@ static int settle(struct pull *p, size_t which, struct error *err)
 		r = keep_layer(p, which, err);
 	if (r == 0)
 		return 0;
-	pull_tell(p, PROGRESS_FAILED, l->task, NULL, 0, 0);
+	progress_tell(p->how->progress, PROGRESS_FAILED, l->task, NULL, 0, 0);
 	return wrap(p, l, err);
 }
 
@@ -278,7 +267,8 @@ static void on_bytes(void *data, size_t which, uint64_t current)
 	struct pull *p = data;
 	struct layer_pull *l = &p->layers[which];
 
-	pull_tell(p, PROGRESS_BYTES, l->task, "Downloading", current, p->files[which].size);
+	progress_tell(p->how->progress, PROGRESS_BYTES, l->task, "Downloading", current,
+		      p->files[which].size);
 	/* what goes wrong here goes wrong again in the end, and is told there */
 	if (hash_until(l, p->files[which].fd, current, NULL) < 0)
 		return;
@@ -311,13 +301,13 @@ static int on_done(void *data, size_t which, struct error *err)
 		return wrap(p, l, err);
 	hasher_end(&l->hasher, &have);
 	if (!digest_eq(&have, &l->blob->digest)) {
-		pull_tell(p, PROGRESS_FAILED, l->task, NULL, 0, 0);
+		progress_tell(p->how->progress, PROGRESS_FAILED, l->task, NULL, 0, 0);
 		return error_set(err, ERR_CORRUPT,
 				 "%s: filesystem layer verification failed for digest %s",
 				 p->name, digest_text(&l->blob->digest, text));
 	}
 	l->whole = true;
-	pull_tell(p, PROGRESS_STATUS, l->task, "Download complete", 0, 0);
+	progress_tell(p->how->progress, PROGRESS_STATUS, l->task, "Download complete", 0, 0);
 	if (l->unpacking)
 		layer_unpack_whole(l->unpacking);
 	r = start_helpers(p, err);
@@ -337,8 +327,8 @@ static size_t others(void *data, int *fds)
 			continue;
 		fds[n++] = layer_unpack_fd(l->unpacking);
 		if (l->whole && (at = lseek(l->reading, 0, SEEK_CUR)) >= 0)
-			pull_tell(p, PROGRESS_BYTES, l->task, "Extracting", (uint64_t)at,
-				  l->blob->size);
+			progress_tell(p->how->progress, PROGRESS_BYTES, l->task, "Extracting",
+				      (uint64_t)at, l->blob->size);
 	}
 	return n;
 }

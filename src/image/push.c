@@ -38,19 +38,6 @@ struct push {
 	struct error why;
 };
 
-static void tell(const struct push *p, enum progress_kind kind, unsigned task, const char *text,
-		 uint64_t current, uint64_t total)
-{
-	struct progress_event e = {.kind = kind,
-				   .task = task,
-				   .text = text,
-				   .len = text ? strlen(text) : 0,
-				   .current = current,
-				   .total = total};
-
-	progress_emit(p->how->progress, &e);
-}
-
 static void begin_tasks(const struct push *p)
 {
 	const struct digest_list *ids = &p->image.config.diff_ids;
@@ -61,8 +48,9 @@ static void begin_tasks(const struct push *p)
 
 		digest_hex(&ids->items[i], hex);
 		hex[SHORT_ID] = 0;
-		tell(p, PROGRESS_BEGIN, (unsigned)i + 1, hex, 0, 0);
-		tell(p, PROGRESS_STATUS, (unsigned)i + 1, "Preparing", 0, 0);
+		progress_tell(p->how->progress, PROGRESS_BEGIN, (unsigned)i + 1, hex, 0, 0);
+		progress_tell(p->how->progress, PROGRESS_STATUS, (unsigned)i + 1, "Preparing",
+			      0, 0);
 	}
 }
 
@@ -232,8 +220,8 @@ static void on_bytes(void *data, size_t which, uint64_t current)
 	size_t i = p->blobs.items[which];
 
 	if (i != CONFIG)
-		tell(p, PROGRESS_BYTES, (unsigned)i + 1, "Pushing", current,
-		     p->m.layers.items[i].size);
+		progress_tell(p->how->progress, PROGRESS_BYTES, (unsigned)i + 1, "Pushing",
+			      current, p->m.layers.items[i].size);
 }
 
 static int on_done(void *data, size_t which, enum registry_uploaded how, const char *from,
@@ -249,8 +237,8 @@ static int on_done(void *data, size_t which, enum registry_uploaded how, const c
 		text = mem_printf("Mounted from %s", from);
 	else
 		text = mem_strdup(how == REGISTRY_SENT ? "Pushed" : "Layer already exists");
-	tell(p, how == REGISTRY_SENT ? PROGRESS_DONE : PROGRESS_CACHED, (unsigned)i + 1, text,
-	     0, 0);
+	progress_tell(p->how->progress, how == REGISTRY_SENT ? PROGRESS_DONE : PROGRESS_CACHED,
+		      (unsigned)i + 1, text, 0, 0);
 	return store_placed_add(p->store, &p->image.config.diff_ids.items[i],
 				&p->m.layers.items[i].digest, p->repository, err);
 }
@@ -298,8 +286,8 @@ static int serve(struct push *p, size_t most, struct error *err)
 		if (r <= 0)
 			return r;
 		i = p->blobs.items[which];
-		tell(p, PROGRESS_STATUS, (unsigned)i + 1, "Pushing", 0,
-		     p->m.layers.items[i].size);
+		progress_tell(p->how->progress, PROGRESS_STATUS, (unsigned)i + 1, "Pushing", 0,
+			      p->m.layers.items[i].size);
 		if ((r = open_layer(p, i, &fd, err)) < 0)
 			return r;
 		registry_uploads_give(p->uploads, which, take_fd(&fd));
@@ -338,7 +326,8 @@ static void follow_first(struct push *p, size_t i)
 	if (!p->as_it_is)
 		descriptor_set(&p->m.layers.items[i], first->media_type, &first->digest,
 			       first->size);
-	tell(p, PROGRESS_CACHED, (unsigned)i + 1, "Layer already exists", 0, 0);
+	progress_tell(p->how->progress, PROGRESS_CACHED, (unsigned)i + 1,
+		      "Layer already exists", 0, 0);
 }
 
 /* First those that cost nothing but a question; these go on while others are packed. */
@@ -390,7 +379,8 @@ static bool is_there(struct push *p, struct image_pushed *out)
 	    !digest_eq(&ours, &theirs))
 		return false;
 	for (size_t i = 0; i < p->m.layers.n; i++)
-		tell(p, PROGRESS_CACHED, (unsigned)i + 1, "Layer already exists", 0, 0);
+		progress_tell(p->how->progress, PROGRESS_CACHED, (unsigned)i + 1,
+			      "Layer already exists", 0, 0);
 	*out = (struct image_pushed){.digest = ours, .size = p->bytes.len};
 	return true;
 }
