@@ -100,15 +100,26 @@ static int not_running(const struct store_container *c, struct error *err)
 	return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
 }
 
+/*
+ * A monitor goes when its container has ended, and that may be now: there is nothing left to
+ * order, and the row says what has become of it.
+ */
+static int order(struct target *t, enum wire_type type, uint32_t value, struct error *err)
+{
+	if (wire_send_u32(t->socket, type, value) == 0)
+		return 0;
+	if (errno != EPIPE && errno != ECONNRESET)
+		return error_sys(err, "cannot tell the container's monitor");
+	close_fd(&t->socket);
+	return 0;
+}
+
 static int send_signal(struct target *t, int number, struct error *err)
 {
 	AUTO(fd) int pidfd = -1;
 
-	if (t->socket >= 0) {
-		if (wire_send_u32(t->socket, WIRE_SIGNAL, (uint32_t)number) < 0)
-			return error_sys(err, "cannot tell the container's monitor");
-		return 0;
-	}
+	if (t->socket >= 0)
+		return order(t, WIRE_SIGNAL, (uint32_t)number, err);
 	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)t->c.pid, 0);
 	/* the row may be about a process that has gone meanwhile, and its number used again */
 	if (pidfd < 0 || find_again(t, NULL) < 0 || !container_is_up(&t->c))
@@ -311,9 +322,7 @@ static int stop_defaults(struct target *t, int *signal_number, int64_t *seconds,
 
 static int no_more(struct target *t, struct error *err)
 {
-	if (t->socket >= 0 && wire_send(t->socket, WIRE_STOP, NULL, 0) < 0)
-		return error_sys(err, "cannot tell the container's monitor");
-	return 0;
+	return t->socket >= 0 ? order(t, WIRE_STOP, 0, err) : 0;
 }
 
 int engine_stop(struct engine *e, const char *text, int number, int64_t seconds,

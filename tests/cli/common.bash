@@ -54,6 +54,9 @@ base_tree() {
 
 am_root() { [ "$(id -u)" = 0 ]; }
 
+# Sanitizers need memory, and addresses without end.
+sanitized() { [[ $(ldd "$(command -v stave)" 2>&1) == *libasan* ]]; }
+
 require_root() { am_root || skip "needs root"; }
 
 # ---- building ----
