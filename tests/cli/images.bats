@@ -266,3 +266,20 @@ setup_file() {
 	stave rmi zeros >/dev/null
 	nothing_left
 }
+
+@test "the log is not emptied by each command, and does not grow for ever" {
+	local size before=0 grew=0 shrank=0 i
+	for i in $(seq 40); do
+		stave tag busybox "name:$i"
+		stave rmi "name:$i" >/dev/null
+		size=$(stat -c %s "$STAVE_ROOT/stave.db-wal")
+		[ "$size" -lt 400000 ]
+		[ "$size" -le "$before" ] || grew=$((grew + 1))
+		[ "$size" -ge "$before" ] || shrank=$((shrank + 1))
+		before=$size
+	done
+	[ "$shrank" -gt 0 ]
+	[ "$grew" -gt $((4 * shrank)) ]
+	is "$(stave images --format '{{.Tag}}' busybox)" latest
+	is "$(stave images -q name)" ""
+}
