@@ -25,12 +25,6 @@ setup() {
 	END
 }
 
-# Another machine: a store with the base image and nothing else.
-elsewhere() {
-	export STAVE_ROOT=$BATS_TEST_TMPDIR/elsewhere${1-}
-	import_base
-}
-
 to() { echo "--cache-to=type=local,dest=$cache${1:+,$1}"; }
 from() { echo "--cache-from=type=local,src=$cache${1:+,$1}"; }
 

@@ -37,11 +37,6 @@ setup() {
 	END
 }
 
-# Another machine: a store with the base image and nothing else.
-elsewhere() {
-	export STAVE_ROOT=$BATS_TEST_TMPDIR/elsewhere${1-}
-	import_base
-}
 home() { export STAVE_ROOT=$BATS_FILE_TMPDIR/store; }
 
 to() { echo "--cache-to=type=registry,ref=$ref${1:+,$1}"; }
@@ -412,8 +407,11 @@ auth:
 	build "$(to mode=max)"
 	elsewhere
 	printf 'FROM busybox\n' >"$ctx/Dockerfile"
+	local limit="prlimit --data=$((256 << 20))"
+	! sanitized || limit=
 	refused() {
-		run timeout 60 prlimit --data=$((256 << 20)) stave build --progress=plain \
+		# shellcheck disable=SC2086 # words
+		run timeout 60 $limit stave build --progress=plain \
 			-t t --cache-from "$ref" "$ctx"
 		ended 0
 		has "$output" "ERROR: failed to configure registry cache importer"

@@ -38,6 +38,12 @@ import_base() {
 		--sort=name -c . | SOURCE_DATE_EPOCH=1700000000 stave import - busybox >/dev/null
 }
 
+# Another machine: a store with the base image and nothing else.
+elsewhere() {
+	export STAVE_ROOT=$BATS_TEST_TMPDIR/elsewhere${1-}
+	import_base
+}
+
 # A root file system of busybox-static: as small as one that can RUN gets.
 base_tree() {
 	local applet
@@ -79,6 +85,19 @@ in_t() { stave run --rm --network none t "$@"; }
 config() { stave inspect --format "$1" t; }
 
 layers_of() { stave inspect --format '{{range .RootFS.Layers}}{{println .}}{{end}}' "$1" | grep .; }
+
+# ---- other programs ----
+
+# PEERS: a root file system with skopeo and podman in it, if they are not in PATH
+peer() {
+	if command -v "$1" >/dev/null; then
+		"$@"
+	elif [ -n "${PEERS-}" ]; then
+		chroot "$PEERS" "$@"
+	else
+		return 127
+	fi
+}
 
 # ---- assertions ----
 

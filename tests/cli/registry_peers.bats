@@ -46,16 +46,6 @@ id_of() { stave inspect --format '{{.Id}}' "$1"; }
 pushed() { sed -n 's/.*digest: \(sha256:[0-9a-f]*\) .*/\1/p'; }
 login() { "${@:-stave}" login -u ann --password-stdin "$closed" <<<secret 2>/dev/null; }
 
-peer() {
-	if command -v "$1" >/dev/null; then
-		"$@"
-	elif [ -n "${PEERS-}" ]; then
-		chroot "$PEERS" "$@"
-	else
-		return 127
-	fi
-}
-
 # A directory that the peer sees: $here for us, $there for it.
 shared() {
 	here=$BATS_TEST_TMPDIR there=$BATS_TEST_TMPDIR

@@ -469,17 +469,6 @@ size() { stat -c %s "$x/blobs/sha256/$1"; }
 
 # ---- other programs ----
 
-# PEERS: a root file system with skopeo and podman in it, if they are not in PATH
-peer() {
-	if command -v "$1" >/dev/null; then
-		"$@"
-	elif [ -n "${PEERS-}" ]; then
-		chroot "$PEERS" "$@"
-	else
-		return 127
-	fi
-}
-
 # A place that the program $1 sees too, and its name there.
 shared() {
 	if ! command -v "$1" >/dev/null; then
