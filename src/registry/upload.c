@@ -44,7 +44,7 @@ struct upload {
 	size_t which;
 	struct digest digest;
 	uint64_t size, sent;
-	uint64_t before; /* .sent when this try began */
+	uint64_t before; /* the most .sent at the beginning of a try */
 	int fd;		 /* owned; -1: not given yet */
 	struct strlist from;
 	size_t mount;	/* the next of them */
@@ -178,7 +178,8 @@ static void send_rest(struct upload *u)
 {
 	uint64_t left = u->size - u->sent;
 
-	u->before = u->sent;
+	if (u->sent > u->before)
+		u->before = u->sent;
 	if (u->size <= MONOLITH_BYTES || !left) {
 		send_bytes(u, UPLOAD_CLOSE, "PUT", closing_url(u), left);
 		return;
@@ -303,7 +304,7 @@ static void on_asked(struct upload *u)
 		sent = 0;
 	} else {
 		take_session(u);
-		/* as long as it gets on, it may break */
+		/* as long as it gets on, it may break; what was lost does not count twice */
 		if (sent > u->before + PROGRESS_BYTES)
 			u->tries = 1;
 	}
