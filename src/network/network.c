@@ -267,13 +267,18 @@ int network_attach(const struct network_bridge *b, const struct network_wish *wi
 		struct network_attachment *a = add_attachment(e, b, w);
 
 		r = attach(b, w, state_dir < 0 ? own : state_dir, e, a, err);
+		if (r < 0)
+			drop_attachment(e, e->n - 1);
 	}
 	if (r == 0)
 		return 0;
-	if (e->n)
-		drop_attachment(e, e->n - 1);
 	if (fresh)
 		close_fd(&e->netns);
+	if (!e->n) {
+		free(e->items);
+		e->items = NULL;
+		e->cap = 0;
+	}
 	if (r == -ERR_DENIED && !(err && err->hint))
 		error_hint(err, "run as root, or use --network=host");
 	return r;

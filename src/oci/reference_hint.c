@@ -22,7 +22,7 @@ static void point(const char *text, size_t at, const char *why, struct error *er
 
 	for (size_t i = 0; i < at; i++)
 		number += ((unsigned char)text[i] & 0xc0) != 0x80;
-	while (((unsigned char)text[at + len] & 0xc0) == 0x80)
+	while (text[at] && ((unsigned char)text[at + len] & 0xc0) == 0x80)
 		len++;
 	if (text[at])
 		error_hint(err, "character %zu, \"%.*s\", %s", number, (int)len, text + at,
