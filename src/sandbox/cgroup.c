@@ -209,15 +209,11 @@ void cgroup_clear(struct cgroup *g)
 
 /* ---- removal ----------------------------------------------------------------------------- */
 
-static void kill_members(int dir)
+static void kill_listed(int dir)
 {
 	AUTO(buf) struct buf text = BUF_INIT;
-	AUTO(fd) int all = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
 	const char *at;
 
-	/* version 2, Linux 5.14 */
-	if (all >= 0 && write(all, "1", 1) == 1)
-		return;
 	if (io_read_file(dir, "cgroup.procs", PROCS_LIMIT, &text, NULL) < 0)
 		return;
 	for (at = buf_str(&text); *at;) {
@@ -229,6 +225,18 @@ static void kill_members(int dir)
 		at += strcspn(at, "\n");
 		at += *at == '\n';
 	}
+}
+
+static void kill_members(int dir)
+{
+	AUTO(fd) int all = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+
+	/* version 2, Linux 5.14 */
+	if (all >= 0 && write(all, "1", 1) == 1)
+		return;
+	kill_listed(dir);
+	/* in version 1 what is frozen does not even die; other hierarchies have no such file */
+	cgroup_write(dir, "freezer.state", "THAWED", "freezer", NULL);
 }
 
 /* Groups that the container made below its own, deepest first. */

@@ -243,8 +243,9 @@ int cgroup_v1_prepare(const struct sandbox_options *o, const char *path, struct 
 
 int cgroup_v1_remove(const char *path, struct error *err)
 {
-	static const char *const controllers[] = {"memory", "cpu",   "cpuset",
-						  "pids",   "blkio", "freezer"};
+	/* what is frozen leaves no other group, so the freezer comes first */
+	static const char *const controllers[] = {"freezer", "memory", "cpu",
+						  "cpuset",  "pids",   "blkio"};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(controllers); i++) {
