@@ -244,7 +244,7 @@ int child_execute(const struct child *c, const char *path, struct error *err);
 /* ---- entering ----------------------------------------------------------------------------
  */
 
-/* A process in the cgroups of another. */
+/* A process in the cgroups of another; of version 1 only those where we are not yet. */
 int cgroup_of_process(pid_t pid, struct cgroup *out, struct error *err);
 /* Which name spaces of @pid (CLONE_NEWx) are not ours. */
 int namespaces_of_process(pid_t pid);
