@@ -252,7 +252,7 @@ class Push(Transfer):
                  f"to=$(curl -s -D - -o /dev/null -X POST {url} | tr -d '\\r' | sed -n 's/^Location: //p') && "
                  f'curl -s -o /dev/null -T {i} "$to&digest=sha256:${{sum%% *}}") &'
                  for i, tar in enumerate(Content.layers)]
-        return ['sh', '-c', f'cd {shlex.quote(str(at))} && ' + ' '.join(steps) + ' wait']
+        return ['sh', '-c', f'cd {shlex.quote(str(at))} && {{ ' + ' '.join(steps) + ' wait; }']
 
 
 class PushAgain(Push):
