@@ -32,22 +32,32 @@ struct lease {
 	char name[17];
 };
 
+/* 1: made and locked; 0: somebody reaped it in the moment before it was locked. */
+static int make_file(struct store *s, struct lease *l, struct error *err)
+{
+	struct stat st;
+	int r;
+
+	random_hex(l->name, 16);
+	l->fd = openat(l->dir, l->name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	if (l->fd < 0)
+		return error_sys(err, "cannot create a lease in %s/leases", s->path);
+	if ((r = io_lock(l->fd, true, true, err)) < 0)
+		return r;
+	return fstat(l->fd, &st) == 0 && st.st_nlink > 0;
+}
+
 int lease_new(struct store *s, struct lease **out, struct error *err)
 {
 	struct lease *l = mem_new(struct lease);
 	int r;
 
 	l->dir = fcntl(s->dirs[STORE_LEASES], F_DUPFD_CLOEXEC, 3);
-	random_hex(l->name, 16);
-	l->fd = openat(l->dir, l->name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-	if (l->fd < 0) {
-		r = error_sys(err, "cannot create a lease in %s/leases", s->path);
-		close_fd(&l->dir);
-		free(l);
-		return r;
-	}
-	/* between creation and this lock it is empty: whoever reaps it then undoes nothing */
-	if ((r = io_lock(l->fd, true, true, err)) < 0) {
+	l->fd = -1;
+	/* without a lock it is empty: whoever reaps it then undoes nothing */
+	while ((r = make_file(s, l, err)) == 0)
+		close_fd(&l->fd);
+	if (r < 0) {
 		lease_end(l);
 		return r;
 	}
@@ -58,13 +68,9 @@ int lease_new(struct store *s, struct lease **out, struct error *err)
 int lease_note(struct lease *l, const char *kind, const char *name, struct error *err)
 {
 	AUTO(free) char *line = mem_printf("%s %s\n", kind, name);
-	struct stat st;
 
 	if (io_write_full(l->fd, line, strlen(line)) < 0)
 		return error_sys(err, "cannot write a lease");
-	/* it may have been reaped in the moment before it was locked */
-	if (fstat(l->fd, &st) == 0 && st.st_nlink == 0)
-		return error_set(err, ERR_CONFLICT, "the lease was taken away; run it again");
 	return 0;
 }
 
@@ -73,7 +79,7 @@ void lease_end(struct lease *l)
 	if (!l)
 		return;
 	unlinkat(l->dir, l->name, 0);
-	close(l->fd);
+	close_fd(&l->fd);
 	close(l->dir);
 	free(l);
 }

@@ -190,6 +190,39 @@ static void test_dead_lease_is_undone(void **state)
 	assert_int_equal(check(f, false).n, 0);
 }
 
+static _Noreturn void open_again_and_again(const char *path)
+{
+	for (;;) {
+		struct store *s = NULL;
+
+		if (store_open(path, NULL, NULL, &s, NULL) < 0)
+			_exit(1);
+		store_close(s);
+	}
+}
+
+/* Others reap what is not locked yet; a lease that was given out is there. */
+static void test_new_lease_stays(void **state)
+{
+	struct fixture *f = *state;
+	pid_t others[2];
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if ((others[i] = fork()) == 0)
+			open_again_and_again(f->path);
+	for (int i = 0; i < 3000; i++) {
+		struct lease *l = NULL;
+
+		assert_int_equal(lease_new(f->s, &l, NULL), 0);
+		assert_int_equal(count_entries(f, STORE_LEASES), 1);
+		lease_end(l);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		kill(others[i], SIGKILL);
+		waitpid(others[i], NULL, 0);
+	}
+}
+
 /* A living command's lease is nobody else's business. */
 static void test_living_lease_stays(void **state)
 {
@@ -482,6 +515,7 @@ int main(void)
 		TEST(test_blob_is_verified),
 		TEST(test_same_layer_twice),
 		TEST(test_dead_lease_is_undone),
+		TEST(test_new_lease_stays),
 		TEST(test_living_lease_stays),
 		TEST(test_collect),
 		TEST(test_check_finds_and_mends),
