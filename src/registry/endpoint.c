@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a registry is, and how it is spoken to. */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,16 +53,45 @@ bool url_same_origin(const char *a, const char *b)
 	return one && other && str_eq(one, other);
 }
 
-/* This machine, by its loopback names. */
-static bool is_local(const char *host)
+/* "[::1]:5000" is "::1", "A.example:443" is "a.example"; "": neither. */
+static char *host_alone(const char *host)
 {
+	bool six = *host == '[';
+	size_t n = strcspn(host, six ? "]" : ":"), end = n + six;
 	AUTO(free) char *name = NULL;
 
-	if (str_starts(host, "[::1]"))
-		return true;
-	name = mem_strndup(host, strcspn(host, ":"));
-	return str_ieq(name, "localhost") || str_ends(name, ".localhost") ||
-	       (str_starts(name, "127.") && name[strspn(name, "0123456789.")] == 0);
+	if (six && (!host[n] || (host[end] && host[end] != ':')))
+		n = six;
+	name = mem_strndup(host + six, n - six);
+	return str_lower(name);
+}
+
+/* The address of IPv4 that one of IPv6 is another form of. */
+static bool is_mapped(const struct in6_addr *six, struct in_addr *out)
+{
+	if (!IN6_IS_ADDR_V4MAPPED(six))
+		return false;
+	memcpy(out, six->s6_addr + 12, sizeof(*out));
+	return true;
+}
+
+/*
+ * This machine, by what nobody can read otherwise: plain HTTP is spoken to it.  Docker too
+ * takes 127.1 and 0x7f000001 for names.
+ */
+static bool is_local(const char *host)
+{
+	AUTO(free) char *name = host_alone(host);
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (inet_pton(AF_INET6, name, &six) == 1 && *host == '[') {
+		if (!is_mapped(&six, &four))
+			return IN6_IS_ADDR_LOOPBACK(&six);
+	} else if (inet_pton(AF_INET, name, &four) != 1) {
+		return str_eq(name, "localhost") || str_ends(name, ".localhost");
+	}
+	return ntohl(four.s_addr) >> 24 == 127;
 }
 
 bool url_is_local(const char *url)
@@ -69,6 +99,30 @@ bool url_is_local(const char *url)
 	AUTO(free) char *origin = url_origin(url);
 
 	return origin && is_local(strstr(origin, "://") + 3);
+}
+
+bool url_may_be_here(const char *url)
+{
+	AUTO(free) char *origin = url_origin(url), *name = NULL;
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (!origin)
+		return false;
+	name = host_alone(strstr(origin, "://") + 3);
+	/* the resolver takes "localhost." for it, and curl the dot away */
+	for (size_t n = strlen(name); n && name[n - 1] == '.';)
+		name[--n] = 0;
+	if (inet_pton(AF_INET6, name, &six) == 1) {
+		if (IN6_IS_ADDR_UNSPECIFIED(&six))
+			return true;
+		if (!is_mapped(&six, &four))
+			return IN6_IS_ADDR_LOOPBACK(&six);
+	} else if (!inet_aton(name, &four)) {
+		return is_local(name);
+	}
+	/* Linux takes 0.0.0.0 for itself */
+	return ntohl(four.s_addr) >> 24 == 127 || !four.s_addr;
 }
 
 int url_check_next(const char *from, const char *to, struct error *err)
@@ -81,7 +135,7 @@ int url_check_next(const char *from, const char *to, struct error *err)
 		return error_set(err, ERR_DENIED,
 				 "%s was redirected from HTTPS to plain HTTP: %.200s", from,
 				 to);
-	if (!url_is_local(from) && url_is_local(to))
+	if (!url_may_be_here(from) && url_may_be_here(to))
 		return error_set(err, ERR_DENIED,
 				 "%s was redirected to this machine itself: %.200s", from, to);
 	return 0;

@@ -21,8 +21,8 @@
  * HTTP after HTTPS.
  *
  * Addresses: docker.io is registry-1.docker.io.  Registries of this machine
- * (localhost, 127.0.0.0/8, ::1) may speak plain HTTP or have any certificate, and so may
- * those that the caller says it of.
+ * (localhost and names below it, 127.0.0.0/8 with all four numbers, ::1) may speak plain HTTP or
+ * have any certificate, and so may those that the caller says it of.
  * certs.d/HOST[:PORT]/ (below /etc/docker, /etc/containers and $HOME/.config/containers)
  * may have *.crt, and *.cert with *.key for clients.  Proxies are what the environment says.
  *

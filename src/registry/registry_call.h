@@ -97,7 +97,10 @@ bool url_is_http(const char *url);
 bool url_same_origin(const char *a, const char *b);
 /* "https://host:port" of a URL; NULL if it is none that we would open. */
 char *url_origin(const char *url);
+/* By a name that means this machine to everybody: is it so? */
 bool url_is_local(const char *url);
+/* By any form of an address that a resolver could take for this machine: could it be? */
+bool url_may_be_here(const char *url);
 /*
  * May what @from began go on at @to (NULL: nowhere), as the server there says?  Not with
  * other than http(s), not from TLS to plain text, not from outside to this machine.

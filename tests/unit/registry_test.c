@@ -28,6 +28,9 @@ static void test_where_it_may_go_on(void **state)
 		{"https://a.example/v2/", "https://localhost/x", "this machine"},
 		{"http://a.example/v2/", "http://[::1]:80/x", "this machine"},
 		{"http://a.example/v2/", "http://127.0.0.1/x", "this machine"},
+		{"http://a.example/v2/", "http://0x7f.1/x", "this machine"},
+		{"http://a.example/v2/", "http://[::]:80/x", "this machine"},
+		{"http://0.0.0.0:5000/v2/", "http://0.0.0.0:5001/x", NULL},
 		{"https://a.example/v2/", "file:///etc/passwd", "not http(s)"},
 		{"https://a.example/v2/", "https://u:p@a.example/", "not http(s)"},
 		{"https://a.example/v2/", "list?last=x", "not http(s)"},
@@ -43,6 +46,68 @@ static void test_where_it_may_go_on(void **state)
 		assert_int_equal(result, cases[i].why ? -ERR_DENIED : 0);
 		if (cases[i].why)
 			assert_non_null(strstr(err.message, cases[i].why));
+	}
+}
+
+static void test_what_is_this_machine(void **state)
+{
+	static const struct {
+		const char *host;
+		bool plain, here; /* plain HTTP is spoken to it; it could be this machine */
+	} cases[] = {
+		/* as Docker: 127.0.0.0/8 and ::1 in any form of theirs, localhost */
+		{"localhost", true, true},
+		{"LOCALHOST:5000", true, true},
+		{"a.localhost:5000", true, true},
+		{"127.0.0.1", true, true},
+		{"127.255.0.9:5000", true, true},
+		{"[::1]", true, true},
+		{"[::1]:5000", true, true},
+		{"[0:0:0:0:0:0:0:1]:5000", true, true},
+		{"[::ffff:7f00:1]:5000", true, true},
+		/* so they are to Docker: it asks over HTTPS, or a name server */
+		{"0.0.0.0:5000", false, true},
+		{"[::]:5000", false, true},
+		{"[::ffff:0:0]", false, true},
+		{"0", false, true},
+		{"127.1:5000", false, true},
+		{"127.0.1", false, true},
+		{"0177.0.0.1", false, true},
+		{"0x7f.0.0.1", false, true},
+		{"0x7F000001:5000", false, true},
+		{"017700000001", false, true},
+		{"2130706433:5000", false, true},
+		{"localhost.", false, true},
+		{"127.0.0.1.", false, true},
+		/* names and addresses of others, however they begin */
+		{"127.0.0.0.1", false, false},
+		{"127.256.0.1", false, false},
+		{"127.0.0.1.example", false, false},
+		{"127.0.0", false, true},
+		{"127.example:127", false, false},
+		{"127.", false, false},
+		{"128.0.0.1", false, false},
+		{"1.0.0.127", false, false},
+		{"4294967297", false, false},
+		{"localhost.example", false, false},
+		{"xlocalhost", false, false},
+		{"localhost-", false, false},
+		{"[::2]", false, false},
+		{"[::1.example]", false, false},
+		{"[::1", false, false},
+		{"[::1]x", false, false},
+		{"[fe80::1]:127", false, false},
+		{"[::ffff:8000:1]", false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(free) char *url = mem_printf("http://%s/v2/", cases[i].host);
+
+		if (url_is_local(url) != cases[i].plain ||
+		    url_may_be_here(url) != cases[i].here)
+			fail_msg("%s: %d %d", cases[i].host, url_is_local(url),
+				 url_may_be_here(url));
 	}
 }
 
@@ -113,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_where_it_may_go_on),
+		cmocka_unit_test(test_what_is_this_machine),
 		cmocka_unit_test(test_challenges),
 		cmocka_unit_test(test_next_pages),
 	};
