@@ -9,8 +9,7 @@ setup_file() {
 	private_store
 	am_root || return 0
 	export docker_home=$HOME docker_config=${DOCKER_CONFIG:-$HOME/.docker}
-	export DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker HOME=$BATS_FILE_TMPDIR
-	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
+	registry_environment
 	registry_quiet=false start_registry open
 	start_registry other
 }

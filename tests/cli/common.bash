@@ -99,6 +99,15 @@ peer() {
 	fi
 }
 
+# A port that nobody has, from a range that the kernel does not give away.
+free_port() {
+	local p
+	while p=$((RANDOM % 12000 + 20000)); do
+		[ -n "$(ss -Hltnu "sport = :$p")" ] || break
+	done
+	echo "$p"
+}
+
 # ---- assertions ----
 
 is() {

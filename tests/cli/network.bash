@@ -24,15 +24,6 @@ network_clear() {
 	stave network prune -f >/dev/null
 }
 
-# A port that nobody has, from a range that the kernel does not give away.
-free_port() {
-	local p
-	while p=$((RANDOM % 12000 + 20000)); do
-		[ -n "$(ss -Hltnu "sport = :$p")" ] || break
-	done
-	echo "$p"
-}
-
 # NAME OPTIONS…: a web server on port 80 that says its name, once it answers inside.
 web() {
 	local name=$1 i

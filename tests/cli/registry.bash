@@ -2,9 +2,30 @@
 #
 # Debian's docker-registry on a port of this machine's own, for the tests of a file.
 
-# A port that nobody has now.
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+# Neither files nor variables of who runs the tests say where registries are and what they want.
+registry_environment() {
+	export DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker HOME=$BATS_FILE_TMPDIR/home
+	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
+}
+
+# [OTHERS…]: for setup_file() of files that look at registries without a store.  One called "open"
+# with what put.py makes, whose digests are in $BATS_FILE_TMPDIR/digests, and empty ones.
+registry_with_images() {
+	local name
+	command -v docker-registry >/dev/null || return 0
+	registry_environment
+	export STAVE_ROOT=$BATS_FILE_TMPDIR/none
+	for name in open "$@"; do
+		start_registry "$name"
+	done
+	python3 "$BATS_TEST_DIRNAME/put.py" "$open" "$BATS_FILE_TMPDIR/digests"
+}
+
+# For their setup().
+registry_images() {
+	common_setup
+	command -v docker-registry >/dev/null || skip "needs docker-registry"
+	source "$BATS_FILE_TMPDIR/digests"
 }
 
 # NAME [LINES of "http:" and "auth:"]: starts one; its address is in $NAME, its files in $NAME.d;

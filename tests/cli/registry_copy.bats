@@ -6,22 +6,12 @@ load registry
 
 needs_no_root=1
 
-setup_file() {
-	command -v docker-registry >/dev/null || return 0
-	export DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker HOME=$BATS_FILE_TMPDIR
-	export STAVE_ROOT=$BATS_FILE_TMPDIR/none
-	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
-	start_registry open
-	start_registry other
-	python3 "$BATS_TEST_DIRNAME/put.py" "$open" "$BATS_FILE_TMPDIR/digests"
-}
+setup_file() { registry_with_images other; }
 
 teardown_file() { stop_registries; }
 
 setup() {
-	common_setup
-	command -v docker-registry >/dev/null || skip "needs docker-registry"
-	source "$BATS_FILE_TMPDIR/digests"
+	registry_images
 	export TMPDIR=$BATS_TEST_TMPDIR/tmp
 	mkdir "$TMPDIR"
 	cd "$BATS_TEST_TMPDIR"

@@ -8,8 +8,7 @@ setup_file() {
 	command -v docker-registry >/dev/null || return 0
 	private_store
 	am_root || return 0
-	export DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker HOME=$BATS_FILE_TMPDIR
-	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
+	registry_environment
 	start_registry open
 }
 

@@ -6,22 +6,11 @@ load registry
 
 needs_no_root=1
 
-setup_file() {
-	command -v docker-registry >/dev/null || return 0
-	export DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker HOME=$BATS_FILE_TMPDIR
-	export STAVE_ROOT=$BATS_FILE_TMPDIR/none
-	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
-	start_registry open
-	python3 "$BATS_TEST_DIRNAME/put.py" "$open" "$BATS_FILE_TMPDIR/digests"
-}
+setup_file() { registry_with_images; }
 
 teardown_file() { stop_registries; }
 
-setup() {
-	common_setup
-	command -v docker-registry >/dev/null || skip "needs docker-registry"
-	source "$BATS_FILE_TMPDIR/digests"
-}
+setup() { registry_images; }
 
 # Nothing of this needs or makes a store.
 teardown() { [ ! -e "$STAVE_ROOT" ]; }

@@ -14,8 +14,7 @@ setup_file() {
 	am_root || return 0
 	# the plugins of docker are beside its configuration
 	export plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
-	export HOME=$BATS_FILE_TMPDIR DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker
-	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR http_proxy HTTP_PROXY
+	registry_environment
 	htpasswd -Bbn ann secret >"$BATS_FILE_TMPDIR/htpasswd" 2>/dev/null
 	start_registry closed "auth:
   htpasswd: {realm: test, path: $BATS_FILE_TMPDIR/htpasswd}"
