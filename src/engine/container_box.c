@@ -194,8 +194,11 @@ static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int r
 		return r;
 	if (stdio)
 		runtime_stdio_console(stdio, &s->spec.process);
-	/* joining a cgroup costs more than all the rest: only for those that limit something */
-	if ((s->group && str_eq(sandbox_cgroup_version(), "v2")) ||
+	/*
+	 * Joining a cgroup costs more than all the rest: only for those that limit something.
+	 * Another runtime makes one anyway, and leaves it when it is killed.
+	 */
+	if (s->o->runtime || (s->group && str_eq(sandbox_cgroup_version(), "v2")) ||
 	    resources_spec_limit(&s->spec.resources))
 		return lease_note(s->lease, "cgroup", s->spec.cgroups_path, err);
 	free(s->spec.cgroups_path);
@@ -424,6 +427,7 @@ static int share_one(struct container_box *s, enum namespace_type type, const ch
 {
 	AUTO(store_container) struct store_container c = {0};
 	struct namespace_spec *ns = &s->spec.namespaces[type];
+	pid_t pid = 0;
 	int r;
 
 	if (!str_starts(mode ? mode : "", "container:"))
@@ -432,14 +436,14 @@ static int share_one(struct container_box *s, enum namespace_type type, const ch
 		return r;
 	if (!container_is_up(&c))
 		r = error_set(err, ERR_CONFLICT, "container %s is not running", c.id);
-	else if (type == NAMESPACE_IPC)
-		r = check_ipc(&c, err);
+	else if (type != NAMESPACE_IPC || (r = check_ipc(&c, err)) == 0)
+		r = container_process(&c, &pid, err);
 	if (r < 0)
 		return error_wrap(err, "failed to join %s namespace",
 				  type == NAMESPACE_IPC ? "IPC" : "PID");
 	ns->present = true;
 	free(ns->path);
-	ns->path = mem_printf("/proc/%lld/ns/%s", (long long)c.pid, file);
+	ns->path = mem_printf("/proc/%d/ns/%s", (int)pid, file);
 	return 0;
 }
 

@@ -347,10 +347,15 @@ static int from_tar(struct copying *c, const struct place *to, struct error *err
 
 static int open_tree(struct container_box *b, int *out, struct error *err)
 {
-	AUTO(free) char *path = mem_printf("/proc/%lld/root", (long long)b->row.pid);
+	AUTO(free) char *path = NULL;
+	pid_t pid;
+	int r;
 
 	if (!container_is_up(&b->row))
 		return container_box_mount(b, out, err);
+	if ((r = container_process(&b->row, &pid, err)) < 0)
+		return r;
+	path = mem_printf("/proc/%d/root", (int)pid);
 	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return *out < 0 ? error_sys(err, "cannot look into the container") : 0;
 }

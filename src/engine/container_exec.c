@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -15,7 +14,6 @@
 #include "base/banned.h"
 
 #define EXIT_NOT_STARTED 126
-#define INSIDE_TRIES	 1000 /* of 5 ms: for the other runtime to have started */
 
 static int check_state(const struct store_container *c, struct error *err)
 {
@@ -51,37 +49,6 @@ static void apply(const struct engine_exec *req, struct container_options *o)
 		free(o->workdir);
 		o->workdir = mem_strdup(req->workdir);
 	}
-}
-
-/*
- * The row's process is the runtime; the container's is a child of it.  Those that make
- * name spaces of this kernel can be entered as our own; in a sandbox with a kernel of its own
- * (gVisor, Kata) that would be outside of it.
- */
-static int find_inside(const struct container_box *b, pid_t *out, struct error *err)
-{
-	static const char *const plain[] = {"crun", "runc", "youki"};
-	const char *slash = strrchr(b->o->runtime, '/');
-	const char *name = slash ? slash + 1 : b->o->runtime;
-
-	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
-		if (!str_eq(name, plain[i]))
-			continue;
-		for (int tries = 0; tries < INSIDE_TRIES; tries++) {
-			const struct timespec pause = {.tv_nsec = 5000000};
-
-			if ((*out = sandbox_inside((pid_t)b->row.pid)))
-				return 0;
-			if (!sandbox_start_time((pid_t)b->row.pid))
-				break;
-			nanosleep(&pause, NULL);
-		}
-		return error_set(err, ERR_CONFLICT, "container %s is not running", b->row.id);
-	}
-	return error_set(err, ERR_UNSUPPORTED,
-			 "exec into a container of the runtime %s is not supported: only crun, "
-			 "runc and youki are known to use this kernel's name spaces",
-			 b->o->runtime);
 }
 
 /* --privileged means capabilities: the filter stays that of the container, as in Docker. */
@@ -218,8 +185,7 @@ static int exec(struct container_box *b, const struct engine_exec *req,
 			err->exit_code = 1;
 		return r;
 	}
-	enter.pid = (pid_t)b->row.pid;
-	if (b->o->runtime && (r = find_inside(b, &enter.pid, err)) < 0)
+	if ((r = container_process(&b->row, &enter.pid, err)) < 0)
 		return r;
 	apply(req, b->o);
 	free(b->o->id);

@@ -42,7 +42,7 @@ static json_t *map_text(const struct map *m)
 	return j;
 }
 
-static json_t *state_of(const struct store_container *c, const json_t *state)
+static json_t *state_of(const struct store_container *c, pid_t pid, const json_t *state)
 {
 	const bool paused = str_eq(c->state, "paused"), up = container_is_up(c);
 	const bool restarting = str_eq(c->state, "restarting");
@@ -55,7 +55,7 @@ static json_t *state_of(const struct store_container *c, const json_t *state)
 	json_object_set_new(j, "OOMKilled",
 			    json_boolean(json_is_true(json_object_get(state, "oom"))));
 	json_object_set_new(j, "Dead", json_false());
-	json_object_set_new(j, "Pid", json_integer(up ? c->pid : 0));
+	json_object_set_new(j, "Pid", json_integer(up ? pid : 0));
 	json_object_set_new(j, "ExitCode", json_integer(up ? 0 : c->exit_code));
 	json_object_set_new(j, "Error",
 			    text_or(json_string_value(json_object_get(state, "error")), ""));
@@ -366,14 +366,17 @@ json_t *engine_inspect_container(struct engine *e, const struct store_container 
 	char text[DIGEST_TEXT_SIZE];
 	json_t *j = json_object();
 	AUTO(fd) int dir = -1;
+	pid_t pid = (pid_t)c->pid;
 
 	container_options_of(c, &o, NULL);
+	if (o.runtime)
+		pid = sandbox_inside(pid);
 	if (container_open_dir(e, c->id, &dir, NULL) == 0)
 		state = container_state_read(dir);
 	json_object_set_new(j, "Id", json_string(c->id));
 	json_object_set_new(j, "Created", time_text(c->created_ns));
 	add_words(c, j);
-	json_object_set_new(j, "State", state_of(c, state));
+	json_object_set_new(j, "State", state_of(c, pid, state));
 	json_object_set_new(j, "Image", json_string(digest_text(&c->image, text)));
 	add_files(e, c, dir, j);
 	json_object_set_new(j, "LogPath", log_path(e, c, &o));
@@ -406,7 +409,7 @@ json_t *engine_outline_container(struct engine *e, const struct store_container 
 		return j;
 	if (container_open_dir(e, c->id, &dir, NULL) == 0)
 		state = container_state_read(dir);
-	json_object_set_new(j, "State", state_of(c, state));
+	json_object_set_new(j, "State", state_of(c, (pid_t)c->pid, state));
 	json_object_set_new(j, "NetworkSettings",
 			    json_pack("{s:o}", "Ports", container_ports_document(c)));
 	return j;

@@ -266,10 +266,13 @@ int engine_attach(struct engine *e, const char *text, const struct engine_stream
 static int set_frozen(struct target *t, bool freeze, struct error *err)
 {
 	struct wire_message f;
+	pid_t pid;
 	int r = 0;
 
 	if (t->socket < 0)
-		return sandbox_freeze((pid_t)t->c.pid, t->c.id, freeze, err);
+		return (r = container_process(&t->c, &pid, err)) < 0
+			       ? r
+			       : sandbox_freeze(pid, t->c.id, freeze, err);
 	if (wire_send_u32(t->socket, WIRE_PAUSE, freeze) < 0)
 		return error_sys(err, "cannot tell the container's monitor");
 	while ((r = wire_receive(t->socket, &t->in, &f, -1)) > 0 && f.type != WIRE_DONE) {
@@ -416,13 +419,16 @@ int container_hold(struct engine *e, const struct store_container *c, struct lea
 		   struct error *err)
 {
 	AUTO(lease) struct lease *l = NULL;
-	AUTO(free)
-	char *name = mem_printf("%s %lld %llu", c->id, (long long)c->pid,
-				(unsigned long long)sandbox_start_time((pid_t)c->pid));
+	AUTO(free) char *name = NULL;
+	pid_t pid;
 	int r;
 
 	if (!str_eq(c->state, "running"))
 		return 0;
+	if ((r = container_process(c, &pid, err)) < 0)
+		return r;
+	name = mem_printf("%s %d %llu", c->id, (int)pid,
+			  (unsigned long long)sandbox_start_time(pid));
 	if ((r = lease_new(e->store, &l, err)) < 0 ||
 	    (r = lease_note(l, "held", name, err)) < 0 ||
 	    (r = engine_pause(e, c->id, true, err)) < 0)

@@ -221,6 +221,7 @@ static int join_container(struct container_box *b, struct error *err)
 {
 	AUTO(store_container) struct store_container c = {0};
 	AUTO(free) char *path = NULL;
+	pid_t pid;
 	int r = engine_container(b->e, b->o->network_name, &c, err);
 
 	if (r < 0)
@@ -228,7 +229,9 @@ static int join_container(struct container_box *b, struct error *err)
 	if (!container_is_up(&c))
 		return error_set(err, ERR_CONFLICT,
 				 "cannot join network of a non running container: %s", c.id);
-	path = mem_printf("/proc/%lld/ns/net", (long long)c.pid);
+	if ((r = container_process(&c, &pid, err)) < 0)
+		return error_wrap(err, "cannot join the network of %s", c.name);
+	path = mem_printf("/proc/%d/ns/net", (int)pid);
 	b->endpoint.netns = open(path, O_RDONLY | O_CLOEXEC);
 	return b->endpoint.netns < 0 ? error_sys(err, "cannot join the network of %s", c.name)
 				     : 0;

@@ -129,14 +129,15 @@ static int limit_now(struct engine *e, const struct store_container *c,
 	AUTO(image) struct image image = {.config = IMAGE_CONFIG_INIT};
 	AUTO(runtime_spec) struct runtime_spec spec = RUNTIME_SPEC_INIT;
 	AUTO(runtime_user) struct runtime_user user = RUNTIME_USER_INIT;
+	pid_t pid;
 	int r = image_open(e->store, &c->image, &image, err);
 
 	free(o->id);
 	o->id = mem_strdup(c->id);
 	if (r < 0 || (r = runtime_make_spec_running(&image.config, o, &user, &spec, err)) < 0 ||
-	    !container_is_up(c))
+	    !container_is_up(c) || (r = container_process(c, &pid, err)) < 0)
 		return r;
-	return sandbox_update((pid_t)c->pid, &spec, c->id, err);
+	return sandbox_update(pid, &spec, c->id, err);
 }
 
 int engine_update(struct engine *e, const char *text, const struct engine_update *u,

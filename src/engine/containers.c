@@ -2,11 +2,14 @@
 /* Looking for containers. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
-#include "engine/engine_private.h"
+#include "engine/engine_container.h"
 
 #include "base/banned.h"
+
+#define INSIDE_TRIES 1000 /* of 5 ms: for the other runtime to have started */
 
 int engine_containers(struct engine *e, struct store_container_list *out, struct error *err)
 {
@@ -62,4 +65,46 @@ int engine_container_size(struct engine *e, const struct store_container *c, uin
 		r = store_image_get(e->store, &c->image, &image, err);
 	*out_root = *out_rw + image.size;
 	return r;
+}
+
+/* Those whose name spaces are this kernel's; gVisor's and Kata's containers have their own. */
+static bool is_plain_runtime(const char *runtime)
+{
+	static const char *const plain[] = {"crun", "runc", "youki"};
+	const char *slash = strrchr(runtime, '/');
+
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+		if (str_eq(slash ? slash + 1 : runtime, plain[i]))
+			return true;
+	return false;
+}
+
+int container_process(const struct store_container *c, pid_t *out, struct error *err)
+{
+	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
+	const struct timespec pause = {.tv_nsec = 5000000};
+	const pid_t runtime = (pid_t)c->pid;
+	pid_t inside = 0;
+	int r = container_options_of(c, &o, err);
+
+	if (r < 0)
+		return r;
+	if (!o.runtime) {
+		*out = runtime;
+		return 0;
+	}
+	if (!is_plain_runtime(o.runtime))
+		return error_set(err, ERR_UNSUPPORTED,
+				 "the processes of a container of the runtime %s cannot be "
+				 "reached: only crun, runc and youki are known to use this "
+				 "kernel's name spaces",
+				 o.runtime);
+	for (int i = 0; i < INSIDE_TRIES && !(inside = sandbox_inside(runtime)) &&
+			sandbox_start_time(runtime);
+	     i++)
+		nanosleep(&pause, NULL);
+	if (!inside)
+		return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
+	*out = inside;
+	return 0;
 }

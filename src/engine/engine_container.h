@@ -70,6 +70,11 @@ int container_options_of(const struct store_container *c, struct container_optio
 /* Opens containers/ID. */
 int container_open_dir(struct engine *e, const char *id, int *out, struct error *err);
 bool container_is_up(const struct store_container *c); /* running or paused */
+/*
+ * The first process of one that is up, as a number out here: whose name spaces and groups are
+ * the container's.  With another runtime the row has that one's process, which is the host's.
+ */
+int container_process(const struct store_container *c, pid_t *out, struct error *err);
 /* "container:NAME" of a mode of a name space becomes the path of it. */
 int container_share(struct container_box *b, struct error *err);
 

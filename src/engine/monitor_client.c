@@ -146,13 +146,14 @@ static void pause_order(struct monitor_client *c, bool freeze)
 	struct monitor *m = c->m;
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(free) char *path = mem_printf("/stave/%s", m->box.row.id);
-	int r = 0;
+	pid_t pid;
+	int r = container_process(&m->box.row, &pid, &err);
 
-	if (freeze && !m->frozen)
+	if (r == 0 && freeze && !m->frozen)
 		r = lease_note(m->box.lease, "cgroup", path, &err);
-	m->frozen = m->frozen || freeze;
+	m->frozen = m->frozen || (r == 0 && freeze);
 	if (r == 0)
-		r = sandbox_freeze(m->sb.pid, m->box.row.id, freeze, &err);
+		r = sandbox_freeze(pid, m->box.row.id, freeze, &err);
 	answer(c, r, &err);
 }
 

@@ -243,9 +243,12 @@ int cgroup_v1_prepare(const struct sandbox_options *o, const char *path, struct 
 
 int cgroup_v1_remove(const char *path, struct error *err)
 {
-	/* what is frozen leaves no other group, so the freezer comes first */
-	static const char *const controllers[] = {"freezer", "memory", "cpu",
-						  "cpuset",  "pids",   "blkio"};
+	/* what is frozen leaves no other group, so the freezer comes first; those behind blkio
+	 * are other runtimes' */
+	static const char *const controllers[] = {
+		"freezer",  "memory",	  "cpu",     "cpuset",	"pids",
+		"blkio",    "cpuacct",	  "devices", "systemd", "net_cls",
+		"net_prio", "perf_event", "hugetlb", "rdma",	"misc"};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(controllers); i++) {

@@ -426,7 +426,7 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox *out, struct e
 
 int sandbox_wait(struct sandbox *s, const struct sandbox_options *o)
 {
-	AUTO(free) char *path = o->runtime ? NULL : cgroup_path_of(o);
+	AUTO(free) char *path = cgroup_path_of(o);
 	int code = reap(s->pid);
 
 	close_fd(&s->pidfd);

@@ -126,6 +126,52 @@ P
 	nothing_left
 }
 
+@test "what is done to a container of another runtime is not done to the host" {
+	command -v crun >/dev/null || skip "crun is not installed"
+	detach --name cc --runtime crun --ipc shareable busybox \
+		sh -c "i=0; while :; do i=\$((i + 1)); echo \$i >/tmp/n; sleep 0.0$MARK; done"
+	stave exec cc true # it is there
+	pid=$(stave inspect --format '{{.State.Pid}}' cc)
+	echo ours >"$ctx/canary"
+	run stave cp "cc:$ctx/canary" -
+	ended 1
+	has "$output" "Could not find the file"
+	echo theirs >"$ctx/own"
+	run stave cp "$ctx/own" "cc:$ctx/canary"
+	ended 1
+	is "$(<"$ctx/canary")" ours
+	stave cp "$ctx/own" cc:/tmp/own
+	is "$(stave exec cc cat /tmp/own)" theirs
+
+	for kind in net pid ipc; do
+		option=--$kind
+		[ "$kind" = net ] && option=--network
+		is "$(stave run --rm $option container:cc busybox ls -l /proc/self/ns/$kind | grep -o '[a-z]*:\[.*')" \
+			"$(readlink "/proc/$pid/ns/$kind")"
+		differ "$(readlink "/proc/$pid/ns/$kind")" "$(readlink "/proc/self/ns/$kind")"
+	done
+
+	settled test -s "/proc/$pid/root/tmp/n"
+	stave pause cc
+	before=$(<"/proc/$pid/root/tmp/n")
+	sleep 0.3
+	is "$(<"/proc/$pid/root/tmp/n")" "$before"
+	stave unpause cc
+	settled eval '[ "$(<"/proc/$pid/root/tmp/n")" != "$before" ]'
+	stave rm -f cc
+	nothing_left
+}
+
+@test "limits of a container of another runtime can be changed while it runs" {
+	command -v crun >/dev/null || skip "crun is not installed"
+	stave run --rm --memory 64m --network none busybox true 2>/dev/null || skip "no limits here"
+	detach --name cc --runtime crun busybox sleep "$MARK"
+	stave update --memory 64m cc >/dev/null
+	has "$(<"/proc/$(stave inspect --format '{{.State.Pid}}' cc)/cgroup")" /stave/
+	stave rm -f cc
+	nothing_left
+}
+
 @test "run -it: keys detach, attach comes back, the end has the shell's code" {
 	run typed 'echo one\n\f\x10\x11' stave run -it --network none --name tt busybox sh
 	ended 0
