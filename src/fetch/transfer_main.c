@@ -396,6 +396,7 @@ static void set_fixed(struct transfer *t)
 	CURL *c = t->curl;
 
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_SOCKS5_AUTH, CURLAUTH_BASIC); /* no Kerberos is there */
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOWEST);
