@@ -25,6 +25,7 @@
 #define REFUSAL_ERRORS 4u
 #define REFUSAL_BYTES  400
 #define INTERRUPT_MS   500 /* how long nobody looks for one */
+#define GUESS_SECONDS  30u /* for the first answer, by the scheme that may be wrong */
 
 void call_clear(struct call *c)
 {
@@ -96,7 +97,7 @@ static int send_call(struct registry *r, struct call *c, struct error *err)
 		.in = c->in,
 		.in_bytes = c->in_bytes,
 		.has_body = c->has_body,
-		.seconds = c->seconds,
+		.seconds = r->guess ? GUESS_SECONDS : c->seconds,
 		.tls = ours ? &r->tls : &plain,
 	};
 	int result = place(c, err);
@@ -123,12 +124,12 @@ static int send_call(struct registry *r, struct call *c, struct error *err)
 static int send_waiting(struct registry *r, int *out_ms, struct error *err)
 {
 	int64_t now = clock_monotonic_ns();
-	size_t running = 0;
+	size_t running = 0, most = r->guess ? 1 : AT_ONCE;
 
 	*out_ms = -1;
 	for (size_t i = 0; i < r->calls.n; i++)
 		running += r->calls.items[i]->state == CALL_RUNNING;
-	for (size_t i = 0; i < r->calls.n && running < AT_ONCE; i++) {
+	for (size_t i = 0; i < r->calls.n && running < most; i++) {
 		struct call *c = r->calls.items[i];
 		int result;
 
@@ -272,7 +273,7 @@ static uint64_t retry_after(const struct call *c)
 	return text && parse_u64(text, PAUSE_MAX_S, &s) ? s : 0;
 }
 
-static bool is_redirect(long status)
+bool call_is_redirect(long status)
 {
 	return status == 301 || status == 302 || status == 303 || status == 307 ||
 	       status == 308;
@@ -289,6 +290,10 @@ static void on_end(struct registry *r, struct call *c)
 
 	log_debug("registry", "%lu ended %ld %s", c->id, status,
 		  c->response.error ? c->response.error : "");
+	if (registry_guess_again(r, c)) {
+		c->state = CALL_WAITING;
+		return;
+	}
 	if (c->response.error) {
 		on_broken(r, c);
 		return;
@@ -296,7 +301,7 @@ static void on_end(struct registry *r, struct call *c)
 	r->answered = true;
 	if (status == 401)
 		on_challenge(r, c);
-	else if (is_redirect(status))
+	else if (call_is_redirect(status))
 		on_redirect(c);
 	else if (is_busy(status) && !c->once && c->tries + 1 < TRIES)
 		try_again(c, retry_after(c));

@@ -13,9 +13,6 @@
 
 #include "base/banned.h"
 
-#define PING_SECONDS 30u
-#define PING_BYTES   (64u << 10)
-
 /* ---- addresses ---- */
 
 bool url_is_http(const char *url)
@@ -184,70 +181,68 @@ static void find_certificates(const char *domain, struct transfer_tls *out)
 
 /* ---- which scheme ---- */
 
-static void ask_ping(struct call *c, const char *scheme, const char *host)
+/*
+ * As Docker: HTTPS with any certificate, else plain HTTP; but a registry of this machine
+ * mostly speaks plain HTTP, and TLS takes longer to say so than all else in a pull of what
+ * is there.  So the first call finds out.  An authority of its own says that the
+ * certificate matters.
+ */
+static void guess_scheme(struct registry *r, const char *host, bool insecure)
 {
-	c->url = mem_printf("%s://%s/v2/", scheme, host);
-	c->anonymous = c->once = true;
-	c->seconds = PING_SECONDS;
-	c->limit = PING_BYTES;
+	bool local = is_local(host);
+
+	r->tls_alone = !local && !insecure;
+	r->tls.direct = local;
+	r->tls.insecure = !r->tls_alone && (insecure || !r->tls.authorities.n);
+	r->guess = !r->tls.insecure ? GUESS_NONE : local ? GUESS_PLAIN : GUESS_TLS;
+	r->origin = mem_printf("%s://%s", r->guess == GUESS_PLAIN ? "http" : "https", host);
 }
 
-/*
- * A registry of this machine mostly speaks plain HTTP, and TLS takes longer to say so
- * than all else in a pull of what is there.  A server of HTTPS answers with 400, or
- * breaks off, or sends us on.
- */
-static bool speaks_plain(struct registry *r, const char *host)
+/* The other scheme for all that is asked. */
+static void change_scheme(struct registry *r)
 {
-	AUTO(call) struct call c = CALL_INIT;
+	bool plain = str_starts(r->origin, "http:");
+	AUTO(free) char *old = r->origin;
 
-	ask_ping(&c, "http", host);
-	return call_simple(r, &c, NULL) == 0 && c.response.status != 400 && !c.redirects;
-}
+	r->origin = mem_printf("%s%s", plain ? "https" : "http", strchr(old, ':'));
+	for (size_t i = 0; i < r->calls.n; i++) {
+		struct call *c = r->calls.items[i];
+		char *url;
 
-/*
- * As Docker: HTTPS with any certificate, else plain HTTP.  An authority of its
- * own says that the certificate matters.
- */
-static int choose_scheme(struct registry *r, const char *host, bool insecure, struct error *err)
-{
-	AUTO(call) struct call c = CALL_INIT;
-	int result;
-
-	r->origin = mem_printf("https://%s", host);
-	r->tls_alone = !is_local(host) && !insecure;
-	if (r->tls_alone)
-		return 0;
-	r->tls.direct = is_local(host);
-	r->tls.insecure = insecure || !r->tls.authorities.n;
-	if (is_local(host) && r->tls.insecure && speaks_plain(r, host)) {
-		free(r->origin);
-		r->origin = mem_printf("http://%s", host);
-		return 0;
+		if (!str_starts(c->url, old))
+			continue;
+		url = mem_printf("%s%s", r->origin, c->url + strlen(old));
+		free(c->url);
+		c->url = url;
 	}
-	ask_ping(&c, "https", host);
-	result = call_simple(r, &c, err);
-	if (result == 0)
-		return 0;
-	if (!r->tls.insecure || (!c.broken && !insecure))
-		return error_wrap(err, "registry %s", r->domain);
-	error_clear(err);
-	free(r->origin);
-	r->origin = mem_printf("http://%s", host);
-	return 0;
+}
+
+/* A server of HTTPS answers plain HTTP with 400, or breaks off, or sends us on. */
+bool registry_guess_again(struct registry *r, const struct call *c)
+{
+	const struct transfer_event *e = &c->response;
+	enum registry_guess was = r->guess;
+
+	r->guess = GUESS_NONE;
+	if (was == GUESS_NONE ||
+	    (!e->error &&
+	     (was == GUESS_TLS || !(e->status == 400 || call_is_redirect(e->status)))))
+		return false;
+	if (was == GUESS_PLAIN)
+		r->guess = GUESS_TLS;
+	change_scheme(r);
+	return true;
 }
 
 static int connect_to(struct registry *r, const char *domain, bool insecure, struct error *err)
 {
 	bool hub =
 		str_eq(domain, REFERENCE_DEFAULT_DOMAIN) || str_eq(domain, "index.docker.io");
-	int result;
 
 	r->domain = mem_strdup(domain);
 	find_certificates(domain, &r->tls);
-	result = transfer_start(&r->tls, &r->transfer, err);
-	return result < 0 ? result
-			  : choose_scheme(r, hub ? REGISTRY_DOCKER_HUB : domain, insecure, err);
+	guess_scheme(r, hub ? REGISTRY_DOCKER_HUB : domain, insecure);
+	return transfer_start(&r->tls, &r->transfer, err);
 }
 
 static void wipe(char *text)
@@ -274,6 +269,7 @@ static void disconnect(struct registry *r)
 	r->domain = r->origin = r->path = r->authorization = NULL;
 	r->tls = (struct transfer_tls){0};
 	r->answered = r->tls_alone = false;
+	r->guess = GUESS_NONE;
 }
 
 int registry_connect(const char *domain, bool insecure, struct registry **out,

@@ -51,8 +51,7 @@ enum registry_access {
 };
 
 /*
- * @access: flags of enum registry_access.  Speaks to nobody yet, except to a registry that may
- * be without TLS, to know what it speaks.
+ * @access: flags of enum registry_access.  Speaks to nobody yet.
  */
 int registry_open(const struct reference *ref, unsigned access, struct registry **out,
 		  struct error *err);

@@ -55,6 +55,13 @@ struct call {
 		       .err = ERROR_INIT, \
 		       .response = {.headers = MAP_INIT_FREE(free)}})
 
+/* What the scheme of .origin is taken for, until the first answer. */
+enum registry_guess {
+	GUESS_NONE = 0, /* it is known */
+	GUESS_PLAIN,
+	GUESS_TLS,
+};
+
 struct registry {
 	struct transfer *transfer;
 	char *domain; /* as in references */
@@ -67,6 +74,7 @@ struct registry {
 	unsigned grant;	     /* how many there have been */
 	bool asks;	     /* for the next one, now */
 	bool tls_alone;	     /* plain HTTP was not agreed to */
+	enum registry_guess guess;
 	bool answered;
 	unsigned access; /* as it was opened */
 	/* Where it may be: the one of .at is spoken to; after an answer of worth for good. */
@@ -92,6 +100,11 @@ bool registry_has_next(const struct registry *r);
 int registry_next(struct registry *r, struct error *err);
 /* To the registry itself, past its mirrors. */
 int registry_go_home(struct registry *r, struct error *err);
+/*
+ * The first answers, of @c: true: by the other scheme it is to be asked again, and all that
+ * wait have its URL.
+ */
+bool registry_guess_again(struct registry *r, const struct call *c);
 bool url_is_http(const char *url);
 /* Same scheme, host and port? */
 bool url_same_origin(const char *a, const char *b);
@@ -121,6 +134,7 @@ int call_step(struct registry *r, int timeout_ms, struct error *err);
 /* Until one of the calls is done: that one, no longer among them. */
 int call_wait_any(struct registry *r, struct call **out, struct error *err);
 const char *call_header(const struct call *c, const char *name);
+bool call_is_redirect(long status);
 /* The server's own words about a status that is not what was hoped for. */
 int call_refused(const struct call *c, const char *what, struct error *err);
 /* Where it was asked last, after redirects. */

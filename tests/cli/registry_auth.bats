@@ -195,7 +195,7 @@ https://docs.docker.com/go/credential-store/"
 	cp "$tls/ca.crt" "$BATS_TEST_TMPDIR/certs.d/$mutual"
 	run stave image copy "$open/img:docker" "$mutual/x"
 	ended 1
-	has "$output" "registry $mutual" # and then how the server hung up
+	has "$output" "https://$mutual/" # and then how the server hung up
 	cp "$tls/server.crt" "$BATS_TEST_TMPDIR/certs.d/$mutual/client.cert"
 	cp "$tls/server.key" "$BATS_TEST_TMPDIR/certs.d/$mutual/client.key"
 	is "$(stave image copy -q "$open/img:docker" "$mutual/x")" "$docker"
