@@ -2,6 +2,7 @@
 #include "registry/registry_conf.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,25 +59,55 @@ static int check_type(const json_t *j, const char *key, json_type type, const ch
 	return error_set(err, ERR_INVALID, "%s is not %s", key, words);
 }
 
-static int check_place(const json_t *j, struct error *err)
+/* One that could never match would not block what it is there to block. */
+static int check_name(json_t *j, const char *key, struct error *err)
 {
+	const char *text = text_of(j, key);
+	size_t n = text ? strlen(text) : 0;
+	int r = check_type(j, key, JSON_STRING, "a string", err);
+
+	if (r < 0 || !n)
+		return r;
+	if (strstr(text, "://"))
+		return error_set(err, ERR_INVALID, "%s %s: a place is named without https://",
+				 key, text);
+	while (n && text[n - 1] == '/')
+		n--;
+	json_object_set_new(j, key, json_stringn(text, n));
+	text = json_string_value(json_object_get(j, key));
+	return !strchr(text, '*') ||
+			       (str_starts(text, "*.") && !text[2 + strcspn(text + 2, "*/:")])
+		       ? 0
+		       : error_set(err, ERR_INVALID,
+				   "%s %s: a wildcard is of the form *.example.com", key, text);
+}
+
+static int check_place(json_t *j, struct error *err)
+{
+	const char *when;
 	int r;
 
 	if (!json_is_object(j))
 		return error_set(err, ERR_INVALID, "a registry or mirror is no table");
-	if ((r = check_type(j, "location", JSON_STRING, "a string", err)) < 0 ||
-	    (r = check_type(j, "insecure", JSON_TRUE, "true or false", err)) < 0)
+	if ((r = check_name(j, "location", err)) < 0 ||
+	    (r = check_type(j, "insecure", JSON_TRUE, "true or false", err)) < 0 ||
+	    (r = check_type(j, "pull-from-mirror", JSON_STRING, "a string", err)) < 0)
 		return r;
-	return check_type(j, "pull-from-mirror", JSON_STRING, "a string", err);
+	when = text_of(j, "pull-from-mirror");
+	return !when || str_eq(when, "all") || str_eq(when, "digest-only") ||
+			       str_eq(when, "tag-only")
+		       ? 0
+		       : error_set(err, ERR_INVALID,
+				   "pull-from-mirror is not all, digest-only or tag-only");
 }
 
-static int check_registry(const json_t *j, struct error *err)
+static int check_registry(json_t *j, struct error *err)
 {
-	const json_t *mirror;
+	json_t *mirror;
 	size_t i;
 	int r = check_place(j, err);
 
-	if (r < 0 || (r = check_type(j, "prefix", JSON_STRING, "a string", err)) < 0 ||
+	if (r < 0 || (r = check_name(j, "prefix", err)) < 0 ||
 	    (r = check_type(j, "blocked", JSON_TRUE, "true or false", err)) < 0 ||
 	    (r = check_type(j, "mirror-by-digest-only", JSON_TRUE, "true or false", err)) < 0 ||
 	    (r = check_type(j, "mirror", JSON_ARRAY, "a list of tables", err)) < 0)
@@ -159,10 +190,12 @@ static int read_parts(struct conf *c, const char *dir, struct error *err)
 	AUTO(free) char *path = mem_printf("%s/" NAME ".d", dir);
 	AUTO(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(dir_list) struct dir_list list = {0};
-	int r = 0;
+	int r;
 
-	if (fd < 0 || dir_list_read(fd, &list, NULL) < 0)
-		return 0;
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : error_sys(err, "%s", path);
+	if ((r = dir_list_read(fd, &list, err)) < 0)
+		return error_wrap(err, "%s", path);
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		AUTO(free) char *file = mem_printf("%s/%s", path, list.items[i].name);
 
@@ -213,10 +246,10 @@ static int read_all(struct conf *c, struct error *err)
 /* How many bytes of @name the prefix covers; 0: it is about something else. */
 static size_t covers(const char *prefix, const char *name)
 {
-	size_t host = strcspn(name, "/"), n = strlen(prefix);
+	size_t host = strcspn(name, "/:"), n = strlen(prefix);
 
 	if (str_starts(prefix, "*.")) {
-		/* any host below; it does not go on behind that */
+		/* any host below, with any port */
 		if (host < n || strncmp(name + host - (n - 1), prefix + 1, n - 1) != 0)
 			return 0;
 		return host;
@@ -224,17 +257,20 @@ static size_t covers(const char *prefix, const char *name)
 	return strncmp(prefix, name, n) == 0 && (!name[n] || strchr("/:@", name[n])) ? n : 0;
 }
 
+/* The one with the longest prefix. */
 static const json_t *find(const struct conf *c, const char *name, size_t *out_covered)
 {
 	const json_t *one, *best = NULL;
-	size_t i;
+	size_t i, most = 0;
 
 	*out_covered = 0;
 	json_array_foreach (c->registries, i, one) {
-		size_t n = covers(text_of(one, "prefix"), name);
+		const char *prefix = text_of(one, "prefix");
+		size_t covered = covers(prefix, name);
 
-		if (n > *out_covered) {
-			*out_covered = n;
+		if (covered && strlen(prefix) > most) {
+			most = strlen(prefix);
+			*out_covered = covered;
 			best = one;
 		}
 	}

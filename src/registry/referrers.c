@@ -96,7 +96,10 @@ int registry_referrers(struct registry *r, const struct digest *subject, json_t 
 {
 	AUTO(json) json_t *all = json_array();
 	bool known = false;
-	int result = read_pages(r, subject, &known, all, err);
+	int result = registry_go_home(r, err);
+
+	if (result == 0)
+		result = read_pages(r, subject, &known, all, err);
 
 	if (result == 0 && !known)
 		result = read_tag(r, subject, all, err);

@@ -91,11 +91,19 @@ digest_of() { stave buildx imagetools inspect --format '{{.Manifest.Digest}}' "$
 		prefix = "a.wild.example/old/name"
 		location = "$open/img"
 		[[registry]]
-		location = "x.example"
+		location = "x.example/"
+		blocked = true
+		[[registry]]
+		prefix = "*.deep.wild.example"
 		blocked = true
 	END
 	is "$(digest_of b.c.wild.example/img:all)" "$all"
 	is "$(digest_of a.wild.example/old/name:docker)" "$docker"
+	for place in a.deep.wild.example a.deep.wild.example:5000; do
+		run stave manifest inspect "$place/img:all"
+		ended 1
+		has "$output" "registry $place is blocked"
+	done
 	run stave manifest inspect wild.example/img:all
 	ended 1
 	run stave manifest inspect x.example/img
@@ -130,7 +138,7 @@ digest_of() { stave buildx imagetools inspect --format '{{.Manifest.Digest}}' "$
 	is "$(stave manifest inspect -v --insecure "0.0.0.0:${open#*:}/img:docker" | jq -r .Descriptor.digest)" "$docker"
 }
 
-@test "a mirror is not shown the credentials of what it mirrors" {
+@test "a mirror is not shown the credentials of what it mirrors, nor asked what refers to it" {
 	record=$BATS_TEST_TMPDIR/record
 	python3 "$BATS_TEST_DIRNAME/liar.py" "$BATS_TEST_TMPDIR/port" "$record" 3>&- &
 	pid=$!
@@ -142,6 +150,8 @@ digest_of() { stave buildx imagetools inspect --format '{{.Manifest.Digest}}' "$
 		>"$DOCKER_CONFIG/config.json"
 	printf '[[registry]]\nlocation = "%s/img"\n[[registry.mirror]]\nlocation = "%s/basic"\n' "$open" "$liar" | conf
 	is "$(digest_of "$open/img:all")" "$all"
+	# nor does it say what refers to an image
+	is "$(stave manifest referrers -q "$open/img@$oci")" "$signature"
 	kill $pid
 	grep -q '/v2/basic/manifests/all - ' "$record"
 	run grep -c Basic "$record"
@@ -160,6 +170,13 @@ digest_of() { stave buildx imagetools inspect --format '{{.Manifest.Digest}}' "$
 	printf '[[registry]]\nprefix = "a.example"\nblocked = "yes"\n' | conf
 	run stave manifest inspect "$open/img"
 	has "$output" "blocked is not true or false"
+	for words in 'location = "https://a.example"' 'prefix = "*.a.example/team"' 'prefix = "a*.example"' \
+		'location = "a.example"\nmirror = [{location = "b.example", pull-from-mirror = "digests"}]'; do
+		printf "[[registry]]\nblocked = true\n$words\n" | conf
+		run stave manifest inspect "$open/img"
+		ended 1
+		has "$output" "stave: $CONTAINERS_REGISTRIES_CONF: "
+	done
 	printf '[registries.search]\nregistries = ["a"]\n' | conf
 	run stave manifest inspect "$open/img"
 	has "$output" "version 1 of this file"
