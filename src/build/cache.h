@@ -152,22 +152,25 @@ struct cache_source {
 
 #define CACHE_SOURCE_INIT ((struct cache_source){.dir = -1, .m = MANIFEST_INIT})
 
+struct registry;
+/* The registry of a place. */
+int cache_registry_open(const struct cache_place *p, bool push, struct registry **out,
+			struct error *err);
 /*
  * Reads manifest and document of @s->place; of an image, the records for @platform
- * that its config has.
+ * that its config has.  @r: the registry, if it is open already; else NULL.
  */
-int cache_source_read(struct cache_source *s, const struct platform *platform,
-		      struct error *err);
+int cache_source_read(struct cache_source *s, struct registry *r,
+		      const struct platform *platform, struct error *err);
 /* The same of a directory that is open. */
 int cache_source_read_dir(struct cache_source *s, struct error *err);
+/* REGISTRY, when it was read: there, where its manifest is. */
+int cache_source_registry(const struct cache_source *s, struct registry **out,
+			  struct error *err);
 /* Its bytes, at their beginning; those from a registry are verified.  @l has a blob. */
 int cache_source_blob(const struct cache_source *s, struct store *store,
 		      const struct cache_layer *l, int *out_fd, struct error *err);
 void cache_source_clear(struct cache_source *s);
-/* The registry of a place. */
-struct registry;
-int cache_registry_open(const struct cache_place *p, bool push, struct registry **out,
-			struct error *err);
 
 /* ---- taking from them ---- */
 

@@ -101,7 +101,7 @@ static int read_registry(struct cache_imports *c, struct import *s,
 
 	emit(c->progress,
 	     (struct progress_event){.kind = PROGRESS_BEGIN, .task = ++*tasks, .text = title});
-	if ((r = cache_source_read(&s->from, platform, err)) < 0)
+	if ((r = cache_source_read(&s->from, NULL, platform, err)) < 0)
 		text = mem_printf("failed to configure registry cache importer: %s",
 				  err->message);
 	tell_type(c, s, *tasks);
@@ -120,7 +120,7 @@ static int read_import(struct cache_imports *c, struct import *s,
 
 	if (s->from.place.type == CACHE_REGISTRY)
 		return read_registry(c, s, platform, tasks, err);
-	if ((r = cache_source_read(&s->from, platform, err)) < 0)
+	if ((r = cache_source_read(&s->from, NULL, platform, err)) < 0)
 		warn(c, s, "not used: %s", err->message);
 	return r;
 }
@@ -480,7 +480,7 @@ static int bring(const struct bringing *b, size_t n, struct error *err)
 	AUTO(error) struct error why = ERROR_INIT;
 
 	if (b->s->from.place.type == CACHE_REGISTRY) {
-		int r = cache_registry_open(&b->s->from.place, false, &registry, &why);
+		int r = cache_source_registry(&b->s->from, &registry, &why);
 
 		if (r == 0)
 			return download(b, registry, n, err);

@@ -189,9 +189,12 @@ static int push(struct push *p, struct error *err)
 
 	if (r < 0)
 		return r;
-	/* what is not there, or not readable, was not there */
+	/*
+	 * What is not there, or not readable, was not there.  The registry itself is asked:
+	 * what a mirror has need not be what the tag is.
+	 */
 	p->before.place = *p->place;
-	if (cache_source_read(&p->before, &p->g->platform, NULL) < 0)
+	if (cache_source_read(&p->before, p->registry, &p->g->platform, NULL) < 0)
 		p->before.manifest = (struct digest){0};
 	r = cache_gather(p->g, p->place, &to, &p->before.doc, &p->doc, err);
 	if (r == 0)

@@ -143,16 +143,17 @@ static int read_index(struct cache_source *s, struct registry *r,
 							      : read_manifest(s, r, &one, err);
 }
 
-static int read_registry(struct cache_source *s, const struct platform *platform,
-			 struct error *err)
+static int read_registry(struct cache_source *s, struct registry *r,
+			 const struct platform *platform, struct error *err)
 {
 	AUTO(registry_document) struct registry_document doc = {0};
-	AUTO(registry) struct registry *r = NULL;
+	AUTO(registry) struct registry *own = NULL;
 	const struct reference *ref = &s->place.ref;
-	int e = cache_registry_open(&s->place, false, &r, err);
+	int e = 0;
 
-	if (e < 0)
+	if (!r && (e = cache_registry_open(&s->place, false, &own, err)) < 0)
 		return e;
+	r = r ? r : own;
 	e = registry_manifest(r, ref->has_digest ? NULL : ref->tag, &ref->digest, &doc, err);
 	if (e < 0)
 		return e;
@@ -161,6 +162,18 @@ static int read_registry(struct cache_source *s, const struct platform *platform
 	return media_kind(doc.media_type) == MEDIA_KIND_INDEX
 		       ? read_index(s, r, &doc, platform, err)
 		       : read_manifest(s, r, &doc, err);
+}
+
+int cache_source_registry(const struct cache_source *s, struct registry **out,
+			  struct error *err)
+{
+	AUTO(registry) struct registry *r = NULL;
+	int e = cache_registry_open(&s->place, false, &r, err);
+
+	if (e < 0 || (e = registry_settle(r, &s->manifest, err)) < 0)
+		return e;
+	*out = take_ptr(r);
+	return 0;
 }
 
 /* The file loses its name in the store's cache, and is ours alone. */
@@ -179,7 +192,7 @@ static int download(const struct cache_source *s, struct store *store,
 	AUTO(registry) struct registry *r = NULL;
 	const struct descriptor *blob = &l->blob;
 	struct image_blobs want = {.items = &blob, .n = 1, .take = take_file, .data = out};
-	int e = cache_registry_open(&s->place, false, &r, err);
+	int e = cache_source_registry(s, &r, err);
 
 	want.registry = r;
 	return e < 0 ? e : image_fetch_blobs(store, &want, err);
@@ -187,11 +200,11 @@ static int download(const struct cache_source *s, struct store *store,
 
 /* ---- either ---- */
 
-int cache_source_read(struct cache_source *s, const struct platform *platform,
-		      struct error *err)
+int cache_source_read(struct cache_source *s, struct registry *r,
+		      const struct platform *platform, struct error *err)
 {
 	if (s->place.type == CACHE_REGISTRY)
-		return read_registry(s, platform, err);
+		return read_registry(s, r, platform, err);
 	/* the user's own path */
 	s->dir = open(s->place.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir < 0)

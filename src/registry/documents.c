@@ -196,6 +196,13 @@ int registry_manifest(struct registry *r, const char *tag, const struct digest *
 	return result;
 }
 
+int registry_settle(struct registry *r, const struct digest *manifest, struct error *err)
+{
+	AUTO(registry_document) struct registry_document doc = {0};
+
+	return registry_has_next(r) ? registry_manifest(r, NULL, manifest, &doc, err) : 0;
+}
+
 int registry_manifest_digest(struct registry *r, const char *tag, struct digest *out,
 			     struct error *err)
 {

@@ -80,6 +80,8 @@ struct registry_document {
  */
 int registry_manifest(struct registry *r, const char *tag, const struct digest *digest,
 		      struct registry_document *out, struct error *err);
+/* Before blobs alone are asked for: goes to the first of several places with @manifest. */
+int registry_settle(struct registry *r, const struct digest *manifest, struct error *err);
 /* The digest alone, without the bytes; trusted only to say that nothing has changed. */
 int registry_manifest_digest(struct registry *r, const char *tag, struct digest *out,
 			     struct error *err);

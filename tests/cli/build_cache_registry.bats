@@ -123,6 +123,22 @@ file_of() { echo "$BATS_FILE_TMPDIR/open.d/data/docker/registry/v2/blobs/sha256/
 	store_is_clean
 }
 
+@test "mirrors: what has not the cache is passed over, what has it does not stand for the registry" {
+	build "$(to mode=max)"
+	build --cache-to "type=registry,mode=max,ref=$other/$name/mirrored:later"
+	export CONTAINERS_REGISTRIES_CONF=$BATS_TEST_TMPDIR/registries.conf
+	printf '[[registry]]\nlocation = "%s"\n[[registry.mirror]]\nlocation = "%s"\n' \
+		"$open" "$other" >"$CONTAINERS_REGISTRIES_CONF"
+	elsewhere
+	build_log --cache-from "$ref"
+	all_cached
+	is "$(in_t cat /a /last)" "$(printf 'hello\nhello')"
+	# the mirror has this very cache under this tag, and the registry not yet
+	home
+	build --cache-to "type=registry,mode=max,ref=$open/$name/mirrored:later"
+	is "$(manifest "$name/mirrored:later" | jq '.layers | length')" 6
+}
+
 @test "mode=min, which is the default: only the result's layers, and still nothing runs" {
 	build "$(to)"
 	is "$(manifest | jq '.layers | length')" 3
