@@ -22,6 +22,7 @@
 #define LIMIT_COPY_DOCUMENTS   4096u	   /* manifests and indexes of one `image copy` */
 #define LIMIT_COPY_BYTES       (64u << 20) /* theirs */
 #define LIMIT_CONF_BYTES       (1u << 20)  /* a registries.conf, a daemon.json */
+#define LIMIT_RUNTIME_LOG      (1u << 20)  /* what another runtime says of one start */
 #define LIMIT_HISTORY	       10000u
 #define LIMIT_DIR_ENTRIES      4000000u
 #define LIMIT_TREE_DEPTH       4096u

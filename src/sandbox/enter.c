@@ -106,16 +106,12 @@ void sandbox_processes(pid_t pid, struct pid_list *out)
 
 /*
  * Has it executed its command?  Before that it is the runtime, at work on the container with
- * the host's files still in sight, and nobody may be put beside it.
+ * the host's files still in sight, and nobody may be put beside it.  The kernel knows who was
+ * forked and has not executed yet (PF_FORKNOEXEC); runc's last fork is behind its own start.
  */
-static bool has_executed(pid_t pid, pid_t runtime)
+static bool has_executed(const char *stat)
 {
-	AUTO(free) char *one = mem_printf("/proc/%d/exe", (int)pid);
-	AUTO(free) char *two = mem_printf("/proc/%d/exe", (int)runtime);
-	struct stat a, b;
-
-	/* by size, as runc begins with a copy of itself that is in memory and has no name */
-	return stat(one, &a) == 0 && stat(two, &b) == 0 && a.st_size != b.st_size;
+	return !(stat_word(stat, 9) & 0x40);
 }
 
 pid_t sandbox_inside(pid_t runtime)
@@ -129,13 +125,11 @@ pid_t sandbox_inside(pid_t runtime)
 		AUTO(buf) struct buf text = BUF_INIT;
 		uint64_t number;
 
-		/* word 4 is the parent; the runtime's helpers are in the runtime's name spaces
-		 */
+		/* word 4 is the parent; its helpers are in its own name spaces */
 		if (parse_u64(d->d_name, INT32_MAX, &number) &&
 		    read_proc((pid_t)number, "stat", &text) == 0 &&
 		    stat_word(buf_str(&text), 4) == (uint64_t)runtime &&
-		    !same_namespace((pid_t)number, own, "mnt") &&
-		    has_executed((pid_t)number, runtime))
+		    !same_namespace((pid_t)number, own, "mnt") && has_executed(buf_str(&text)))
 			found = (pid_t)number;
 	}
 	if (proc)

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,8 +31,7 @@
 
 #include "base/banned.h"
 
-#define UNIFIED	       "/sys/fs/cgroup/unified"
-#define CONSOLE_SOCKET "console.sock"
+#define UNIFIED "/sys/fs/cgroup/unified"
 
 /* ---- the child --------------------------------------------------------------------------- */
 
@@ -161,8 +159,7 @@ static int write_config(const struct child *c, const char *bundle_path, struct e
 			     err);
 }
 
-static void make_arguments(const struct child *c, const char *bundle_path, int bundle,
-			   struct strlist *args)
+static void make_arguments(const struct child *c, const char *bundle_path, struct strlist *args)
 {
 	strlist_add(args, c->o->runtime);
 	strlist_add(args, "--root");
@@ -170,11 +167,6 @@ static void make_arguments(const struct child *c, const char *bundle_path, int b
 	strlist_add(args, "run");
 	strlist_add(args, "--bundle");
 	strlist_add(args, bundle_path);
-	if (c->spec->process.terminal) {
-		strlist_add(args, "--console-socket");
-		/* a path of any length would not fit into sun_path */
-		strlist_printf(args, "/proc/1/fd/%d/" CONSOLE_SOCKET, bundle);
-	}
 	strlist_add(args, c->o->id);
 }
 
@@ -189,17 +181,26 @@ static void make_environment(struct strlist *env)
 			strlist_env_set(env, names[i], getenv(names[i]));
 }
 
-static int execute_runtime(struct child *c, const char *bundle_path, struct error *err)
+int runtime_execute(struct child *c, const struct strlist *args, const struct strlist *env,
+		    struct error *err)
+{
+	execvpe(c->o->runtime, args->items, env->items);
+	if (errno == ENOENT || errno == EACCES) {
+		error_set(err, ERR_NOT_FOUND, "unknown or invalid runtime name: %s",
+			  c->o->runtime);
+		error_hint(err, "is it installed?  the embedded executor needs none");
+		return -ERR_NOT_FOUND;
+	}
+	return error_sys(err, "cannot execute the runtime %s", c->o->runtime);
+}
+
+static int hand_over(struct child *c, const char *bundle_path, struct error *err)
 {
 	struct strlist args = STRLIST_INIT, env = STRLIST_INIT;
 	struct process_config *p;
 	struct runtime_spec plain = *c->spec;
 	int bundle, r;
 
-	bundle = keep_open(c->o->bundle_dir, err);
-	if (bundle < 0)
-		return bundle;
-	make_arguments(c, bundle_path, bundle, &args);
 	make_environment(&env);
 	/* the runtime's own streams become the container's; ids are for it to change */
 	p = &plain.process;
@@ -208,15 +209,15 @@ static int execute_runtime(struct child *c, const char *bundle_path, struct erro
 	r = child_set_stdio(c, err);
 	if (r < 0)
 		return r;
-	channel_send(c->channel, CHANNEL_EXEC, NULL, 0, -1);
-	execvpe(c->o->runtime, args.items, env.items);
-	if (errno == ENOENT || errno == EACCES) {
-		error_set(err, ERR_NOT_FOUND, "unknown or invalid runtime name: %s",
-			  c->o->runtime);
-		error_hint(err, "is it installed?  the embedded executor needs none");
-		return -ERR_NOT_FOUND;
+	if (p->terminal) {
+		bundle = keep_open(c->o->bundle_dir, err);
+		if (bundle < 0)
+			return bundle;
+		runtime_attend(c, bundle_path, bundle, &env);
 	}
-	return error_sys(err, "cannot execute the runtime %s", c->o->runtime);
+	channel_send(c->channel, CHANNEL_EXEC, NULL, 0, -1);
+	make_arguments(c, bundle_path, &args);
+	return runtime_execute(c, &args, &env, err);
 }
 
 static _Noreturn void runtime_child(struct child *c)
@@ -233,7 +234,7 @@ static _Noreturn void runtime_child(struct child *c)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", c->o->bundle_dir);
 	if (read_link(link, bundle_path, sizeof(bundle_path), &err) == 0 &&
 	    set_up_mounts(&err) == 0 && write_config(c, bundle_path, &err) == 0)
-		execute_runtime(c, bundle_path, &err);
+		hand_over(c, bundle_path, &err);
 	child_fail(c, &err);
 }
 
@@ -242,39 +243,31 @@ static _Noreturn void runtime_child(struct child *c)
 static int listen_for_console(int bundle, int *out, struct error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", bundle,
-		 CONSOLE_SOCKET);
-	unlinkat(bundle, CONSOLE_SOCKET, 0);
+		 RUNTIME_CONSOLE);
+	unlinkat(bundle, RUNTIME_CONSOLE, 0);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(fd, 1) < 0)
+	    listen(fd, 1) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return error_sys(err, "cannot listen for the terminal");
 	*out = take_fd(&fd);
 	return 0;
 }
 
-/* The runtime connects and sends the master; or it ends before (its message went to stderr). */
-static int receive_console(int listener, int pidfd, int *out_terminal, struct error *err)
+/* The runtime has connected and sent the master, before its command ran. */
+static int receive_console(int listener, int *out_terminal, struct error *err)
 {
-	struct pollfd fds[2] = {{.fd = listener, .events = POLLIN},
-				{.fd = pidfd, .events = POLLIN}};
-	AUTO(fd) int connection = -1;
+	AUTO(fd) int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	AUTO(free) struct channel_message *m = mem_new(struct channel_message);
 
-	while (poll(fds, 2, -1) < 0)
-		if (errno != EINTR)
-			return error_sys(err, "poll");
-	if (!(fds[0].revents & POLLIN))
-		return error_set(err, ERR_FAILED, "the runtime ended before its container ran");
-	connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (connection < 0 || channel_receive(connection, m) < 0 || m->fd < 0)
 		return error_set(err, ERR_FAILED, "the runtime gave no terminal");
 	*out_terminal = m->fd;
 	return 0;
 }
 
-static int receive_result(int channel, struct error *err)
+static int receive_result(const struct sandbox_options *o, int channel, struct error *err)
 {
 	AUTO(free) struct channel_message *m = mem_new(struct channel_message);
 	bool executing = false;
@@ -288,7 +281,7 @@ static int receive_result(int channel, struct error *err)
 			return error_set(err, ERR_SYSTEM, "the runtime could not be started");
 		return -(int)(err ? err->code : ERR_SYSTEM);
 	}
-	return executing ? 0 : error_set(err, ERR_FAILED, "the runtime could not be started");
+	return executing ? 0 : runtime_failure(o->runtime, o->bundle_dir, err);
 }
 
 static int check(const struct sandbox_options *o, struct error *err)
@@ -331,10 +324,10 @@ int other_runtime_start(const struct sandbox_options *o, struct sandbox *out, st
 	}
 	close(channel[1]);
 	r = pid < 0 ? error_sys(err, "cannot start the runtime")
-		    : receive_result(channel[0], err);
+		    : receive_result(o, channel[0], err);
 	close(channel[0]);
 	if (r == 0 && listener >= 0)
-		r = receive_console(listener, pidfd, &out->terminal, err);
+		r = receive_console(listener, &out->terminal, err);
 	if (r < 0 && pid > 0) {
 		kill((pid_t)pid, SIGKILL);
 		waitpid((pid_t)pid, NULL, 0);

@@ -256,3 +256,13 @@ bool cgroup_had_oom(const char *path);
 
 int other_runtime_start(const struct sandbox_options *o, struct sandbox *out,
 			struct error *err);
+/* Becomes the runtime, with the streams that are set; returns with the error. */
+int runtime_execute(struct child *c, const struct strlist *args, const struct strlist *env,
+		    struct error *err);
+
+/* runtime_attend.c: containers with a terminal.  @bundle is open in the processes to come. */
+#define RUNTIME_CONSOLE "console.sock"
+_Noreturn void runtime_attend(struct child *c, const char *bundle_path, int bundle,
+			      const struct strlist *env);
+/* Why the runtime ended before its container ran, from its log. */
+int runtime_failure(const char *runtime, int bundle, struct error *err);

@@ -19,7 +19,8 @@ teardown() {
 
 detach() { stave run -d --network none "$@" >/dev/null; }
 
-# A terminal for the words behind INPUT, which is typed when they had time to start.
+# A terminal for the words behind INPUT, which is typed when they had time to start; it may
+# have several parts (\f), and one "SIZE" changes that of the terminal.
 typed() {
 	python3 - "$@" <<'P'
 import fcntl, os, pty, struct, sys, termios, time
@@ -29,7 +30,10 @@ if pid == 0:
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
 time.sleep(0.5)
 for part in sys.argv[1].encode().decode("unicode_escape").encode("latin-1").split(b"\f"):
-    os.write(fd, part)
+    if part == b"SIZE":
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 88, 0, 0))
+    else:
+        os.write(fd, part)
     time.sleep(0.3)
 try:
     while True:
@@ -169,6 +173,37 @@ P
 	stave update --memory 64m cc >/dev/null
 	has "$(<"/proc/$(stave inspect --format '{{.State.Pid}}' cc)/cgroup")" /stave/
 	stave rm -f cc
+	nothing_left
+}
+
+@test "run -it with crun and runc: the terminal, its size and changes of it, the end" {
+	local other
+	for other in crun runc; do
+		command -v $other >/dev/null || skip "$other is not installed"
+		run typed 'stty size; tty\n\fSIZE\fstty size\n\f\x10\x11' stave run -it --network none \
+			--runtime $other --name tt busybox sh
+		ended 0
+		has "$output" "33 77"
+		has "$output" /dev/pts/0
+		has "$output" "44 88"
+		is "$(stave exec tt readlink /proc/1/exe)" /bin/busybox
+		run typed 'exit 5\n' stave attach tt
+		ended 5
+		stave rm tt
+		# what it wrote last is not lost, and a signal is passed on
+		run typed '' stave run --rm -t --network none --runtime $other busybox seq 1 9999
+		ended 0
+		has "${lines[-1]}" 9999
+		stave run -dt --network none --runtime $other --name tt busybox sh -c \
+			'trap "exit 6" TERM; echo ready; while :; do sleep 0.1; done'
+		settled eval '[[ $(stave logs tt) == *ready* ]]'
+		stave stop -t 5 tt
+		is "$(stave inspect --format '{{.State.ExitCode}}' tt)" 6
+		run -127 typed '' stave run --rm -t --network none --runtime $other busybox nosuch
+		has "$output" "nosuch"
+		run -126 typed '' stave run --rm -t --network none --runtime $other busybox /etc/passwd
+		stave rm tt
+	done
 	nothing_left
 }
 
