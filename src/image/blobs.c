@@ -135,7 +135,7 @@ static int fetch(struct fetching *f, struct error *err)
 	}
 	if (r == 0)
 		r = registry_download(f->want->registry, f->files, f->want->n, &watch, err);
-	close_files(f, r < 0 && r != -ERR_FAILED && r != -ERR_CANCELLED);
+	close_files(f, !partial_is_kept(r));
 	return r;
 }
 

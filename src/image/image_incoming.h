@@ -71,6 +71,12 @@ int partial_place(struct store *s, int *out_dir, struct error *err);
 int partial_open(int dir, const struct digest *blob, struct partial *out, int *out_fd,
 		 struct error *err);
 
+/* Has a download only been broken off, so that the next one goes on with what has come? */
+static inline bool partial_is_kept(int result)
+{
+	return result == 0 || result == -ERR_FAILED || result == -ERR_CANCELLED;
+}
+
 static inline void incoming_image_auto(struct incoming_image *i)
 {
 	incoming_image_clear(i);

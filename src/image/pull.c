@@ -278,7 +278,7 @@ int image_pull(struct store *s, const struct image_pull *how, struct image_pulle
 	if (r == 0)
 		r = record(&p, out, err);
 	pull_clear(&p);
-	if (r < 0 && r != -ERR_FAILED)
+	if (!partial_is_kept(r))
 		forget(s);
 	return r;
 }

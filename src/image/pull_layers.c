@@ -412,7 +412,7 @@ int pull_layers(struct pull *p, struct error *err)
 			r = registry_download(p->registry, p->files, p->n, &watch, err);
 		if (r == 0)
 			r = await_helpers(p, err);
-		drop_files(p, r < 0 && r != -ERR_FAILED, &resumed);
+		drop_files(p, !partial_is_kept(r), &resumed);
 		if (r != -ERR_CORRUPT || !resumed)
 			return r;
 		error_clear(err);

@@ -132,17 +132,30 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	stave system check
 }
 
-@test "a pull that is killed goes on where it was" {
-	STAVE_DEBUG=registry stave pull "$liar/drip" >/dev/null 2>&1 3>&- &
+# SIGNAL LIE COMMAND…: it is ended by the signal once a layer has come in part, and the next pull
+# goes on there.
+goes_on() {
+	local signal=$1 lie=$2 pid size
+	shift 2
+	STAVE_STALL_SECONDS=60 "$@" >/dev/null 2>&1 3>&- &
 	pid=$!
 	part() { [ -s "$(ls "$STAVE_ROOT"/cache/pull/* 2>/dev/null)" ]; }
 	settled part
-	kill -9 $pid
+	kill "-$signal" $pid
 	wait $pid || true
 	size=$(stat -c %s "$STAVE_ROOT"/cache/pull/*)
 	[ "$size" -gt 0 ]
-	run timeout -s KILL 3 stave pull "$liar/drip"
-	grep -q "GET /v2/drip/blobs.* bytes=$size-" "$record"
+	run timeout -s KILL 3 stave pull "$liar/$lie"
+	grep -q "GET /v2/$lie/blobs.* bytes=$size-" "$record"
+}
+
+@test "a pull that is killed or interrupted goes on where it was" {
+	goes_on KILL drip stave pull "$liar/drip"
+	goes_on TERM drip stave pull "$liar/drip"
+	# the signal does not end it at once: it ends itself
+	goes_on TERM drip python3 -c 'import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+os.execvp("stave", sys.argv)' pull "$liar/drip"
 }
 
 @test "tags in pages: to the last, not without end, and no secret on the way elsewhere" {
