@@ -164,9 +164,6 @@ int cache_source_read(struct cache_source *s, struct registry *r,
 		      const struct platform *platform, struct error *err);
 /* The same of a directory that is open. */
 int cache_source_read_dir(struct cache_source *s, struct error *err);
-/* REGISTRY, when it was read: there, where its manifest is. */
-int cache_source_registry(const struct cache_source *s, struct registry **out,
-			  struct error *err);
 /* Its bytes, at their beginning; those from a registry are verified.  @l has a blob. */
 int cache_source_blob(const struct cache_source *s, struct store *store,
 		      const struct cache_layer *l, int *out_fd, struct error *err);

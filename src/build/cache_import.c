@@ -480,7 +480,7 @@ static int bring(const struct bringing *b, size_t n, struct error *err)
 	AUTO(error) struct error why = ERROR_INIT;
 
 	if (b->s->from.place.type == CACHE_REGISTRY) {
-		int r = cache_source_registry(&b->s->from, &registry, &why);
+		int r = cache_registry_open(&b->s->from.place, false, &registry, &why);
 
 		if (r == 0)
 			return download(b, registry, n, err);

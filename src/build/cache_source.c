@@ -164,18 +164,6 @@ static int read_registry(struct cache_source *s, struct registry *r,
 		       : read_manifest(s, r, &doc, err);
 }
 
-int cache_source_registry(const struct cache_source *s, struct registry **out,
-			  struct error *err)
-{
-	AUTO(registry) struct registry *r = NULL;
-	int e = cache_registry_open(&s->place, false, &r, err);
-
-	if (e < 0 || (e = registry_settle(r, &s->manifest, err)) < 0)
-		return e;
-	*out = take_ptr(r);
-	return 0;
-}
-
 /* The file loses its name in the store's cache, and is ours alone. */
 static int take_file(void *data, size_t which, int fd, struct error *err)
 {
@@ -192,7 +180,7 @@ static int download(const struct cache_source *s, struct store *store,
 	AUTO(registry) struct registry *r = NULL;
 	const struct descriptor *blob = &l->blob;
 	struct image_blobs want = {.items = &blob, .n = 1, .take = take_file, .data = out};
-	int e = cache_source_registry(s, &r, err);
+	int e = cache_registry_open(&s->place, false, &r, err);
 
 	want.registry = r;
 	return e < 0 ? e : image_fetch_blobs(store, &want, err);

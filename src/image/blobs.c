@@ -92,14 +92,18 @@ static int verify(int fd, const struct digest *want, struct error *err)
 				   digest_text(want, text));
 }
 
+static int on_check(void *data, size_t which, struct error *err)
+{
+	const struct fetching *f = data;
+
+	return verify(f->files[which].fd, &f->files[which].digest, err);
+}
+
 static int on_done(void *data, size_t which, struct error *err)
 {
 	struct fetching *f = data;
-	int fd = f->files[which].fd;
-	int r = verify(fd, &f->files[which].digest, err);
+	int r = f->want->take(f->want->data, which, f->files[which].fd, err);
 
-	if (r == 0)
-		r = f->want->take(f->want->data, which, fd, err);
 	unlinkat(f->dir, f->partials[which].file, 0);
 	close_fd(&f->files[which].fd);
 	return r;
@@ -120,7 +124,7 @@ static void close_files(struct fetching *f, bool forget)
 
 static int fetch(struct fetching *f, struct error *err)
 {
-	const struct registry_watch watch = {.done = on_done, .data = f};
+	const struct registry_watch watch = {.check = on_check, .done = on_done, .data = f};
 	int r = 0;
 
 	for (size_t i = 0; i < f->want->n; i++)

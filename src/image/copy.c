@@ -215,24 +215,30 @@ static void on_sent(void *data, uint64_t current)
 	tell(c, PROGRESS_BYTES, c->current, NULL, current);
 }
 
-/* The file of blob @i is whole: on to the target. */
-static int send_blob(struct copy *c, size_t i, struct error *err)
+/* The file of blob @i has its size: is it the blob? */
+static int check_blob(struct copy *c, size_t i, struct error *err)
 {
-	struct copy_blob *b = &c->blobs.items[i];
+	const struct copy_blob *b = &c->blobs.items[i];
 	char text[DIGEST_TEXT_SIZE];
 	struct digest have;
 	int r;
 
-	c->current = i;
 	if (lseek(b->fd, 0, SEEK_SET) < 0)
 		return error_sys(err, "cannot read a blob");
-	if ((r = incoming_hash(b->fd, &have, err)) < 0)
+	if ((r = incoming_hash(b->fd, &have, err)) < 0 || digest_eq(&have, &b->d.digest))
 		return r;
-	if (!digest_eq(&have, &b->d.digest))
-		return error_set(err, ERR_CORRUPT,
-				 "%s: verification failed for digest %s: it is %s",
-				 c->from.place->text, digest_text(&b->d.digest, text),
-				 digest_text(&have, (char[DIGEST_TEXT_SIZE]){0}));
+	return error_set(err, ERR_CORRUPT, "%s: verification failed for digest %s: it is %s",
+			 c->from.place->text, digest_text(&b->d.digest, text),
+			 digest_text(&have, (char[DIGEST_TEXT_SIZE]){0}));
+}
+
+/* On to the target with it. */
+static int send_blob(struct copy *c, size_t i, struct error *err)
+{
+	struct copy_blob *b = &c->blobs.items[i];
+	int r;
+
+	c->current = i;
 	r = copy_target_blob(&c->to, &b->d, take_fd(&b->fd), on_sent, c, err);
 	if (r == 0)
 		tell(c, PROGRESS_DONE, i, "Copied", 0);
@@ -251,6 +257,13 @@ static void on_bytes(void *data, size_t which, uint64_t current)
 	const struct batch *b = data;
 
 	tell(b->copy, PROGRESS_BYTES, b->which[which], NULL, current);
+}
+
+static int on_check(void *data, size_t which, struct error *err)
+{
+	const struct batch *b = data;
+
+	return check_blob(b->copy, b->which[which], err);
 }
 
 /* The others come down while this one goes up. */
@@ -292,7 +305,8 @@ static int plan_blob(struct copy *c, size_t i, struct batch *batch, struct error
 static int copy_batch(struct copy *c, size_t from, size_t to, struct error *err)
 {
 	struct batch *batch = mem_new(struct batch);
-	struct registry_watch watch = {.bytes = on_bytes, .done = on_done, .data = batch};
+	struct registry_watch watch = {
+		.bytes = on_bytes, .check = on_check, .done = on_done, .data = batch};
 	int r = 0;
 
 	batch->copy = c;
@@ -317,7 +331,7 @@ static int copy_file(struct copy *c, size_t i, struct error *err)
 	if ((r = image_layout_open(&c->from.layout, &b->d.digest, &b->fd, &size, err)) < 0)
 		return r;
 	if (size == b->d.size)
-		return send_blob(c, i, err);
+		return (r = check_blob(c, i, err)) < 0 ? r : send_blob(c, i, err);
 	return error_set(err, ERR_CORRUPT, "%s: blob %s has %llu bytes, not %llu",
 			 c->from.place->text, digest_text(&b->d.digest, text),
 			 (unsigned long long)size, (unsigned long long)b->d.size);

@@ -289,7 +289,7 @@ static void on_anew(void *data, size_t which)
 	hasher_init(&l->hasher);
 }
 
-static int on_done(void *data, size_t which, struct error *err)
+static int on_check(void *data, size_t which, struct error *err)
 {
 	struct pull *p = data;
 	struct layer_pull *l = &p->layers[which];
@@ -300,12 +300,19 @@ static int on_done(void *data, size_t which, struct error *err)
 	if (r < 0)
 		return wrap(p, l, err);
 	hasher_end(&l->hasher, &have);
-	if (!digest_eq(&have, &l->blob->digest)) {
-		progress_tell(p->how->progress, PROGRESS_FAILED, l->task, NULL, 0, 0);
-		return error_set(err, ERR_CORRUPT,
-				 "%s: filesystem layer verification failed for digest %s",
-				 p->name, digest_text(&l->blob->digest, text));
-	}
+	if (digest_eq(&have, &l->blob->digest))
+		return 0;
+	return error_set(err, ERR_CORRUPT,
+			 "%s: filesystem layer verification failed for digest %s", p->name,
+			 digest_text(&l->blob->digest, text));
+}
+
+static int on_done(void *data, size_t which, struct error *err)
+{
+	struct pull *p = data;
+	struct layer_pull *l = &p->layers[which];
+	int r;
+
 	l->whole = true;
 	progress_tell(p->how->progress, PROGRESS_STATUS, l->task, "Download complete", 0, 0);
 	if (l->unpacking)
@@ -400,6 +407,7 @@ int pull_layers(struct pull *p, struct error *err)
 {
 	const struct registry_watch watch = {.bytes = on_bytes,
 					     .anew = on_anew,
+					     .check = on_check,
 					     .done = on_done,
 					     .others = others,
 					     .ready = on_ready,

@@ -20,6 +20,7 @@ struct download {
 	const struct registry_download *what;
 	const struct registry_watch *watch;
 	size_t which;
+	bool done;
 };
 
 static void tell_bytes(void *data, uint64_t current)
@@ -63,15 +64,15 @@ static void begin(struct registry *r, struct download *d)
 	call_add(r, &d->call);
 }
 
-static int finish(struct download *d, struct error *err)
+/* Has the place given the right bytes? */
+static int check(const struct download *d, struct call *c, struct error *err)
 {
-	const struct call *c = &d->call;
 	char text[DIGEST_TEXT_SIZE];
 	AUTO(free) char *what = mem_printf("blob %s", digest_text(&d->what->digest, text));
 	struct stat st;
 
 	if (c->result < 0) {
-		error_move(err, &d->call.err);
+		error_move(err, &c->err);
 		return error_wrap(err, "%s", what);
 	}
 	if (c->response.status && c->response.status != 200 && c->response.status != 206)
@@ -83,21 +84,75 @@ static int finish(struct download *d, struct error *err)
 				 "%s: the registry sent %llu bytes of the %llu announced", what,
 				 (unsigned long long)st.st_size,
 				 (unsigned long long)d->what->size);
-	tell_bytes(d, d->what->size);
-	return d->watch && d->watch->done ? d->watch->done(d->watch->data, d->which, err) : 0;
+	tell_bytes(c->data, d->what->size);
+	return d->watch && d->watch->check ? d->watch->check(d->watch->data, d->which, err) : 0;
 }
 
-static int download_all(struct registry *r, struct download *all, size_t n, struct error *err)
+/* For what another place may send. */
+static bool empty(struct download *d)
 {
-	for (size_t left = n; left; left--) {
+	if (ftruncate(d->what->fd, 0) < 0)
+		return false;
+	tell_anew(d);
+	return true;
+}
+
+/* @out_left: with an error, whether that is the place's. */
+static int download_here(struct registry *r, struct download *all, size_t n, bool *out_left,
+			 struct error *err)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!all[i].done) {
+			begin(r, &all[i]);
+			left++;
+		}
+	for (; left; left--) {
+		struct download *d;
 		struct call *c;
 		int result = call_wait_any(r, &c, err);
 
-		if (result < 0 || (result = finish(c->data, err)) < 0)
+		if (result < 0)
+			return result;
+		d = c->data;
+		if ((result = check(d, c, err)) < 0) {
+			*out_left = registry_has_next(r, result) &&
+				    (result != -ERR_CORRUPT || empty(d));
+			return result;
+		}
+		d->done = true;
+		if (d->watch && d->watch->done &&
+		    (result = d->watch->done(d->watch->data, d->which, err)) < 0)
 			return result;
 	}
-	(void)all;
 	return 0;
+}
+
+static void end_calls(struct registry *r, struct download *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		call_remove(r, &all[i].call);
+		call_clear(&all[i].call);
+	}
+}
+
+/* A place that breaks in the middle is left for the next one. */
+static int download_all(struct registry *r, struct download *all, size_t n,
+			const struct registry_watch *watch, struct error *err)
+{
+	for (;;) {
+		bool leaves = false;
+		int result;
+
+		r->watch = watch;
+		result = download_here(r, all, n, &leaves, err);
+		/* what is said to a place that we only look for is nobody else's */
+		r->watch = NULL;
+		end_calls(r, all, n);
+		if (!leaves || (result = registry_next(r, err)) < 0)
+			return result;
+	}
 }
 
 int registry_download(struct registry *r, const struct registry_download *items, size_t n,
@@ -107,23 +162,17 @@ int registry_download(struct registry *r, const struct registry_download *items,
 	int result = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		all[i] = (struct download){.what = &items[i], .watch = watch, .which = i};
+		all[i] = (struct download){
+			.call = CALL_INIT, .what = &items[i], .watch = watch, .which = i};
 		if (items[i].size > LIMIT_DOWNLOAD_BYTES && result == 0)
 			result = error_set(err, ERR_LIMIT,
 					   "a blob of %llu bytes is larger than the limit of "
 					   "%llu",
 					   (unsigned long long)items[i].size,
 					   (unsigned long long)LIMIT_DOWNLOAD_BYTES);
-		begin(r, &all[i]);
 	}
-	r->watch = watch;
 	if (result == 0)
-		result = download_all(r, all, n, err);
-	r->watch = NULL;
-	for (size_t i = 0; i < n; i++) {
-		call_remove(r, &all[i].call);
-		call_clear(&all[i].call);
-	}
+		result = download_all(r, all, n, watch, err);
 	free(all);
 	return result;
 }

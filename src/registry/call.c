@@ -17,6 +17,7 @@
 
 #define AT_ONCE	       4u
 #define TRIES	       5u
+#define TRIES_OF_MANY  2u /* where another place may have it */
 #define REDIRECTS      5u
 #define PAUSE_FIRST_NS INT64_C(300000000)
 #define PAUSE_MAX_S    60u
@@ -187,6 +188,13 @@ static bool got_on(const struct call *c)
 	       (uint64_t)st.st_size >= c->offset + PROGRESS_BYTES;
 }
 
+static bool may_try(const struct registry *r, const struct call *c)
+{
+	unsigned most = registry_has_next(r, -ERR_FAILED) ? TRIES_OF_MANY : TRIES;
+
+	return !c->once && c->tries + 1 < most;
+}
+
 static void on_broken(struct registry *r, struct call *c)
 {
 	const struct transfer_event *e = &c->response;
@@ -198,7 +206,7 @@ static void on_broken(struct registry *r, struct call *c)
 	if (got_on(c))
 		c->tries = 0;
 	c->broken = e->kind == TRANSFER_AGAIN || e->kind == TRANSFER_CONNECT;
-	if (retry && !c->once && c->tries + 1 < TRIES) {
+	if (retry && may_try(r, c)) {
 		c->at = (free(c->at), NULL);
 		try_again(c, 0);
 		return;
@@ -303,7 +311,7 @@ static void on_end(struct registry *r, struct call *c)
 		on_challenge(r, c);
 	else if (call_is_redirect(status))
 		on_redirect(c);
-	else if (is_busy(status) && !c->once && c->tries + 1 < TRIES)
+	else if (is_busy(status) && may_try(r, c))
 		try_again(c, retry_after(c));
 	else if (!c->offset || status != 416 || !begin_anew(c))
 		c->state = CALL_DONE;

@@ -182,25 +182,18 @@ static int manifest_here(struct registry *r, const char *tag, const struct diges
 	return result;
 }
 
-/* The first place that has it is the one that the rest comes from. */
+/* Whoever knows the tag has said what it means: another one may mean something else. */
 int registry_manifest(struct registry *r, const char *tag, const struct digest *digest,
 		      struct registry_document *out, struct error *err)
 {
 	int result = manifest_here(r, tag, digest, out, err);
 
-	while (result < 0 && registry_has_next(r)) {
+	while ((!tag || !r->settled) && registry_has_next(r, result)) {
 		if ((result = registry_next(r, err)) == 0)
 			result = manifest_here(r, tag, digest, out, err);
 	}
 	r->settled |= result == 0;
 	return result;
-}
-
-int registry_settle(struct registry *r, const struct digest *manifest, struct error *err)
-{
-	AUTO(registry_document) struct registry_document doc = {0};
-
-	return registry_has_next(r) ? registry_manifest(r, NULL, manifest, &doc, err) : 0;
 }
 
 int registry_manifest_digest(struct registry *r, const char *tag, struct digest *out,
@@ -290,8 +283,8 @@ int registry_put_manifest(struct registry *r, const char *tag, const char *media
 
 /* ---- blobs that are documents ---- */
 
-int registry_blob(struct registry *r, const struct digest *digest, size_t limit,
-		  struct buf *out, struct error *err)
+static int blob_here(struct registry *r, const struct digest *digest, size_t limit,
+		     struct buf *out, struct error *err)
 {
 	AUTO(call) struct call c = CALL_INIT;
 	AUTO(free) char *what = NULL;
@@ -311,6 +304,19 @@ int registry_blob(struct registry *r, const struct digest *digest, size_t limit,
 	buf_clear(out);
 	return error_set(err, ERR_CORRUPT, "filesystem layer verification failed for digest %s",
 			 text);
+}
+
+int registry_blob(struct registry *r, const struct digest *digest, size_t limit,
+		  struct buf *out, struct error *err)
+{
+	int result = blob_here(r, digest, limit, out, err);
+
+	while (registry_has_next(r, result)) {
+		buf_reset(out);
+		if ((result = registry_next(r, err)) == 0)
+			result = blob_here(r, digest, limit, out, err);
+	}
+	return result;
 }
 
 /* ---- tags ---- */

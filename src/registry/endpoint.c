@@ -300,9 +300,9 @@ static int take_route(struct registry *r, struct error *err)
 	return 0;
 }
 
-bool registry_has_next(const struct registry *r)
+bool registry_has_next(const struct registry *r, int result)
 {
-	return !r->settled && r->at + 1 < r->routes.n;
+	return result < 0 && result != -ERR_CANCELLED && r->at + 1 < r->routes.n;
 }
 
 int registry_next(struct registry *r, struct error *err)
@@ -315,7 +315,7 @@ int registry_next(struct registry *r, struct error *err)
 		disconnect(r);
 		r->at++;
 		result = take_route(r, err);
-	} while (result < 0 && registry_has_next(r));
+	} while (registry_has_next(r, result));
 	return result;
 }
 
@@ -323,7 +323,7 @@ int registry_go_home(struct registry *r, struct error *err)
 {
 	int result = 0;
 
-	if (registry_has_next(r)) {
+	if (!r->settled && r->at + 1 < r->routes.n) {
 		r->at = r->routes.n - 2;
 		result = registry_next(r, err);
 	}
@@ -341,7 +341,7 @@ int registry_open(const struct reference *ref, unsigned access, struct registry 
 		return result;
 	r->access = access;
 	result = take_route(r, err);
-	if (result < 0 && registry_has_next(r))
+	if (registry_has_next(r, result))
 		result = registry_next(r, err);
 	if (result == 0)
 		*out = take_ptr(r);

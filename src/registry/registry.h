@@ -27,8 +27,9 @@
  * may have *.crt, and *.cert with *.key for clients.  Proxies are what the environment says.
  *
  * registries.conf (see registry_conf.h) may name mirrors, other locations, and registries that
- * are insecure or blocked.  What is pulled comes from the first mirror that has the manifest,
- * or from the registry; a mirror is shown its own credentials only.
+ * are insecure or blocked.  What a tag means the first mirror that has it says, or the
+ * registry.  What is asked for by its digest comes from there, too, or, as a digest is the same
+ * everywhere, from the next one that has it.  A mirror is shown its own credentials only.
  */
 #pragma once
 
@@ -80,8 +81,6 @@ struct registry_document {
  */
 int registry_manifest(struct registry *r, const char *tag, const struct digest *digest,
 		      struct registry_document *out, struct error *err);
-/* Before blobs alone are asked for: goes to the first of several places with @manifest. */
-int registry_settle(struct registry *r, const struct digest *manifest, struct error *err);
 /* The digest alone, without the bytes; trusted only to say that nothing has changed. */
 int registry_manifest_digest(struct registry *r, const char *tag, struct digest *out,
 			     struct error *err);
@@ -118,9 +117,11 @@ struct registry_download {
 /* All of these may be NULL. */
 struct registry_watch {
 	void (*bytes)(void *data, size_t which, uint64_t current);
-	/* The file has been emptied: the server would not go on where it was. */
+	/* The file has been emptied: a server would not go on where it was, or has lied. */
 	void (*anew)(void *data, size_t which);
-	/* The file has .size bytes.  Others go on meanwhile.  An error ends it all. */
+	/* The file has .size bytes; -ERR_CORRUPT: not those that it should.  Then the next place. */
+	int (*check)(void *data, size_t which, struct error *err);
+	/* They are the right ones.  Others go on meanwhile.  An error ends it all. */
 	int (*done)(void *data, size_t which, struct error *err);
 	/*
 	 * Who works on what has come: writes the descriptors to be waited for (at most

@@ -77,10 +77,10 @@ struct registry {
 	enum registry_guess guess;
 	bool answered;
 	unsigned access; /* as it was opened */
-	/* Where it may be: the one of .at is spoken to; after an answer of worth for good. */
+	/* Where it may be: the one of .at is spoken to. */
 	struct registry_routes routes;
 	size_t at;
-	bool settled;
+	bool settled; /* which digest a tag means, somebody has said */
 	const struct registry_watch *watch; /* of a download that goes on; NULL */
 	unsigned long last_id;
 	struct call_list {
@@ -94,8 +94,8 @@ struct registry {
 /* endpoint.c */
 int registry_connect(const char *domain, bool insecure, struct registry **out,
 		     struct error *err);
-/* Is there another place to ask, and nothing has come of this one yet? */
-bool registry_has_next(const struct registry *r);
+/* @result is what came of asking this place: is there another one to ask? */
+bool registry_has_next(const struct registry *r, int result);
 /* Goes there, or behind it, if that cannot be spoken to. */
 int registry_next(struct registry *r, struct error *err);
 /* To the registry itself, past its mirrors. */

@@ -262,6 +262,78 @@ pushed() { stave push "$1" | sed -n 's/.* digest: \(sha256:[0-9a-f]*\) .*/\1/p';
 	done
 }
 
+# A proxy to the port $2 that is gone once $3 bytes have come back; its own port is in the file $1.
+gone_after() {
+	python3 - "$@" 3>&- <<-'END' &
+		import os, socket, sys, threading
+		left, lock = int(sys.argv[3]), threading.Lock()
+		def pump(source, sink, counts):
+		    global left
+		    while data := source.recv(65536):
+		        with lock:
+		            if counts:
+		                left -= len(data)
+		            if left < 0:
+		                sink.sendall(data[:left])
+		                os._exit(0)
+		        sink.sendall(data)
+		    sink.shutdown(socket.SHUT_WR)
+		server = socket.create_server(("127.0.0.1", 0))
+		print(server.getsockname()[1], file=open(sys.argv[1], "w"))
+		while True:
+		    client, up = server.accept()[0], socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+		    threading.Thread(target=pump, args=(client, up, False), daemon=True).start()
+		    threading.Thread(target=pump, args=(up, client, True), daemon=True).start()
+	END
+	settled test -s "$1"
+}
+
+@test "a mirror that breaks, has lost a layer, or lies: the next one is asked, and the registry" {
+	start_registry mirror
+	registry_quiet=false start_registry origin
+	head -c 3000000 /dev/urandom >"$ctx/noise"
+	printf 'FROM busybox\nCOPY noise /\n' >"$ctx/Dockerfile"
+	id=$(stave build -q -t "$mirror/m" -t "$origin/m" "$ctx")
+	stave push -q "$mirror/m"
+	stave push -q "$origin/m"
+	export CONTAINERS_REGISTRIES_CONF=$BATS_TEST_TMPDIR/registries.conf
+	gone_after "$BATS_TEST_TMPDIR/port" "${mirror#*:}" 2500000
+	from() {
+		printf '[[registry]]\nlocation = "%s"\n' "$origin"
+		printf '[[registry.mirror]]\nlocation = "%s"\n' "$@"
+	}
+	from "localhost:$(cat "$BATS_TEST_TMPDIR/port")" >"$CONTAINERS_REGISTRIES_CONF"
+	log=$BATS_FILE_TMPDIR/origin.d/log
+	other pull -q "$origin/m"
+	is "$(other inspect --format '{{.Id}}' "$origin/m")" "$id"
+	# what had come was kept: the rest of a layer was asked for, and no manifest
+	grep -q 'GET /v2/m/blobs/[^ ]* HTTP/1.1" 206' "$log"
+	run grep -c 'GET /v2/m/manifests' "$log"
+	is "$output" 0
+
+	blobs=$BATS_FILE_TMPDIR/mirror.d/data/docker/registry/v2/blobs/sha256
+	noise=$(ls -S "$blobs"/*/*/data | head -1)
+	from "$mirror" "localhost:1" >"$CONTAINERS_REGISTRIES_CONF"
+	# another byte in it
+	printf x | dd of="$noise" bs=1 seek=2000000 conv=notrunc status=none
+	second=$BATS_TEST_TMPDIR/third
+	other pull -q "$origin/m"
+	is "$(other inspect --format '{{.Id}}' "$origin/m")" "$id"
+	other system check
+	# the layer, and then the config as well
+	for lost in "$noise" "$blobs/${id:7:2}/${id:7}/data"; do
+		rm "$lost"
+		second=$BATS_TEST_TMPDIR/without-$(basename "$(dirname "$lost")")
+		other pull -q "$origin/m"
+		is "$(other inspect --format '{{.Id}}' "$origin/m")" "$id"
+	done
+	kill "$(cat "$BATS_FILE_TMPDIR/origin.d/pid")"
+	second=$BATS_TEST_TMPDIR/nobody
+	run other pull -q "$origin/m"
+	ended 1
+	has "$output" "$origin"
+}
+
 @test "on a terminal each layer has a line of its own, drawn again" {
 	command -v script >/dev/null || skip "needs script"
 	stave tag img "$open/tty"
