@@ -16,17 +16,24 @@
 #define INTEGER_DIGITS 18 /* what an int64_t always holds */
 #define LIMIT_TABLES   10000u
 
+/* What made a table; those that are only on the way to another have no such mark. */
+enum maker {
+	BY_HEADER,
+	BY_KEYS, /* with dots: others of that kind may add to it, no header may name it */
+	BY_VALUE,
+};
+
 struct toml {
 	const char *at, *end;
 	unsigned line;
 	json_t *root, *table; /* where keys go now; borrowed */
 	struct tables {
 		struct table {
-			json_t *j;  /* borrowed */
-			bool value; /* it was written as one; else a header has named it */
+			json_t *j; /* borrowed */
+			enum maker by;
 		} * items;
 		size_t n, cap;
-	} closed;
+	} made;
 	struct error *err;
 };
 
@@ -35,11 +42,11 @@ static int bad(struct toml *t, const char *what)
 	return error_set(t->err, ERR_INVALID, "line %u: %s", t->line, what);
 }
 
-static int close_table(struct toml *t, json_t *j, bool value)
+static int mark(struct toml *t, json_t *j, enum maker by)
 {
-	if (t->closed.n >= LIMIT_TABLES)
+	if (t->made.n >= LIMIT_TABLES)
 		return bad(t, "too many tables");
-	*vec_push(&t->closed) = (struct table){j, value};
+	*vec_push(&t->made) = (struct table){j, by};
 	return 0;
 }
 
@@ -184,8 +191,8 @@ static int read_text(struct toml *t, char quote, bool lines, struct buf *out)
 			buf_addch(out, '\n');
 			continue;
 		}
-		if ((c < 32 && c != '\t') || c == 127)
-			return bad(t, "a string has a control character or no end");
+		if (c == '\n' || c == '\r')
+			break;
 		t->at++;
 		if (c != '\\' || quote == '\'')
 			buf_addch(out, (char)c);
@@ -224,12 +231,11 @@ static int read_key(struct toml *t, struct buf *out)
 	return out->len ? 0 : bad(t, "a key is missing");
 }
 
-/* NULL: no header has named it, and it is no value. */
-static const struct table *find_closed(const struct toml *t, const json_t *j)
+static const struct table *find_mark(const struct toml *t, const json_t *j)
 {
-	for (size_t i = 0; i < t->closed.n; i++)
-		if (t->closed.items[i].j == j)
-			return &t->closed.items[i];
+	for (size_t i = 0; i < t->made.n; i++)
+		if (t->made.items[i].j == j)
+			return &t->made.items[i];
 	return NULL;
 }
 
@@ -237,19 +243,20 @@ static const struct table *find_closed(const struct toml *t, const json_t *j)
 static int enter(struct toml *t, json_t **table, const char *name, bool by_header)
 {
 	json_t *below = json_object_get(*table, name);
-	const struct table *closed;
+	const struct table *made;
 
 	if (!below) {
-		below = json_object();
-		if (json_object_set_new(*table, name, below) < 0)
-			return bad(t, "a key is no UTF-8");
-	} else if (by_header && json_is_array(below) && find_closed(t, below)) {
-		below = json_array_get(below, json_array_size(below) - 1);
+		json_object_set_new(*table, name, json_object());
+		*table = json_object_get(*table, name);
+		return by_header ? 0 : mark(t, *table, BY_KEYS);
 	}
+	if (by_header && json_is_array(below) && find_mark(t, below))
+		below = json_array_get(below, json_array_size(below) - 1);
 	*table = below;
 	/* a value gets no more keys, and what has a header none from elsewhere */
-	closed = find_closed(t, below);
-	if (!json_is_object(below) || (closed && (closed->value || !by_header)))
+	made = find_mark(t, below);
+	if (!json_is_object(below) ||
+	    (made && (made->by == BY_VALUE || (made->by == BY_HEADER && !by_header))))
 		return bad(t, "a key is there already");
 	return 0;
 }
@@ -293,9 +300,8 @@ static int read_pair(struct toml *t, json_t *table, unsigned depth)
 	skip_blanks(t);
 	if ((r = read_value(t, depth, &value)) < 0)
 		return r;
-	return json_object_set_new(table, buf_str(&key), value) < 0
-		       ? bad(t, "a key is no UTF-8")
-		       : 0;
+	json_object_set_new(table, buf_str(&key), value);
+	return 0;
 }
 
 static int read_array(struct toml *t, unsigned depth, json_t *out)
@@ -369,7 +375,7 @@ static int read_value(struct toml *t, unsigned depth, json_t **out)
 		return r;
 	if (is_string) {
 		*out = json_stringn(buf_str(&text), text.len);
-		return *out ? 0 : bad(t, "a string is no UTF-8");
+		return 0;
 	}
 	if (peek(t) != '[' && peek(t) != '{')
 		return read_word(t, out);
@@ -377,7 +383,7 @@ static int read_value(struct toml *t, unsigned depth, json_t **out)
 	t->at++;
 	r = json_is_array(*out) ? read_array(t, depth, *out) : read_inline(t, depth, *out);
 	if (r == 0 && json_is_object(*out))
-		r = close_table(t, *out, true);
+		r = mark(t, *out, BY_VALUE);
 	if (r < 0) {
 		json_decref(*out);
 		*out = NULL;
@@ -393,16 +399,15 @@ static int add_element(struct toml *t, json_t *table, const char *name)
 
 	if (!all) {
 		all = json_array();
-		if (json_object_set_new(table, name, all) < 0)
-			return bad(t, "a key is no UTF-8");
-		if (close_table(t, all, false) < 0)
+		json_object_set_new(table, name, all);
+		if (mark(t, all, BY_HEADER) < 0)
 			return -ERR_INVALID;
-	} else if (!json_is_array(all) || !find_closed(t, all)) {
+	} else if (!json_is_array(all) || !find_mark(t, all)) {
 		return bad(t, "a key is there already");
 	}
 	t->table = json_object();
 	json_array_append_new(all, t->table);
-	return close_table(t, t->table, false);
+	return mark(t, t->table, BY_HEADER);
 }
 
 static int read_header(struct toml *t)
@@ -420,10 +425,34 @@ static int read_header(struct toml *t)
 		return add_element(t, table, buf_str(&name));
 	if ((r = enter(t, &table, buf_str(&name), true)) < 0)
 		return r;
-	if (find_closed(t, table))
+	if (find_mark(t, table))
 		return bad(t, "a table is there already");
 	t->table = table;
-	return close_table(t, table, false);
+	return mark(t, table, BY_HEADER);
+}
+
+/* What may stand nowhere, not even in a comment; no string or key is looked at for it again. */
+static int check_text(struct toml *t)
+{
+	const char *p, *from = t->at;
+
+	for (p = from; p <= t->end; p++) {
+		const unsigned char c = p < t->end ? (unsigned char)*p : '\n';
+		AUTO(json) json_t *line = NULL;
+
+		if (c == 127 || (c < 32 && !memchr("\t\n\r", c, 3)) ||
+		    (c == '\r' && (p + 1 >= t->end || p[1] != '\n')))
+			return bad(t, "a control character");
+		if (c != '\n')
+			continue;
+		line = json_stringn(from, (size_t)(p - from));
+		if (!line)
+			return bad(t, "it is no UTF-8");
+		from = p + 1;
+		t->line++;
+	}
+	t->line = 1;
+	return 0;
 }
 
 static int read_lines(struct toml *t)
@@ -453,10 +482,11 @@ int toml_parse(const char *data, size_t len, json_t **out, struct error *err)
 			 .root = root,
 			 .table = root,
 			 .err = err};
-	int r = memchr(data ? data : "", 0, len) ? bad(&t, "the text has a zero byte")
-						 : read_lines(&t);
+	int r = len ? check_text(&t) : 0;
 
-	free(t.closed.items);
+	if (r == 0 && len)
+		r = read_lines(&t);
+	free(t.made.items);
 	if (r == 0)
 		*out = take_ptr(root);
 	return r;

@@ -5,7 +5,7 @@
  * Tables and inline tables are objects, arrays of tables are arrays of objects.  Of values it
  * knows strings, integers in decimal, booleans, arrays and inline tables; floats, dates and
  * other bases are refused, as is all that TOML does not allow: keys or tables that are there
- * already, text behind a value, bad UTF-8.
+ * already, text behind a value, control characters, bad UTF-8.
  */
 #pragma once
 
