@@ -90,6 +90,15 @@ leaves_no_part() { is "$(ls "$STAVE_ROOT/cache/pull" 2>/dev/null)" ""; }
 	refuses strange-auth "a kind of authentication that is not known"
 }
 
+@test "a registry elsewhere has no token server on this machine" {
+	export CONTAINERS_REGISTRIES_CONF=$BATS_TEST_TMPDIR/registries.conf
+	local there=0.0.0.0:${liar#*:}
+	printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$there" >"$CONTAINERS_REGISTRIES_CONF"
+	run stave manifest inspect "$there/token"
+	ended 1
+	has "$output" "registry $there wants a token from this machine itself: http://$liar/token"
+}
+
 @test "a registry without an end" {
 	refuses headers "headers without end"
 	refuses error-page "error page without end"
