@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <nettle/base64.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,16 +151,15 @@ static int ask_helper(const char *helper, const char *key, struct registry_crede
 
 	if (r == 0 && *out_found)
 		r = json_parse(text.data, text.len, &doc, err);
-	if (r < 0 || !*out_found)
-		return r;
-	if ((r = json_get_string(doc, "Username", &out->user, err)) < 0 ||
-	    (r = json_get_string(doc, "Secret", &out->secret, err)) < 0)
-		return error_wrap(err, "docker-credential-%s", helper);
+	if (r == 0 && *out_found &&
+	    ((r = json_get_string(doc, "Username", &out->user, err)) < 0 ||
+	     (r = json_get_string(doc, "Secret", &out->secret, err)) < 0))
+		r = error_wrap(err, "docker-credential-%s", helper);
 	if (str_eq(out->user, "<token>"))
 		out->identity_token = take_ptr(out->secret);
 	if (text.data)
 		explicit_bzero(text.data, text.len);
-	return 0;
+	return r;
 }
 
 /* The helper that keeps this registry's secret; borrowed, NULL: the file itself. */
@@ -298,10 +298,22 @@ static void tabs(const char *text, struct buf *out)
 	}
 }
 
+/* Where it is, which has a slash in it: a link stays one, and the file behind it is written. */
+static char *behind_links(const char *path)
+{
+	AUTO(fd) int fd = open(path, O_PATH | O_CLOEXEC);
+	AUTO(free) char *link = mem_printf("/proc/self/fd/%d", fd);
+	char to[PATH_MAX];
+	ssize_t n = fd < 0 ? -1 : readlink(link, to, sizeof(to));
+
+	if (n > 0 && (size_t)n < sizeof(to))
+		return mem_strndup(to, (size_t)n);
+	return strchr(path, '/') ? mem_strdup(path) : mem_printf("./%s", path);
+}
+
 static int write_file(const char *path, const json_t *file, struct error *err)
 {
-	AUTO(free)
-	char *given = strchr(path, '/') ? mem_strdup(path) : mem_printf("./%s", path);
+	AUTO(free) char *given = behind_links(path);
 	AUTO(free) char *text = json_dumps(file, JSON_INDENT(INDENT) | JSON_PRESERVE_ORDER);
 	AUTO(buf) struct buf out = BUF_INIT;
 	AUTO(fd) int dir = -1;

@@ -141,6 +141,17 @@ basic="Basic $(printf 'ann:secret' | base64)"
 	is "$(cat "$DOCKER_CONFIG/config.json")" '{"credsStore": "absent"}'
 }
 
+@test "a login file that is a link: what it leads to is written, and nothing stays there" {
+	mkdir -p "$BATS_TEST_TMPDIR/real" "$DOCKER_CONFIG"
+	echo '{}' >"$BATS_TEST_TMPDIR/real/login.json"
+	ln -sf "$BATS_TEST_TMPDIR/real/login.json" "$DOCKER_CONFIG/config.json"
+	login "$closed"
+	is "$(jq -r '.auths | keys[]' "$BATS_TEST_TMPDIR/real/login.json")" "$closed"
+	stave logout "$closed"
+	is "$(jq -r '.auths | keys[]' "$BATS_TEST_TMPDIR/real/login.json")" ""
+	test -L "$DOCKER_CONFIG/config.json"
+}
+
 @test "login: what is asked for, and what is said" {
 	said() { run --separate-stderr "$@"; }
 	said stave login -u ann --password-stdin "$closed" <<<" secret "
