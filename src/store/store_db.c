@@ -15,8 +15,9 @@
 
 #define SCHEMA_VERSION	7
 #define BUSY_TIMEOUT_MS 60000
-#define LOG_PAGES	256	    /* is shortened by who passes this */
-#define LOG_SHORT_BYTES (64 * 4120) /* 64 of its pages */
+#define LOG_PAGE_BYTES	4120
+#define LOG_LONG_BYTES	(256 * LOG_PAGE_BYTES)
+#define LOG_SHORT_BYTES (64 * LOG_PAGE_BYTES)
 
 /* One statement list a version; user_version counts how many have run. */
 static const char *const migrations[SCHEMA_VERSION] = {
@@ -313,21 +314,31 @@ int db_open(struct store *s, struct error *err)
 	/* the write-ahead log stays: ending a command must not cost two syncs */
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
-	/* short, because the first command to open it reads all of it */
-	sqlite3_wal_autocheckpoint(s->db, LOG_PAGES);
 	if (run_script(s, "PRAGMA synchronous=NORMAL", err) < 0)
 		return -(int)ERR_SYSTEM;
 	return migrate(s, err);
 }
 
-/* Reading it takes a command less than a tenth of a millisecond; shortening it, two syncs now
- * and two when the next command writes. */
+/*
+ * The first command to open the database reads all of the log, which takes a tenth of a
+ * millisecond for 64 pages.  Shortening it takes two syncs now and two when the next command
+ * writes: who has paid for syncs already does that early, the others when it is long.  SQLite's
+ * own checkpoints do not shorten it, as the next process does not know of them.
+ */
 static bool has_long_log(const struct store *s)
 {
 	struct stat st;
 
-	return fstatat(s->dirs[STORE_ROOT], "stave.db-wal", &st, 0) == 0 &&
-	       st.st_size > LOG_SHORT_BYTES;
+	return sqlite3_total_changes(s->db) > 0 &&
+	       fstatat(s->dirs[STORE_ROOT], "stave.db-wal", &st, 0) == 0 &&
+	       st.st_size > (s->durable ? LOG_SHORT_BYTES : LOG_LONG_BYTES);
+}
+
+/* Not if that means to wait for somebody: there will be another who has written. */
+static void shorten_log(struct store *s)
+{
+	sqlite3_busy_timeout(s->db, 0);
+	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 void db_close(struct store *s)
@@ -340,9 +351,8 @@ void db_close(struct store *s)
 		free(s->stmts.items[i]);
 	}
 	free(s->stmts.items);
-	/* who has paid for syncs already leaves a short log for those who come next */
-	if (s->durable && has_long_log(s))
-		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (has_long_log(s))
+		shorten_log(s);
 	sqlite3_close(s->db);
 }
 

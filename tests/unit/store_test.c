@@ -505,6 +505,24 @@ static void test_newer_store_is_refused(void **state)
 	assert_non_null(err.hint);
 }
 
+/* Each command is a process that writes little and opens the log anew. */
+static void test_log_stays_short(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 300; i++) {
+		struct digest key;
+		struct stat st;
+
+		digest_of(&i, sizeof(i), &key);
+		assert_int_equal(store_memo_add(f->s, &key, &key, NULL), 0);
+		reopen(f);
+		assert_int_equal(
+			fstatat(store_dir(f->s, STORE_ROOT), "stave.db-wal", &st, 0), 0);
+		assert_in_range(st.st_size, 0, 300 * 4120);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -523,6 +541,7 @@ int main(void)
 		TEST(test_container_names),
 		TEST(test_containers_are_found),
 		TEST(test_newer_store_is_refused),
+		TEST(test_log_stays_short),
 		TEST(test_cache_mounts_are_shared),
 		TEST(test_locked_cache_mount_waits),
 		TEST(test_cache_mount_upkeep),
