@@ -38,6 +38,8 @@ json_t *network_document(const char *name, const char *id, int64_t created_ns,
 			 const char *driver);
 /* A driver's option; NULL: not given. */
 const char *network_option(const json_t *document, const char *key);
+/* The interface that it has here, new string. */
+char *network_bridge_name(const json_t *document);
 /* Subnet @i of the document. */
 int network_subnet_of(const json_t *document, size_t i, struct network_subnet *out,
 		      struct error *err);

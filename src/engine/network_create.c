@@ -171,20 +171,15 @@ static json_t *add_subnet(json_t *config, const struct network_subnet *s)
 }
 
 /* Those of networks that exist, of both families. */
-static int find_taken(struct engine *e, struct subnet_list *out, struct error *err)
+static void find_taken(const json_t *networks, struct subnet_list *out)
 {
-	AUTO(json) json_t *list = NULL;
 	struct network_subnet s;
-	size_t i;
 	json_t *j;
-	int r = networks_read(e, &list, err);
+	size_t i;
 
-	if (r < 0)
-		return r;
-	json_array_foreach (list, i, j)
+	json_array_foreach (networks, i, j)
 		for (size_t k = 0; network_subnet_of(j, k, &s, NULL) == 0; k++)
 			*vec_push(out) = s;
-	return 0;
 }
 
 /* Of the given subnets that which @ip belongs to. */
@@ -233,11 +228,10 @@ static int read_addresses(const struct strlist *texts, const char *what, const c
 		const char *text = texts->items[i];
 		const size_t len = strcspn(text, "/");
 		AUTO(free) char *address = mem_strndup(text, len);
-		struct network_subnet range;
 		struct network_ip ip;
 		json_t *one;
 
-		if (str_eq(key, "IPRange") && network_subnet_parse(text, &range, NULL) < 0)
+		if (str_eq(key, "IPRange") && !text[len])
 			return error_set(err, ERR_INVALID, "invalid CIDR address: %s", text);
 		one = network_ip_parse(address, &ip) ? subnet_with(config, &ip) : NULL;
 		if (!one)
@@ -277,23 +271,97 @@ static int read_auxiliary(const struct strlist *texts, json_t *config, struct er
 	return 0;
 }
 
-/* The first address, of the range if there is one, unless it was given. */
-static void choose_gateway(json_t *one)
+static const char *member(const json_t *one, const char *key)
 {
-	const char *range = json_string_value(json_object_get(one, "IPRange"));
-	char text[NETWORK_TEXT_BYTES];
-	struct network_subnet s, part;
-	uint64_t host;
+	return json_string_value(json_object_get(one, key));
+}
 
-	if (json_object_get(one, "Gateway") ||
-	    network_subnet_parse(json_string_value(json_object_get(one, "Subnet")), &s, NULL) <
-		    0)
-		return;
-	host = range && network_subnet_parse(range, &part, NULL) == 0
-		       ? network_ip_host(&part.network, s.prefix_len)
-		       : 0;
-	s.network = network_ip_with_host(&s.network, s.prefix_len, host ? host : 1);
-	json_object_set_new(one, "Gateway", json_string(network_ip_text(&s.network, text)));
+static int check_range(const json_t *one, const struct network_subnet *s,
+		       struct network_subnet *out, struct error *err)
+{
+	const char *text = member(one, "IPRange");
+	char first[NETWORK_TEXT_BYTES];
+	const char *slash = strchr(text, '/');
+	AUTO(free) char *address = mem_strndup(text, (size_t)(slash - text));
+	struct network_ip start;
+	uint64_t len;
+
+	if (!parse_u64(slash + 1, s->network.len * 8u, &len))
+		return error_set(err, ERR_INVALID, "invalid CIDR address: %s", text);
+	if (len < s->prefix_len)
+		return error_set(err, ERR_INVALID,
+				 "invalid ip-range %s: CIDR block is bigger than its parent "
+				 "subnet %s",
+				 text, member(one, "Subnet"));
+	if (network_subnet_parse(text, out, NULL) == 0)
+		return 0;
+	network_ip_parse(address, &start);
+	start = network_ip_with_host(&start, (unsigned)len, 0);
+	return error_set(err, ERR_INVALID, "invalid ip-range %s: it should be %s/%u", text,
+			 network_ip_text(&start, first), (unsigned)len);
+}
+
+/* Not the subnet's own: of IPv4 the first and the last, of IPv6 that of all its routers. */
+static bool is_usable(const struct network_subnet *s, const struct network_ip *ip)
+{
+	const unsigned bits = s->network.len * 8u - s->prefix_len;
+	const uint64_t host = network_ip_host(ip, s->prefix_len);
+
+	if (bits < 2)
+		return true;
+	return host && (ip->len == 16 || host != (UINT64_C(1) << bits) - 1);
+}
+
+/* The first address, of the range if there is one, unless it was given. */
+static int choose_gateway(json_t *one, const struct network_subnet *s, struct network_ip *out,
+			  struct error *err)
+{
+	const char *given = member(one, "Gateway");
+	char text[NETWORK_TEXT_BYTES];
+	struct network_subnet part = {.prefix_len = 0};
+	uint64_t host = 0;
+	int r;
+
+	if (member(one, "IPRange")) {
+		if ((r = check_range(one, s, &part, err)) < 0)
+			return r;
+		host = network_ip_host(&part.network, s->prefix_len);
+	}
+	if (given && !network_ip_parse(given, out))
+		return error_set(err, ERR_INVALID, "invalid gateway %s: invalid address",
+				 given);
+	if (given && !is_usable(s, out))
+		return error_set(err, ERR_CONFLICT,
+				 "failed to allocate gateway (%s): Address already in use",
+				 given);
+	if (given)
+		return 0;
+	*out = network_ip_with_host(&s->network, s->prefix_len, host ? host : 1);
+	json_object_set_new(one, "Gateway", json_string(network_ip_text(out, text)));
+	return 0;
+}
+
+static int settle_subnet(json_t *one, struct error *err)
+{
+	json_t *all = json_object_get(one, "AuxiliaryAddresses"), *address;
+	struct network_ip gateway, ip;
+	struct network_subnet s;
+	const char *name;
+	int r = network_subnet_parse(member(one, "Subnet"), &s, err);
+
+	if (r < 0 || (r = choose_gateway(one, &s, &gateway, err)) < 0)
+		return r;
+	json_object_foreach (all, name, address) {
+		const char *text = json_string_value(address);
+
+		if (network_ip_parse(text, &ip) &&
+		    (!is_usable(&s, &ip) || network_ip_equal(&ip, &gateway)))
+			return error_set(err, ERR_CONFLICT,
+					 "failed to allocate secondary ip address (%s:%s): "
+					 "Address already in use",
+					 name, text);
+	}
+	return 0;
 }
 
 /* The fields as Docker has them. */
@@ -333,7 +401,7 @@ static int check_overlaps(const json_t *config, const struct subnet_list *taken,
 }
 
 /* The array IPAM.Config; *@out_automatic: was nothing given? */
-static int make_config(struct engine *e, const struct engine_network_create *req,
+static int make_config(const json_t *networks, const struct engine_network_create *req,
 		       const char *id, json_t *config, bool *out_automatic, struct error *err)
 {
 	const bool wanted[NETWORK_FAMILIES] = {!req->no_ipv4, req->ipv6};
@@ -343,8 +411,8 @@ static int make_config(struct engine *e, const struct engine_network_create *req
 	size_t i;
 	int r;
 
-	if ((r = find_taken(e, &taken, err)) < 0 ||
-	    (r = read_subnets(req, config, given, err)) < 0 ||
+	find_taken(networks, &taken);
+	if ((r = read_subnets(req, config, given, err)) < 0 ||
 	    (r = read_addresses(&req->gateways, "gateway", "Gateway", config, err)) < 0 ||
 	    (r = read_addresses(&req->ranges, "range", "IPRange", config, err)) < 0 ||
 	    (r = read_auxiliary(&req->auxiliary, config, err)) < 0 ||
@@ -363,8 +431,27 @@ static int make_config(struct engine *e, const struct engine_network_create *req
 		add_subnet(config, &s);
 	}
 	json_array_foreach (config, i, one) {
-		choose_gateway(one);
+		if ((r = settle_subnet(one, err)) < 0)
+			return r;
 		put_in_order(one);
+	}
+	return 0;
+}
+
+static int check_bridge(const json_t *networks, const json_t *own, struct error *err)
+{
+	AUTO(free) char *name = network_bridge_name(own);
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach (networks, i, j) {
+		AUTO(free) char *other = network_bridge_name(j);
+
+		if (str_eq(name, other))
+			return error_set(err, ERR_CONFLICT,
+					 "cannot create network %s (%s): conflicts with "
+					 "network %s (%s): networks have same bridge name",
+					 member(own, "Id"), name, member(j, "Id"), name);
 	}
 	return 0;
 }
@@ -383,14 +470,31 @@ static json_t *map_of(const struct strlist *words)
 	return j;
 }
 
+/* Between a look at the others and its row nobody else may make one. */
+static int add_row(struct engine *e, const struct engine_network_create *req, json_t *j,
+		   struct store_network *row, struct error *err)
+{
+	json_t *config = json_object_get(json_object_get(j, "IPAM"), "Config");
+	AUTO(json) json_t *networks = NULL;
+	AUTO(buf) struct buf text = BUF_INIT;
+	bool automatic = false;
+	int r;
+
+	if ((r = networks_read(e, &networks, err)) < 0 ||
+	    (r = make_config(networks, req, row->id, config, &automatic, err)) < 0 ||
+	    (r = check_bridge(networks, j, err)) < 0)
+		return r;
+	json_object_set_new(j, NETWORK_AUTOMATIC, json_boolean(automatic));
+	json_text(j, &text);
+	row->config = buf_steal(&text);
+	return store_network_add(e->store, row, err);
+}
+
 int engine_network_create(struct engine *e, const struct engine_network_create *req,
 			  char **out_id, struct error *err)
 {
 	AUTO(store_network) struct store_network row = {0};
 	AUTO(json) json_t *j = NULL;
-	AUTO(buf) struct buf text = BUF_INIT;
-	bool automatic = false;
-	json_t *ipam;
 	char id[65];
 	int r;
 
@@ -402,8 +506,7 @@ int engine_network_create(struct engine *e, const struct engine_network_create *
 				     .name = mem_strdup(req->name),
 				     .created_ns = clock_now_ns()};
 	j = network_document(req->name, id, row.created_ns, "bridge");
-	ipam = json_object_get(j, "IPAM");
-	json_object_set_new(ipam, "Options", map_of(&req->ipam_options));
+	json_object_set_new(json_object_get(j, "IPAM"), "Options", map_of(&req->ipam_options));
 	json_object_set_new(j, "EnableIPv4", json_boolean(!req->no_ipv4));
 	json_object_set_new(j, "EnableIPv6", json_boolean(req->ipv6));
 	json_object_set_new(j, "Internal", json_boolean(req->internal));
@@ -411,12 +514,13 @@ int engine_network_create(struct engine *e, const struct engine_network_create *
 	json_object_set_new(j, "Labels", map_of(&req->labels));
 	json_object_set_new(j, "Options", map_of(&req->options));
 	if ((r = check_options(json_object_get(j, "Options"), err)) < 0 ||
-	    (r = make_config(e, req, id, json_object_get(ipam, "Config"), &automatic, err)) < 0)
+	    (r = store_begin(e->store, false, err)) < 0)
 		return r;
-	json_object_set_new(j, NETWORK_AUTOMATIC, json_boolean(automatic));
-	json_text(j, &text);
-	row.config = buf_steal(&text);
-	if ((r = store_network_add(e->store, &row, err)) < 0)
+	if ((r = add_row(e, req, j, &row, err)) < 0) {
+		store_abort(e->store);
+		return r;
+	}
+	if ((r = store_commit(e->store, err)) < 0)
 		return r;
 	*out_id = mem_strdup(id);
 	return 0;

@@ -118,6 +118,14 @@ const char *network_option(const json_t *document, const char *key)
 	return json_string_value(json_object_get(json_object_get(document, "Options"), key));
 }
 
+char *network_bridge_name(const json_t *document)
+{
+	const char *given = network_option(document, OPTION "bridge.name");
+
+	return given ? mem_strdup(given)
+		     : mem_printf("stave-%.*s", BRIDGE_ID_LETTERS, text_of(document, "Id"));
+}
+
 int networks_read(struct engine *e, json_t **out, struct error *err)
 {
 	AUTO(store_network_list) struct store_network_list rows = {0};
@@ -241,19 +249,11 @@ int engine_network(struct engine *e, const char *text, json_t **out, struct erro
 
 /* ---- removing ---- */
 
-static char *bridge_name(const json_t *document)
-{
-	const char *given = network_option(document, OPTION "bridge.name");
-
-	return given ? mem_strdup(given)
-		     : mem_printf("stave-%.*s", BRIDGE_ID_LETTERS, text_of(document, "Id"));
-}
-
 static int remove_network(struct engine *e, const json_t *j, struct error *err)
 {
 	const char *name = text_of(j, "Name"), *member;
+	AUTO(engine_bridge) struct engine_bridge b = {0};
 	AUTO(buf) struct buf members = BUF_INIT;
-	AUTO(free) char *bridge = bridge_name(j);
 	json_t *one;
 	int r;
 
@@ -270,8 +270,10 @@ static int remove_network(struct engine *e, const json_t *j, struct error *err)
 			"(%s)",
 			name, buf_str(&members));
 	/* the bridge first: a row without one is a network whose containers do not run */
-	r = network_bridge_remove(bridge, err);
-	return r < 0 ? r : store_network_remove(e->store, text_of(j, "Id"), err);
+	if ((r = engine_bridge_open(e, text_of(j, "Id"), &b, err)) < 0 ||
+	    (r = network_bridge_remove(&b.bridge, err)) < 0)
+		return r;
+	return store_network_remove(e->store, text_of(j, "Id"), err);
 }
 
 int engine_network_rm(struct engine *e, const char *text, struct error *err)
@@ -295,8 +297,13 @@ int engine_network_prune(struct engine *e, const struct engine_prune *how,
 
 		if (how->before_ns && rows.items[i].created_ns >= how->before_ns)
 			continue;
-		if ((r = engine_network(e, rows.items[i].id, &j, err)) < 0 ||
-		    json_object_size(json_object_get(j, "Containers")) ||
+		r = engine_network(e, rows.items[i].id, &j, err);
+		if (r == -ERR_NOT_FOUND) { /* somebody else was faster */
+			error_clear(err);
+			r = 0;
+			continue;
+		}
+		if (r < 0 || json_object_size(json_object_get(j, "Containers")) ||
 		    !engine_prune_wants(how, json_object_get(j, "Labels")))
 			continue;
 		if ((r = remove_network(e, j, err)) == 0)
@@ -368,7 +375,7 @@ static int describe_bridge(const json_t *j, struct engine_bridge *out, struct er
 	uint64_t number = 0;
 	int r = 0;
 
-	out->name = bridge_name(j);
+	out->name = network_bridge_name(j);
 	out->prefix = prefix ? mem_strdup(prefix) : NULL;
 	if (mtu && !parse_u64(mtu, 65535, &number))
 		number = 0;

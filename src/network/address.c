@@ -75,7 +75,7 @@ static void bounds(const struct network_pool *p, uint64_t *first, uint64_t *last
 		*first = 1;
 	if (p->gateway.len == 4 && *last >= all && all > 1)
 		*last = all - 1;
-	if (*last - *first > MOST)
+	if (*last > *first && *last - *first > MOST)
 		*last = *first + MOST;
 }
 

@@ -211,6 +211,9 @@ static int make_bridge(struct netlink *n, const struct network_bridge *b, int st
 	/* until all is done nobody may trust an older stamp */
 	if (unlinkat(state_dir, file, 0) < 0 && errno != ENOENT)
 		return error_sys(err, "cannot remove %s", file);
+	if (out->index && !out->is_bridge)
+		return error_set(err, ERR_CONFLICT, "the interface %s is there and no bridge",
+				 b->name);
 	if (out->index) {
 		r = check_address(n, b, out->index, &present, err);
 		if (r < 0)
@@ -288,18 +291,18 @@ static void forget_state(const char *name)
 	}
 }
 
-int network_bridge_remove(const char *name, struct error *err)
+int network_bridge_remove(const struct network_bridge *b, struct error *err)
 {
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	struct link l;
 	int r;
 
-	if (netlink_open(&n, NETLINK_ROUTE, err) < 0 || link_find(&n, name, &l, err) < 0)
+	if (netlink_open(&n, NETLINK_ROUTE, err) < 0 || link_find(&n, b->name, &l, err) < 0)
 		return -ERR_SYSTEM;
-	r = l.index ? link_remove(&n, name, err) : 0;
+	r = l.index && link_is_ours(&l, b) ? link_remove(&n, b->name, err) : 0;
 	if (r == 0)
-		r = rules_remove(name, err);
+		r = rules_remove(b->name, err);
 	if (r == 0)
-		forget_state(name);
+		forget_state(b->name);
 	return r;
 }

@@ -15,21 +15,35 @@
 
 #define LOOPBACK_INDEX 1 /* the first interface of every name space */
 #define NAME_ATTEMPTS  8
+#define BRIDGE	       "bridge"
+
+static bool is_bridge(const struct netlink_walk *info)
+{
+	struct netlink_walk w = {.at = info->data, .left = info->len};
+
+	while (netlink_next(&w))
+		if (w.type == IFLA_INFO_KIND)
+			return w.len == sizeof(BRIDGE) && !memcmp(w.data, BRIDGE, w.len);
+	return false;
+}
 
 static int note_link(void *data, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *i = netlink_payload(h);
 	struct link *out = data;
-	const void *mtu;
-	uint32_t v;
+	struct netlink_walk w;
 
 	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)))
 		return 0;
 	out->index = i->ifi_index;
-	mtu = netlink_attribute(h, sizeof(*i), IFLA_MTU, sizeof(v));
-	if (mtu) {
-		memcpy(&v, mtu, sizeof(v));
-		out->mtu = v;
+	w = netlink_attributes(h, sizeof(*i));
+	while (netlink_next(&w)) {
+		if (w.type == IFLA_MTU && w.len == sizeof(uint32_t))
+			memcpy(&out->mtu, w.data, w.len);
+		else if (w.type == IFLA_ADDRESS && w.len == sizeof(out->mac))
+			memcpy(out->mac, w.data, w.len);
+		else if (w.type == IFLA_LINKINFO)
+			out->is_bridge = is_bridge(&w);
 	}
 	return 0;
 }
@@ -146,48 +160,63 @@ void link_mac(const struct network_ip *ip, uint8_t out[6])
 	memcpy(out + 2, ip->bytes + ip->len - 4, 4);
 }
 
+static void bridge_mac(const struct network_bridge *b, uint8_t out[6])
+{
+	link_mac(b->pools[NETWORK_IPV4].gateway.len ? &b->pools[NETWORK_IPV4].gateway
+						    : &b->pools[NETWORK_IPV6].gateway,
+		 out);
+}
+
+bool link_is_ours(const struct link *l, const struct network_bridge *b)
+{
+	uint8_t mac[6];
+
+	bridge_mac(b, mac);
+	return l->is_bridge && !memcmp(l->mac, mac, sizeof(mac));
+}
+
 static void put_bridge_message(struct netlink *n, const struct network_bridge *b)
 {
 	const struct ifinfomsg up = {.ifi_flags = IFF_UP, .ifi_change = IFF_UP};
 	uint8_t mac[6];
 	size_t info;
 
-	link_mac(b->pools[NETWORK_IPV4].gateway.len ? &b->pools[NETWORK_IPV4].gateway
-						    : &b->pools[NETWORK_IPV6].gateway,
-		 mac);
-	netlink_begin(n, RTM_NEWLINK, NLM_F_CREATE, &up, sizeof(up));
+	bridge_mac(b, mac);
+	netlink_begin(n, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &up, sizeof(up));
 	netlink_put_string(n, IFLA_IFNAME, b->name);
 	/* without one of its own, a bridge takes and loses the addresses of its ports */
 	netlink_put(n, IFLA_ADDRESS, mac, sizeof(mac));
 	info = netlink_nest(n, IFLA_LINKINFO);
-	netlink_put_string(n, IFLA_INFO_KIND, "bridge");
+	netlink_put_string(n, IFLA_INFO_KIND, BRIDGE);
 	netlink_end(n, info);
 }
 
-int link_make_bridge(struct netlink *n, const struct network_bridge *b, struct link *out,
+int link_make_bridge(struct netlink *n, const struct network_bridge *b, struct link *l,
 		     struct error *err)
 {
 	const unsigned mtu = b->mtu ? b->mtu : link_uplink_mtu(n);
-	struct ifinfomsg i = {.ifi_family = AF_UNSPEC};
-	int r;
+	struct ifinfomsg i = {.ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	int r = 0;
 
-	put_bridge_message(n, b);
-	r = netlink_commit(n, "cannot create the bridge", err);
-	if (r == 0)
-		r = link_find(n, b->name, out, err);
+	if (!l->index) {
+		put_bridge_message(n, b);
+		r = netlink_commit(n, "cannot create the bridge", err);
+		if (r == 0)
+			r = link_find(n, b->name, l, err);
+	}
 	if (r < 0)
 		return error_wrap(err, "network %s", b->name);
 	for (size_t k = 0; k < NETWORK_FAMILIES; k++)
 		if (b->pools[k].gateway.len)
-			put_address_message(n, out->index, &b->pools[k].gateway,
+			put_address_message(n, l->index, &b->pools[k].gateway,
 					    b->pools[k].prefix_len, NLM_F_REPLACE);
+	i.ifi_index = l->index;
+	netlink_begin(n, RTM_NEWLINK, 0, &i, sizeof(i));
 	/* a tunnel's or a cloud's smaller packets; in a message of its own, as only then the
 	 * bridge does not follow its ports.  Loopback's 65536 is no example. */
-	if (b->mtu || (mtu && mtu < out->mtu)) {
-		i.ifi_index = out->index;
-		netlink_begin(n, RTM_NEWLINK, 0, &i, sizeof(i));
+	if (b->mtu || (mtu && mtu < l->mtu)) {
 		netlink_put_u32(n, IFLA_MTU, mtu);
-		out->mtu = mtu;
+		l->mtu = mtu;
 	}
 	r = netlink_commit(n, "cannot configure the bridge", err);
 	return r < 0 ? error_wrap(err, "network %s", b->name) : 0;

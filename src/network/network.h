@@ -213,8 +213,8 @@ int network_detach(struct network_endpoint *e, size_t i, struct error *err);
  */
 void network_endpoint_close(struct network_endpoint *e);
 
-/* Removes the bridge and the rules. For tests and `system` commands. */
-int network_bridge_remove(const char *name, struct error *err);
+/* Removes the rules, and the bridge unless it was there before us. */
+int network_bridge_remove(const struct network_bridge *b, struct error *err);
 
 /* ---- published ports ---- */
 

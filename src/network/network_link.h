@@ -15,6 +15,8 @@
 struct link {
 	int index; /* 0: there is no such interface */
 	unsigned mtu;
+	uint8_t mac[6];
+	bool is_bridge;
 };
 
 /* By name; an interface that is not there is no error. */
@@ -24,10 +26,14 @@ unsigned link_uplink_mtu(struct netlink *n);
 /* The first IPv4 address of interface @index; *@out_address of length 0 if it has none. */
 int link_address(struct netlink *n, int index, struct network_ip *out_address,
 		 unsigned *out_prefix_len, struct error *err);
-/* A bridge with its addresses, up; a bridge of that name may be there (made half by another).
+/*
+ * A bridge with its addresses, up.  @l is what link_find() said of it: none, or one that has
+ * no addresses; then what it is.
  */
-int link_make_bridge(struct netlink *n, const struct network_bridge *b, struct link *out,
+int link_make_bridge(struct netlink *n, const struct network_bridge *b, struct link *l,
 		     struct error *err);
+/* Is it one that link_make_bridge() made?  By its MAC address. */
+bool link_is_ours(const struct link *l, const struct network_bridge *b);
 int link_remove(struct netlink *n, const char *name, struct error *err);
 /* A veth pair: one end enslaved to a bridge and up, the other in a name space, down. */
 struct link_pair {

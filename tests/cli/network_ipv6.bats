@@ -86,7 +86,67 @@ print(s.recvfrom(100)[0].decode())
 	-o com.docker.network.driver.mtu=x|failed to parse com.docker.network.driver.mtu value: x (strconv.Atoi: parsing "x": invalid syntax)
 	-o com.docker.network.bridge.name=much-too-long-a-name|invalid value for com.docker.network.bridge.name: much-too-long-a-name
 	-o com.docker.network.bridge.name=a"b|invalid value for com.docker.network.bridge.name
+	--subnet 10.77.7.0/24 --gateway 10.77.7.1/24|invalid gateway 10.77.7.1/24: invalid address
+	--subnet 10.77.7.0/24 --gateway 10.77.7.0|failed to allocate gateway (10.77.7.0): Address already in use
+	--subnet 10.77.7.0/24 --gateway 10.77.7.255|failed to allocate gateway (10.77.7.255): Address already in use
+	--ipv6 --subnet fd00:7::/64 --gateway fd00:7::|failed to allocate gateway (fd00:7::): Address already in use
+	--subnet 10.77.7.0/24 --ip-range 10.77.0.0/16|no matching subnet for range 10.77.0.0/16
+	--subnet 10.77.0.0/24 --ip-range 10.77.0.0/16|invalid ip-range 10.77.0.0/16: CIDR block is bigger than its parent subnet 10.77.0.0/24
+	--subnet 10.77.7.0/24 --ip-range 10.77.7.3/25|invalid ip-range 10.77.7.3/25: it should be 10.77.7.0/25
+	--subnet 10.77.7.0/24 --aux-address a=10.77.7.1|failed to allocate secondary ip address (a:10.77.7.1): Address already in use
+	--subnet 10.77.7.0/24 --aux-address a=10.77.7.255|failed to allocate secondary ip address (a:10.77.7.255): Address already in use
 	END
+	stave network create -o com.docker.network.bridge.name=twice one >/dev/null
+	run stave network create -o com.docker.network.bridge.name=twice two
+	ended 1
+	has "$output" "(twice): conflicts with network"
+	has "$output" "(twice): networks have same bridge name"
+	stave network rm taken one
+}
+
+@test "network create: of many at once no two get the same addresses" {
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		stave network create --ipv6 "many$i" >/dev/null &
+	done
+	wait
+	for i in 1 2 3 4 5 6 7 8; do
+		stave network inspect --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' "many$i"
+	done | grep . | sort >"$BATS_TEST_TMPDIR/subnets"
+	is "$(wc -l <"$BATS_TEST_TMPDIR/subnets")" 16
+	is "$(uniq -d <"$BATS_TEST_TMPDIR/subnets")" ""
+	stave network rm many1 many2 many3 many4 many5 many6 many7 many8
+}
+
+@test "a network of one address has none to give" {
+	stave network create --subnet 10.77.9.5/32 single >/dev/null
+	run stave run --rm --network single busybox true
+	ended 125
+	has "$output" "all addresses are taken"
+	stave network rm single
+}
+
+@test "network rm leaves a bridge that was there before" {
+	ip link add stvold type bridge
+	ip address add 10.77.10.1/24 dev stvold
+	stave network create -o com.docker.network.bridge.name=stvold --subnet 10.77.10.0/24 old >/dev/null
+	stave run --rm --network old busybox true
+	stave network rm old
+	ip link show stvold
+	ip address flush dev stvold
+	stave network create -o com.docker.network.bridge.name=stvold --subnet 10.77.11.0/24 old >/dev/null
+	stave run --rm --network old busybox true
+	stave network rm old
+	ip link show stvold
+	ip link delete stvold
+	ip link add stvold type veth peer name stvother
+	stave network create -o com.docker.network.bridge.name=stvold --subnet 10.77.11.0/24 old >/dev/null
+	run stave run --rm --network old busybox true
+	ended 125
+	has "$output" "the interface stvold is there and no bridge"
+	stave network rm old
+	ip link show stvold
+	ip link delete stvold
 }
 
 @test "-p on IPv6: to a container without it, from the host and through localhost" {

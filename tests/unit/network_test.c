@@ -383,7 +383,7 @@ static void test_remove_leaves_nothing(void **state)
 	(void)state;
 	need_root();
 	attach_and_close();
-	assert_int_equal(network_bridge_remove("stvt0", &err), 0);
+	assert_int_equal(network_bridge_remove(&bridge, &err), 0);
 	nft("list ruleset", &out);
 	assert_int_equal(count(&out, "stvt0"), 0);
 	assert_int_equal(netlink_open(&n, 0, &err), 0);
@@ -439,7 +439,7 @@ static void test_default_bridge_avoids_what_is_there(void **state)
 	AUTO(netlink) struct netlink n = NETLINK_INIT;
 	AUTO(error) struct error err = ERROR_INIT;
 	struct network_bridge b;
-	struct link l;
+	struct link l = {0};
 
 	(void)state;
 	need_root();
@@ -453,6 +453,7 @@ static void test_default_bridge_avoids_what_is_there(void **state)
 	/* what is there is taken as it is */
 	b.pools[NETWORK_IPV4].gateway = (struct network_ip){4, {10, 100, 0, 1}};
 	b.pools[NETWORK_IPV4].prefix_len = 20;
+	l = (struct link){0};
 	assert_int_equal(link_make_bridge(&n, &b, &l, &err), 0);
 	network_default_bridge(&b);
 	assert_int_equal(gateway_of(&b), 0x0a640001);
