@@ -272,6 +272,9 @@ int container_box_start(struct container_box *s, int *root, struct sandbox_optio
 
 	if (r < 0)
 		return r;
+	if (s->shm >= 0)
+		binds[so->nbinds++] = (struct sandbox_bind){.fd = take_fd(&s->shm),
+							    .destination = "/dev/shm"};
 	so->spec = &s->spec;
 	so->netns_fd = s->endpoint.netns;
 	so->binds = binds;
@@ -399,6 +402,7 @@ void container_box_clear(struct container_box *s)
 {
 	network_endpoint_close(&s->endpoint);
 	close_fd(&s->dir);
+	close_fd(&s->shm);
 	lease_end(s->lease);
 	runtime_spec_clear(&s->spec);
 	image_clear(&s->image);
@@ -414,7 +418,8 @@ static int check_ipc(const struct store_container *c, struct error *err)
 	AUTO(container_options) struct container_options o = CONTAINER_OPTIONS_INIT;
 	int r = container_options_of(c, &o, err);
 
-	if (r < 0 || str_eq(o.ipc_mode, "shareable") || str_eq(o.ipc_mode, "host"))
+	if (r < 0 || str_eq(o.ipc_mode, "shareable") || str_eq(o.ipc_mode, "host") ||
+	    str_starts(o.ipc_mode ? o.ipc_mode : "", "container:"))
 		return r;
 	return error_set(err, ERR_CONFLICT,
 			 "container %s: non-shareable IPC (hint: use IpcMode:shareable for the "
@@ -444,7 +449,10 @@ static int share_one(struct container_box *s, enum namespace_type type, const ch
 	ns->present = true;
 	free(ns->path);
 	ns->path = mem_printf("/proc/%d/ns/%s", (int)pid, file);
-	return 0;
+	/* a mount of the user's has the place */
+	if (type != NAMESPACE_IPC || runtime_spec_find_mount(&s->spec, "/dev/shm"))
+		return 0;
+	return sandbox_take_mount(pid, "/dev/shm", &s->shm, err);
 }
 
 int container_share(struct container_box *s, struct error *err)

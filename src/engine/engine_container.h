@@ -34,6 +34,7 @@ struct container_box {
 	struct network_endpoint endpoint;
 	struct runtime_spec spec;
 	int dir;    /* containers/ID */
+	int shm;    /* /dev/shm of another container; -1: its own, or none */
 	bool group; /* a cgroup of its own where that costs little */
 };
 
@@ -41,7 +42,11 @@ struct container_box {
 	((struct container_box){.image = {.config = IMAGE_CONFIG_INIT}, \
 				.endpoint = NETWORK_ENDPOINT_INIT,      \
 				.spec = RUNTIME_SPEC_INIT,              \
-				.dir = -1})
+				.dir = -1,                              \
+				.shm = -1})
+
+/* resolv.conf and the like, and /dev/shm of another container. */
+#define CONTAINER_BINDS (RUNTIME_ETC_BINDS + 1)
 
 /* Image, row ("created") and directory of a new one.  Needs a lease. */
 int container_box_new(struct container_box *b, const struct engine_run *req, struct error *err);
@@ -52,7 +57,7 @@ int container_box_prepare(struct container_box *b, struct runtime_stdio *stdio, 
 			  struct error *err);
 /*
  * Starts it, and sets the row to "running".  @so is filled for sandbox_wait(); it
- * borrows from @b and @binds (RUNTIME_ETC_BINDS of them).
+ * borrows from @b and @binds (CONTAINER_BINDS of them).
  */
 int container_box_start(struct container_box *b, int *root, struct sandbox_options *so,
 			struct sandbox_bind *binds, struct sandbox *sb, struct error *err);
@@ -75,7 +80,10 @@ bool container_is_up(const struct store_container *c); /* running or paused */
  * the container's.  With another runtime the row has that one's process, which is the host's.
  */
 int container_process(const struct store_container *c, pid_t *out, struct error *err);
-/* "container:NAME" of a mode of a name space becomes the path of it. */
+/*
+ * "container:NAME" of a mode of a name space becomes the path of it; with the IPC name space
+ * comes /dev/shm, where POSIX has what the kernel's own has not.
+ */
 int container_share(struct container_box *b, struct error *err);
 
 /*

@@ -35,7 +35,7 @@ static int run(struct container_box *b, const struct engine_run *req,
 					   .in = req->in,
 					   .out = req->out,
 					   .err = req->err};
-	struct sandbox_bind binds[RUNTIME_ETC_BINDS];
+	struct sandbox_bind binds[CONTAINER_BINDS];
 	struct sandbox_options so = {0};
 	struct sandbox sb;
 	AUTO(fd) int root = -1;

@@ -192,7 +192,7 @@ static void slim(struct monitor *m)
 
 static int start_once(struct monitor *m, const int *child, struct error *err)
 {
-	struct sandbox_bind binds[RUNTIME_ETC_BINDS];
+	struct sandbox_bind binds[CONTAINER_BINDS];
 	AUTO(fd) int root = -1;
 	int r;
 

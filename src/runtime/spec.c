@@ -326,7 +326,9 @@ static int make_mounts(const struct container_options *o, struct runtime_spec *s
 	struct mount_spec *shm = runtime_spec_find_mount(spec, "/dev/shm");
 	size_t defaults;
 
-	if (str_eq(o->ipc_mode, "none")) {
+	/* another container's is attached by the caller */
+	if (str_eq(o->ipc_mode, "none") ||
+	    str_starts(o->ipc_mode ? o->ipc_mode : "", "container:")) {
 		runtime_spec_remove_mount(spec, "/dev/shm");
 	} else if (str_eq(o->ipc_mode, "host")) {
 		runtime_spec_remove_mount(spec, "/dev/shm");

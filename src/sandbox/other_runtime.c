@@ -118,12 +118,39 @@ static int add_binds(const struct child *c, int bundle, const char *bundle_path,
 	return 0;
 }
 
+/* Name spaces of other containers, while their processes can be seen: in our new /proc not. */
+static int keep_namespaces(const struct runtime_spec *spec, int *fds, struct error *err)
+{
+	for (int t = 0; t < NAMESPACE_COUNT; t++) {
+		const char *path = spec->namespaces[t].path;
+		AUTO(fd) int fd = -1;
+
+		fds[t] = -1;
+		if (!path)
+			continue;
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return error_sys(err, "cannot open %s", path);
+		fds[t] = keep_open(fd, err);
+		if (fds[t] < 0)
+			return fds[t];
+	}
+	return 0;
+}
+
+static void name_namespace(struct namespace_spec *ns, int fd)
+{
+	ns->present = true;
+	free(ns->path);
+	ns->path = mem_printf("/proc/1/fd/%d", fd);
+}
+
 /* The spec as the other program shall read it: our descriptors have become paths. */
-static int write_config(const struct child *c, const char *bundle_path, struct error *err)
+static int write_config(const struct child *c, const char *bundle_path, const int *namespaces,
+			struct error *err)
 {
 	AUTO(runtime_spec) struct runtime_spec spec = RUNTIME_SPEC_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
-	struct namespace_spec *net;
 	AUTO(fd) int bundle = -1;
 	int r, fd;
 
@@ -148,11 +175,11 @@ static int write_config(const struct child *c, const char *bundle_path, struct e
 		fd = keep_open(c->o->netns_fd, err);
 		if (fd < 0)
 			return fd;
-		net = &spec.namespaces[NAMESPACE_NETWORK];
-		net->present = true;
-		free(net->path);
-		net->path = mem_printf("/proc/1/fd/%d", fd);
+		name_namespace(&spec.namespaces[NAMESPACE_NETWORK], fd);
 	}
+	for (int t = 0; t < NAMESPACE_COUNT; t++)
+		if (namespaces[t] >= 0)
+			name_namespace(&spec.namespaces[t], namespaces[t]);
 	buf_reset(&text);
 	runtime_spec_encode(&spec, &text);
 	return io_write_file(c->o->bundle_dir, "config.json", text.data, text.len, 0600, 0,
@@ -224,6 +251,7 @@ static _Noreturn void runtime_child(struct child *c)
 {
 	struct error err = ERROR_INIT;
 	char link[32], bundle_path[4096];
+	int namespaces[NAMESPACE_COUNT];
 	sigset_t none;
 
 	child_die_with_parent(c);
@@ -233,7 +261,8 @@ static _Noreturn void runtime_child(struct child *c)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", c->o->bundle_dir);
 	if (read_link(link, bundle_path, sizeof(bundle_path), &err) == 0 &&
-	    set_up_mounts(&err) == 0 && write_config(c, bundle_path, &err) == 0)
+	    keep_namespaces(c->spec, namespaces, &err) == 0 && set_up_mounts(&err) == 0 &&
+	    write_config(c, bundle_path, namespaces, &err) == 0)
 		hand_over(c, bundle_path, &err);
 	child_fail(c, &err);
 }
@@ -289,6 +318,11 @@ static int check(const struct sandbox_options *o, struct error *err)
 	if (o->init)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "--init needs the embedded executor: leave --runtime out");
+	/* it is in a pid name space below ours, and could go below that only */
+	if (o->spec->namespaces[NAMESPACE_PID].path)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "the pid name space of another container needs the embedded "
+				 "executor: leave --runtime out");
 	if (o->bundle_dir < 0 || str_empty(o->id))
 		return error_set(err, ERR_INVALID, "the runtime %s needs a bundle and an id",
 				 o->runtime);

@@ -108,6 +108,12 @@ int sandbox_freeze(pid_t pid, const char *id, bool freeze, struct error *err);
 int sandbox_update(pid_t pid, const struct runtime_spec *spec, const char *id,
 		   struct error *err);
 
+/*
+ * The directory @path of the container whose process 1 is @pid, with what is mounted there
+ * but not below it, to be attached in another one (struct sandbox_bind).
+ */
+int sandbox_take_mount(pid_t pid, const char *path, int *out_fd, struct error *err);
+
 /* What all processes of a container use now. */
 struct sandbox_usage {
 	uint64_t cpu_ns, memory, memory_limit, read_bytes, written_bytes;

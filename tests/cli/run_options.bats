@@ -188,11 +188,26 @@ cgroup_file() {
 	stave run -d --name donor --network none --ipc shareable busybox sleep "$MARK" >/dev/null
 	stave run -d --name own --network none busybox sleep "$MARK" >/dev/null
 	is "$(sh_in --ipc container:donor busybox readlink /proc/self/ns/ipc)" "$(stave exec donor readlink /proc/1/ns/ipc)"
+	# what one writes into /dev/shm the other reads, which has the first one's size
+	stave run -d --name joins --network none --ipc container:donor --shm-size 1m busybox sleep "$MARK" >/dev/null
+	stave exec donor sh -c 'echo theirs >/dev/shm/f'
+	is "$(stave exec joins cat /dev/shm/f)" theirs
+	stave exec joins sh -c 'echo ours >/dev/shm/g'
+	is "$(stave exec donor cat /dev/shm/g)" ours
+	has "$(stave exec joins grep /dev/shm /proc/mounts)" size=65536k
+	is "$(sh_in --ipc container:joins busybox cat /dev/shm/f)" theirs
+	is "$(sh_in --ipc container:donor --tmpfs /dev/shm busybox ls /dev/shm)" ""
+	for other in crun runc; do
+		command -v $other >/dev/null || continue
+		is "$(sh_in --ipc container:donor --runtime $other busybox cat /dev/shm/f)" theirs
+	done
 	has "$(sh_in --pid container:donor busybox ps)" "sleep $MARK"
 	refused "non-shareable IPC (hint: use IpcMode:shareable for the donor container)" --ipc container:own
 	refused "No such container: nosuch" --pid container:nosuch
 	stave stop -t 0 own >/dev/null
 	refused "failed to join PID namespace: container $(stave inspect --format '{{.Id}}' own) is not running" --pid container:own
-	stave rm -f donor own >/dev/null
+	stave rm -f donor >/dev/null
+	is "$(stave exec joins cat /dev/shm/g)" ours
+	stave rm -f joins own >/dev/null
 	nothing_left
 }
