@@ -147,10 +147,10 @@ int engine_update(struct engine *e, const char *text, const struct engine_update
 	AUTO(store_container) struct store_container c = {0};
 	AUTO(json) json_t *config = NULL;
 	AUTO(buf) struct buf out = BUF_INIT;
-	AUTO(fd) int dir = -1, socket = -1;
+	AUTO(fd) int claim = -1, socket = -1;
 	int r = engine_need_store(e, err);
 
-	if (r < 0 || (r = engine_container(e, text, &c, err)) < 0 ||
+	if (r < 0 || (r = container_claim(e, text, &c, &claim, err)) < 0 ||
 	    (r = container_options_of(&c, &o, err)) < 0 || (r = merge(u, &o, err)) < 0 ||
 	    (r = json_parse(c.config, strlen(c.config), &config, err)) < 0)
 		return r;
@@ -160,8 +160,7 @@ int engine_update(struct engine *e, const char *text, const struct engine_update
 	json_text(config, &out);
 	if ((r = store_container_configure(e->store, c.id, buf_str(&out), err)) < 0)
 		return r;
-	if (container_open_dir(e, c.id, &dir, NULL) == 0 &&
-	    wire_connect(dir, &socket, NULL) == 0)
+	if (wire_connect(claim, &socket, NULL) == 0)
 		wire_send(socket, WIRE_RELOAD, NULL, 0);
 	container_event(e, &c, "update", NULL, NULL);
 	return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "engine/engine_container.h"
 
@@ -64,6 +65,24 @@ int engine_container_size(struct engine *e, const struct store_container *c, uin
 	if (r == 0)
 		r = store_image_get(e->store, &c->image, &image, err);
 	*out_root = *out_rw + image.size;
+	return r;
+}
+
+int container_claim(struct engine *e, const char *text, struct store_container *c,
+		    int *out_claim, struct error *err)
+{
+	AUTO(fd) int dir = -1;
+	AUTO(free) char *id = NULL;
+	int r = engine_container(e, text, c, err);
+
+	if (r < 0 || (r = container_open_dir(e, c->id, &dir, err)) < 0 ||
+	    (r = io_lock(dir, true, true, err)) < 0)
+		return r;
+	/* as it is now: somebody may have changed it while we waited */
+	id = take_ptr(c->id);
+	store_container_clear(c);
+	if ((r = engine_container(e, id, c, err)) == 0)
+		*out_claim = take_fd(&dir);
 	return r;
 }
 

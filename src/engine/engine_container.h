@@ -72,6 +72,12 @@ void container_box_clear(struct container_box *b);
 /* The options that a row was made with, into a fresh CONTAINER_OPTIONS_INIT. */
 int container_options_of(const struct store_container *c, struct container_options *out,
 			 struct error *err);
+/*
+ * One whose options are about to change: nobody else changes them until *out_claim is closed,
+ * after the row is written and its monitor has read it.
+ */
+int container_claim(struct engine *e, const char *text, struct store_container *c,
+		    int *out_claim, struct error *err);
 /* Opens containers/ID. */
 int container_open_dir(struct engine *e, const char *id, int *out, struct error *err);
 bool container_is_up(const struct store_container *c); /* running or paused */

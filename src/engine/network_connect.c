@@ -17,15 +17,18 @@ struct change {
 	struct store_container c;
 	struct container_options o;
 	struct engine_bridge bridge;
+	int claim;
 };
 
-#define CHANGE_INIT(engine) ((struct change){.e = (engine), .o = CONTAINER_OPTIONS_INIT})
+#define CHANGE_INIT(engine) \
+	((struct change){.e = (engine), .o = CONTAINER_OPTIONS_INIT, .claim = -1})
 
 static void change_auto(struct change *x)
 {
 	store_container_clear(&x->c);
 	container_options_clear(&x->o);
 	engine_bridge_close(&x->bridge);
+	close_fd(&x->claim);
 }
 
 static int open_change(struct change *x, const char *network, const char *container,
@@ -34,7 +37,7 @@ static int open_change(struct change *x, const char *network, const char *contai
 	int r = engine_need_store(x->e, err);
 
 	if (r < 0 || (r = engine_bridge_open(x->e, network, &x->bridge, err)) < 0 ||
-	    (r = engine_container(x->e, container, &x->c, err)) < 0)
+	    (r = container_claim(x->e, container, &x->c, &x->claim, err)) < 0)
 		return r;
 	r = container_options_of(&x->c, &x->o, err);
 	free(x->o.id);
@@ -58,14 +61,11 @@ static int write_row(struct change *x, const struct container_options *o, struct
 /* Tells the monitor, and waits for what it says. */
 static int tell_monitor(struct change *x, struct error *err)
 {
-	AUTO(fd) int dir = -1, socket = -1;
+	AUTO(fd) int socket = -1;
 	AUTO(buf) struct buf in = BUF_INIT;
 	struct wire_message m;
-	int r = container_open_dir(x->e, x->c.id, &dir, err);
 
-	if (r < 0)
-		return r;
-	if (wire_connect(dir, &socket, NULL) < 0) {
+	if (wire_connect(x->claim, &socket, NULL) < 0) {
 		error_set(err, ERR_UNSUPPORTED,
 			  "container %s runs in the foreground with --rm and has no monitor: "
 			  "its networks cannot be changed",

@@ -40,6 +40,29 @@ settings() { stave inspect --format "$2" "$1"; }
 	nothing_left
 }
 
+@test "network connect and update: of several at once none is lost" {
+	local i
+	stave create --name still busybox true >/dev/null
+	stave run -d --name runs busybox sleep "$MARK" >/dev/null
+	for i in 1 2 3 4; do
+		stave network create "net-$i" >/dev/null
+	done
+	for i in 1 2 3 4; do
+		stave network connect "net-$i" still &
+		stave network connect "net-$i" runs &
+	done
+	stave update --restart on-failure:3 still runs >/dev/null
+	wait
+	for i in still runs; do
+		is "$(settings "$i" '{{.HostConfig.RestartPolicy.MaximumRetryCount}} {{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{end}}')" \
+			"3 bridge net-1 net-2 net-3 net-4 "
+	done
+	is "$(addresses runs | wc -l)" 5
+	stave rm -f still runs
+	stave network rm net-1 net-2 net-3 net-4
+	nothing_left
+}
+
 @test "network connect, disconnect: of a container that runs" {
 	local port
 	port=$(free_port)
