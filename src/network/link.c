@@ -224,10 +224,15 @@ int link_make_bridge(struct netlink *n, const struct network_bridge *b, struct l
 
 int link_remove(struct netlink *n, const char *name, struct error *err)
 {
-	const struct ifinfomsg i = {.ifi_family = AF_UNSPEC};
+	struct ifinfomsg i = {.ifi_family = AF_UNSPEC};
+	struct link l;
 
+	if (link_find(n, name, &l, err) < 0)
+		return -ERR_SYSTEM;
+	if (!l.index)
+		return 0;
+	i.ifi_index = l.index;
 	netlink_begin(n, RTM_DELLINK, 0, &i, sizeof(i));
-	netlink_put_string(n, IFLA_IFNAME, name);
 	if (netlink_commit(n, "cannot remove the interface", err) < 0)
 		return error_wrap(err, "network %s", name);
 	return 0;
@@ -276,7 +281,8 @@ static int isolate(struct netlink *n, const char *name, struct error *err)
 	return netlink_commit(n, "cannot isolate a port of the bridge", err);
 }
 
-int link_make_veth(struct netlink *n, const struct link_pair *p, struct error *err)
+int link_make_veth(struct netlink *n, const struct link_pair *p, char out[16],
+		   struct error *err)
 {
 	char tag[9], name[IFNAMSIZ] = "veth";
 	int r = 0;
@@ -289,6 +295,8 @@ int link_make_veth(struct netlink *n, const struct link_pair *p, struct error *e
 		if (r == 0 || n->sys != EEXIST)
 			break;
 	}
+	if (r == 0)
+		memcpy(out, name, sizeof(name));
 	return r == 0 && p->isolated ? isolate(n, name, err) : r;
 }
 
@@ -328,6 +336,8 @@ int link_route(struct netlink *n, const char *interface, const struct network_ip
 
 	if (link_find(n, interface, &l, err) < 0)
 		return -ERR_SYSTEM;
+	if (!l.index) /* the container has made something else of it */
+		return 0;
 	put_route_message(n, l.index, gateway);
 	return netlink_commit(n, "cannot set the default route", err);
 }

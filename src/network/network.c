@@ -224,11 +224,11 @@ static int plug_in(struct netlink *host, const struct link *bridge,
 	pair.netns = e->netns;
 	for (size_t i = 0; i < NETWORK_FAMILIES; i++)
 		route[i] = network_gateway(e, (enum network_family)i) == a;
-	r = link_make_veth(host, &pair, err);
+	r = link_make_veth(host, &pair, a->outside, err);
 	if (r == 0)
 		r = link_configure(&inside, a, wish, route, err);
-	if (r < 0)
-		link_remove(&inside, a->interface, NULL);
+	if (r < 0 && a->outside[0])
+		link_remove(host, a->outside, NULL);
 	return r;
 }
 
@@ -286,12 +286,11 @@ int network_attach(const struct network_bridge *b, const struct network_wish *wi
 
 int network_detach(struct network_endpoint *e, size_t i, struct error *err)
 {
-	AUTO(netlink) struct netlink inside = NETLINK_INIT;
+	AUTO(netlink) struct netlink inside = NETLINK_INIT, host = NETLINK_INIT;
 	int r = open_namespace(&e->netns, &inside, err);
 
-	if (r == 0)
-		r = link_remove(&inside, e->items[i].interface, err);
-	if (r < 0)
+	if (r < 0 || (r = netlink_open(&host, NETLINK_ROUTE, err)) < 0 ||
+	    (r = link_remove(&host, e->items[i].outside, err)) < 0)
 		return r;
 	drop_attachment(e, i);
 	/* its routes went with it */

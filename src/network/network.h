@@ -133,7 +133,8 @@ struct network_address {
 
 struct network_attachment {
 	char bridge[16];
-	char interface[16]; /* inside */
+	char interface[16]; /* inside, as we made it */
+	char outside[16];   /* its other end, which the container cannot rename; "": not made */
 	char *network;	    /* owned; NULL: the bridge has no name for people */
 	struct network_address addresses[NETWORK_FAMILIES];
 	uint8_t mac[6];

@@ -34,6 +34,7 @@ int link_make_bridge(struct netlink *n, const struct network_bridge *b, struct l
 		     struct error *err);
 /* Is it one that link_make_bridge() made?  By its MAC address. */
 bool link_is_ours(const struct link *l, const struct network_bridge *b);
+/* Absent is fine. */
 int link_remove(struct netlink *n, const char *name, struct error *err);
 /* A veth pair: one end enslaved to a bridge and up, the other in a name space, down. */
 struct link_pair {
@@ -44,7 +45,9 @@ struct link_pair {
 	bool isolated; /* from the other isolated ports of the bridge */
 };
 
-int link_make_veth(struct netlink *n, const struct link_pair *p, struct error *err);
+/* @out is the name of the bridge's end, from when there is one: also where isolating fails. */
+int link_make_veth(struct netlink *n, const struct link_pair *p, char out[16],
+		   struct error *err);
 /* A MAC address that is made of @ip, and so is nobody else's. */
 void link_mac(const struct network_ip *ip, uint8_t out[6]);
 int link_loopback_up(struct netlink *n, struct error *err);
@@ -52,7 +55,7 @@ int link_loopback_up(struct netlink *n, struct error *err);
 int link_configure(struct netlink *n, const struct network_attachment *a,
 		   const struct network_wish *wish, const bool route[NETWORK_FAMILIES],
 		   struct error *err);
-/* The default route of @gateway's family, instead of what it was. */
+/* The default route of @gateway's family, instead of what it was; none without @interface. */
 int link_route(struct netlink *n, const char *interface, const struct network_ip *gateway,
 	       struct error *err);
 /* Does an address or a route of the host (but the default) overlap? */

@@ -40,6 +40,29 @@ settings() { stave inspect --format "$2" "$1"; }
 	nothing_left
 }
 
+@test "network connect, disconnect: whatever a container calls its interfaces" {
+	stave network create --subnet 10.77.1.0/24 net-a >/dev/null
+	stave network create --subnet 10.77.2.0/24 net-b >/dev/null
+	stave run -d --name odd --cap-add NET_ADMIN --network net-a busybox sleep "$MARK" >/dev/null
+	stave network connect net-b odd
+	stave exec odd sh -c 'ip link set eth0 down; ip link set eth0 name eth5
+		ip link set eth1 down; ip link set eth1 name eth0; ip link set eth0 up
+		ip link set eth5 name eth1; ip link set eth1 up'
+	is "$(addresses odd | paste -sd,)" eth1=10.77.1.2/24,eth0=10.77.2.2/24
+	stave network disconnect net-b odd
+	is "$(addresses odd)" eth1=10.77.1.2/24
+	# the name is taken now: what has it stays
+	run stave network connect net-b odd
+	ended 1
+	is "$(addresses odd)" eth1=10.77.1.2/24
+	is "$(settings odd '{{len .NetworkSettings.Networks}}')" 1
+	stave exec odd ip link delete eth1
+	stave network disconnect net-a odd
+	stave rm -f odd
+	stave network rm net-a net-b
+	nothing_left
+}
+
 @test "network connect and update: of several at once none is lost" {
 	local i
 	stave create --name still busybox true >/dev/null
