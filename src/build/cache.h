@@ -182,6 +182,8 @@ struct cache_hit {
 /* Sources that cannot be used are remarked on.  @tasks: the last number of a task. */
 int cache_imports_open(const struct build_options *o, unsigned *tasks,
 		       struct cache_imports **out, struct error *err);
+/* From now on tasks are numbered behind *@tasks (borrowed). */
+void cache_imports_count(struct cache_imports *c, unsigned *tasks);
 /*
  * A record for @key whose layer is there or can be brought; @title is what the
  * store knows the step by.  @c may be NULL.

@@ -27,6 +27,7 @@ struct cache_imports {
 	struct import *items;
 	size_t n, cap;
 	const struct progress *progress;
+	unsigned *tasks;   /* borrowed: the last number of a task */
 	bool lost;	   /* the last attempt failed for want of a layer */
 	bool needs_blobs;  /* a step without a blob had to be given up: none counts any more */
 	unsigned attempts; /* given up */
@@ -191,6 +192,12 @@ const struct cache_mount *cache_imports_mount(const struct cache_imports *c,
 	return NULL;
 }
 
+void cache_imports_count(struct cache_imports *c, unsigned *tasks)
+{
+	if (c)
+		c->tasks = tasks;
+}
+
 void cache_imports_free(struct cache_imports *c)
 {
 	if (!c)
@@ -300,6 +307,9 @@ struct bringing {
 	struct store *store;
 	struct lease *lease;
 	const size_t *which; /* layers of the document, in the order of the blobs */
+	uint64_t *current;   /* as many: bytes that have come */
+	uint64_t total;
+	size_t n;
 };
 
 /*
@@ -435,6 +445,17 @@ static bool is_there(struct store *store, const struct digest *diff_id)
 	return store_layer_find(store, diff_id, &have, NULL) == 0;
 }
 
+static void on_bytes(void *data, size_t which, uint64_t current)
+{
+	const struct bringing *b = data;
+	uint64_t sum = 0;
+
+	b->current[which] = current;
+	for (size_t i = 0; i < b->n; i++)
+		sum += b->current[i];
+	progress_tell(b->c->progress, PROGRESS_BYTES, *b->c->tasks, NULL, sum, b->total);
+}
+
 /* All at once; if one of them is the trouble, the others one by one. */
 static int download(const struct bringing *b, struct registry *registry, size_t n,
 		    struct error *err)
@@ -445,6 +466,7 @@ static int download(const struct bringing *b, struct registry *registry, size_t 
 				   .items = blobs,
 				   .n = n,
 				   .take = take,
+				   .bytes = on_bytes,
 				   .data = (void *)(uintptr_t)b};
 	AUTO(error) struct error why = ERROR_INIT;
 	int r;
@@ -467,6 +489,8 @@ static int download(const struct bringing *b, struct registry *registry, size_t 
 		struct bringing one = *b;
 
 		one.which = &b->which[i];
+		one.current = &b->current[i];
+		one.n = 1;
 		if (!is_there(b->store, &b->s->from.doc.layers.items[*one.which].diff_id) &&
 		    !b->s->bad[*one.which])
 			r = download(&one, registry, 1, err);
@@ -474,23 +498,54 @@ static int download(const struct bringing *b, struct registry *registry, size_t 
 	return r;
 }
 
-static int bring(const struct bringing *b, size_t n, struct error *err)
+static int connect_and_download(const struct bringing *b, size_t n, struct error *err)
 {
 	AUTO(registry) struct registry *registry = NULL;
 	AUTO(error) struct error why = ERROR_INIT;
+	int r = cache_registry_open(&b->s->from.place, false, &registry, &why);
 
-	if (b->s->from.place.type == CACHE_REGISTRY) {
-		int r = cache_registry_open(&b->s->from.place, false, &registry, &why);
-
-		if (r == 0)
-			return download(b, registry, n, err);
-		if (is_fatal(&why)) {
-			error_move(err, &why);
-			return r;
-		}
-		give_up(b, n, why.message);
-		return 0;
+	if (r == 0)
+		return download(b, registry, n, err);
+	if (is_fatal(&why)) {
+		error_move(err, &why);
+		return r;
 	}
+	give_up(b, n, why.message);
+	return 0;
+}
+
+/* A task of its own: steps wait for it.  What is not used is told by warnings. */
+static int bring_from_registry(struct bringing *b, size_t n, struct error *err)
+{
+	AUTO(free)
+	char *title = mem_printf("importing cache layers from %s", b->s->from.place.name);
+	AUTO(free) uint64_t *current = mem_zalloc((n + 1) * sizeof(*current));
+	int64_t started = clock_monotonic_ns();
+	int r;
+
+	b->current = current;
+	b->n = n;
+	for (size_t i = 0; i < n; i++)
+		b->total += b->s->from.doc.layers.items[b->which[i]].blob.size;
+	emit(b->c->progress, (struct progress_event){.kind = PROGRESS_BEGIN,
+						     .task = ++*b->c->tasks,
+						     .text = title,
+						     .total = b->total});
+	r = connect_and_download(b, n, err);
+	emit(b->c->progress,
+	     (struct progress_event){.kind = r < 0 ? PROGRESS_FAILED : PROGRESS_DONE,
+				     .task = *b->c->tasks,
+				     .text = r < 0 && err ? err->message : NULL,
+				     .duration_ns = clock_monotonic_ns() - started});
+	return r;
+}
+
+static int bring(struct bringing *b, size_t n, struct error *err)
+{
+	AUTO(error) struct error why = ERROR_INIT;
+
+	if (b->s->from.place.type == CACHE_REGISTRY)
+		return bring_from_registry(b, n, err);
 	for (size_t i = 0; i < n; i++) {
 		struct bringing one = *b;
 		AUTO(fd) int fd = -1;

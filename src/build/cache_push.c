@@ -18,7 +18,20 @@ struct push {
 	unsigned task;
 	struct registry *registry;
 	struct cache_source before; /* what the tag had; its place is borrowed */
+	bool *still;		    /* of its layers: whose blobs are there now */
 	struct cache_document doc;
+	char *repository;
+	struct image_uploads *uploads;
+	struct sent_list {
+		struct {
+			struct digest diff_id;
+			bool here; /* it is a layer of the store */
+			int64_t started_ns;
+			const struct cache_layer *have; /* in another cache, with … */
+			const struct cache_source *from;
+		} * items;
+		size_t n, cap;
+	} sent; /* as image_uploads_… counts them */
 };
 
 static void tell(const struct push *p, const char *what, const struct digest *d,
@@ -35,100 +48,93 @@ static void tell(const struct push *p, const char *what, const struct digest *d,
 					 .duration_ns = clock_monotonic_ns() - started_ns});
 }
 
-/* ---- blobs ---- */
+/* ---- blobs on their way ---- */
 
-/* It was there; if it still is, nobody need pack or send anything. */
-static int take_old(const struct push *p, const struct cache_layer *old, struct cache_layer *l,
-		    bool *out_taken, struct error *err)
+static void on_bytes(void *data, uint64_t current, uint64_t total)
 {
-	int r = registry_blob_exists(p->registry, &old->blob.digest, out_taken, err);
+	const struct push *p = data;
 
-	if (r == 0 && *out_taken)
-		descriptor_copy(&old->blob, &l->blob);
-	return r;
+	progress_tell(p->g->o->progress, PROGRESS_BYTES, p->task, NULL, current, total);
+}
+
+/* The repository has it: whoever pushes the layer to another one can have it mounted. */
+static int note(const struct push *p, bool here, const struct digest *diff_id,
+		const struct digest *blob, int64_t started_ns, struct error *err)
+{
+	tell(p, "layer", blob, started_ns);
+	return here ? store_placed_add(p->g->store, diff_id, blob, p->repository, err) : 0;
+}
+
+static int on_done(void *data, size_t which, const struct digest *blob, struct error *err)
+{
+	const struct push *p = data;
+
+	return note(p, p->sent.items[which].here, &p->sent.items[which].diff_id, blob,
+		    p->sent.items[which].started_ns, err);
+}
+
+static int on_open(void *data, size_t which, int *out_fd, struct error *err)
+{
+	const struct push *p = data;
+
+	return cache_source_blob(p->sent.items[which].from, p->g->store,
+				 p->sent.items[which].have, out_fd, err);
+}
+
+static void begin_blob(struct push *p, const struct cache_layer *l, bool here,
+		       const struct cache_layer *have, const struct cache_source *from)
+{
+	*vec_push(&p->sent) = (typeof(*p->sent.items)){.diff_id = l->diff_id,
+						       .here = here,
+						       .started_ns = clock_monotonic_ns(),
+						       .have = have,
+						       .from = from};
 }
 
 /* Out of a cache that was taken from, when nobody needed the layer here. */
-static int pass_on(const struct push *p, const struct cache_source *from,
+static int pass_on(struct push *p, const struct cache_source *from,
 		   const struct cache_layer *have, struct cache_layer *l, struct error *err)
 {
-	const struct reference *to = &p->place->ref, *ref = &from->place.ref;
-	bool same = from->place.type == CACHE_REGISTRY && str_eq(to->domain, ref->domain);
-	bool there = false;
-	AUTO(fd) int fd = -1;
-	int r = take_old(p, have, l, &there, err);
+	bool same = from->place.type == CACHE_REGISTRY &&
+		    str_eq(p->place->ref.domain, from->place.ref.domain);
 
-	if (r < 0 || there)
-		return r;
-	if (same && !str_eq(to->path, ref->path))
-		r = registry_mount(p->registry, &have->blob.digest, ref->path, &there, err);
-	if (r == 0 && !there && (r = cache_source_blob(from, p->g->store, have, &fd, err)) == 0)
-		r = image_push_file(p->g->store, p->registry, to, &have->blob, fd, err);
-	if (r == 0)
-		descriptor_copy(&have->blob, &l->blob);
-	return r;
-}
-
-static bool is_here(const struct push *p, const struct cache_layer *l)
-{
-	struct store_layer have;
-
-	return store_layer_find(p->g->store, &l->diff_id, &have, NULL) == 0;
-}
-
-static int place_blob(const struct push *p, struct cache_layer *l, bool *out_known,
-		      struct error *err)
-{
-	const struct image_form form = {.compression = p->place->compression,
-					.level = p->place->level,
-					.force = p->place->force,
-					.docker_types = p->place->docker_types};
-	const struct cache_layer *old = cache_before(&p->before.doc, p->place, l);
-	bool here = is_here(p, l);
-	const struct cache_source *from;
-	int r = 0;
-
-	*out_known = false;
-	/* by force: what others say that a blob is does not count */
-	if (old && !(here && form.force) &&
-	    ((r = take_old(p, old, l, out_known, err)) < 0 || *out_known))
-		return r;
-	*out_known = true;
-	if (here)
-		return image_push_layer(p->g->store, p->registry, &p->place->ref, &l->diff_id,
-					&form, &l->blob, err);
-	old = cache_imports_layer(p->g->imports, &l->diff_id, &from);
-	*out_known = old != NULL;
-	return old ? pass_on(p, from, old, l, err) : 0;
+	descriptor_copy(&have->blob, &l->blob);
+	begin_blob(p, l, false, have, from);
+	return image_uploads_elsewhere(p->uploads, &have->blob,
+				       same ? from->place.ref.path : NULL, err);
 }
 
 /* For cache_gather(). */
 static int put_blob(void *data, struct cache_layer *l, bool *out_known, struct error *err)
 {
-	const struct push *p = data;
-	const struct reference *ref = &p->place->ref;
-	AUTO(free) char *repository = mem_printf("%s/%s", ref->domain, ref->path);
-	int64_t started = clock_monotonic_ns();
-	int r = place_blob(p, l, out_known, err);
+	struct push *p = data;
+	const struct cache_layer *old = cache_before(&p->before.doc, p->place, l);
+	const struct cache_source *from;
+	struct store_layer have;
+	bool here = store_layer_find(p->g->store, &l->diff_id, &have, NULL) == 0;
 
-	if (r < 0 || !*out_known)
-		return r;
-	tell(p, "layer", &l->blob.digest, started);
-	return is_here(p, l) ? store_placed_add(p->g->store, &l->diff_id, &l->blob.digest,
-						repository, err)
-			     : 0;
+	*out_known = true;
+	/* by force: what others say that a blob is does not count */
+	if (old && !(here && p->place->force) && p->still[old - p->before.doc.layers.items]) {
+		descriptor_copy(&old->blob, &l->blob);
+		return note(p, here, &l->diff_id, &l->blob.digest, clock_monotonic_ns(), err);
+	}
+	if (here) {
+		begin_blob(p, l, true, NULL, NULL);
+		return image_uploads_layer(p->uploads, &l->diff_id, &l->blob, err);
+	}
+	old = cache_imports_layer(p->g->imports, &l->diff_id, &from);
+	*out_known = old != NULL;
+	return old ? pass_on(p, from, old, l, err) : 0;
 }
 
 /* For cache_mounts_gather(). */
 static int put_file(void *data, struct cache_layer *l, int fd, struct error *err)
 {
-	const struct push *p = data;
-	int64_t started = clock_monotonic_ns();
-	int r = image_push_file(p->g->store, p->registry, &p->place->ref, &l->blob, fd, err);
+	struct push *p = data;
 
-	if (r == 0)
-		tell(p, "layer", &l->blob.digest, started);
-	return r;
+	begin_blob(p, l, false, NULL, NULL);
+	return image_uploads_file(p->uploads, &l->blob, fd, err);
 }
 
 /* ---- documents ---- */
@@ -182,39 +188,87 @@ static void skip(const struct push *p)
 					 .text = "skipping cache export for empty result"});
 }
 
-static int push(struct push *p, struct error *err)
+/*
+ * What is not there, or not readable, was not there.  The registry itself is asked: what a
+ * mirror has need not be what the tag is.
+ */
+static int read_before(struct push *p, struct error *err)
 {
-	const struct cache_target to = {.blob = put_blob, .file = put_file, .data = p};
-	int r = cache_registry_open(p->place, true, &p->registry, err);
+	const struct cache_document *doc = &p->before.doc;
+	AUTO(free) const struct digest **blobs = NULL;
+	AUTO(free) size_t *layers = NULL;
+	AUTO(free) bool *there = NULL;
+	size_t n = 0;
+	int r;
 
-	if (r < 0)
-		return r;
-	/*
-	 * What is not there, or not readable, was not there.  The registry itself is asked:
-	 * what a mirror has need not be what the tag is.
-	 */
 	p->before.place = *p->place;
 	if (cache_source_read(&p->before, p->registry, &p->g->platform, NULL) < 0)
 		p->before.manifest = (struct digest){0};
-	r = cache_gather(p->g, p->place, &to, &p->before.doc, &p->doc, err);
-	if (r == 0)
-		r = cache_mounts_gather(p->g, p->place, &to, &p->before.doc, &p->doc, err);
-	if (r == 0 && !p->doc.layers.n) {
-		skip(p);
-		return 0;
-	}
-	return r < 0 ? r : put_manifest(p, err);
+	blobs = mem_zalloc((doc->layers.n + 1) * sizeof(const struct digest *));
+	layers = mem_zalloc((doc->layers.n + 1) * sizeof(*layers));
+	there = mem_zalloc(doc->layers.n + 1);
+	p->still = mem_zalloc(doc->layers.n + 1);
+	for (size_t i = 0; i < doc->layers.n; i++)
+		if (doc->layers.items[i].has_blob) {
+			blobs[n] = &doc->layers.items[i].blob.digest;
+			layers[n++] = i;
+		}
+	r = registry_blobs_exist(p->registry, blobs, n, there, err);
+	for (size_t i = 0; i < n; i++)
+		p->still[layers[i]] = there[i];
+	return r;
+}
+
+static int gather(struct push *p, struct error *err)
+{
+	const struct cache_target to = {.blob = put_blob, .file = put_file, .data = p};
+	const struct image_form form = {.compression = p->place->compression,
+					.level = p->place->level,
+					.force = p->place->force,
+					.docker_types = p->place->docker_types};
+	const struct image_uploads_watch watch = {
+		.bytes = on_bytes, .done = on_done, .open = on_open, .data = p};
+	AUTO(image_uploads)
+	struct image_uploads *uploads =
+		image_uploads_open(p->g->store, p->registry, &p->place->ref, &form, &watch);
+	int r;
+
+	p->uploads = uploads;
+	if ((r = cache_gather(p->g, p->place, &to, &p->before.doc, &p->doc, err)) < 0 ||
+	    (r = cache_mounts_gather(p->g, p->place, &to, &p->before.doc, &p->doc, err)) < 0)
+		return r;
+	return image_uploads_finish(uploads, err);
+}
+
+static int push(struct push *p, struct error *err)
+{
+	int r = cache_registry_open(p->place, true, &p->registry, err);
+
+	if (r < 0 || (r = read_before(p, err)) < 0 || (r = gather(p, err)) < 0)
+		return r;
+	if (p->doc.layers.n)
+		return put_manifest(p, err);
+	skip(p);
+	return 0;
 }
 
 int cache_push(const struct graph *g, const struct cache_place *place, unsigned task,
 	       struct error *err)
 {
-	struct push p = {.g = g, .place = place, .task = task, .before = CACHE_SOURCE_INIT};
+	const struct reference *ref = &place->ref;
+	struct push p = {.g = g,
+			 .place = place,
+			 .task = task,
+			 .before = CACHE_SOURCE_INIT,
+			 .repository = mem_printf("%s/%s", ref->domain, ref->path)};
 	int r = push(&p, err);
 
 	registry_close(p.registry);
 	cache_document_clear(&p.before.doc);
 	free(p.before.media_type);
 	cache_document_clear(&p.doc);
+	free(p.still);
+	free(p.sent.items);
+	free(p.repository);
 	return r;
 }

@@ -482,9 +482,10 @@ int solve_graph(struct graph *g, struct lease **lease, struct solve_result *out,
 			  .lease = lease,
 			  .endpoint = NETWORK_ENDPOINT_INIT,
 			  .result = *out};
-	int r = prepare(&s, err);
+	int r;
 
-	if (r == 0) {
+	cache_imports_count(g->imports, &s.result.next_task);
+	if ((r = prepare(&s, err)) == 0) {
 		advance(&s);
 		r = loop_run(s.loop, err);
 	}

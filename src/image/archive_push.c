@@ -25,6 +25,8 @@ static int pack_now(const struct archive *a, const struct archive_blob *b, int *
 	int r;
 
 	archive_init(&one, a->store);
+	one.tick = a->tick;
+	one.data = a->data;
 	if ((r = export_layer(&one, &b->diff_id, &b->form, &d, err)) < 0)
 		return r;
 	if (one.items[0].file < 0 || !digest_eq(&d.digest, &b->digest))
@@ -34,9 +36,8 @@ static int pack_now(const struct archive *a, const struct archive_blob *b, int *
 	return 0;
 }
 
-/* As a file that begins at 0; verified, but for one of ours that was just hashed. */
-static int open_blob(const struct archive *a, const struct archive_blob *b, int *out,
-		     struct error *err)
+int archive_open_blob(const struct archive *a, const struct archive_blob *b, int *out,
+		      struct error *err)
 {
 	AUTO(fd) int fd = -1;
 	int r;
@@ -110,7 +111,7 @@ int archive_push_blobs(const struct archive *a, struct registry *registry,
 	while (r >= 0 && (r = registry_uploads_next(uploads, 0, &which, err)) > 0) {
 		int fd = -1;
 
-		if ((r = open_blob(a, &a->items[blobs[which]], &fd, err)) == 0)
+		if ((r = archive_open_blob(a, &a->items[blobs[which]], &fd, err)) == 0)
 			registry_uploads_give(uploads, which, fd);
 	}
 	return r;

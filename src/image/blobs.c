@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single blobs from and to a registry, and the files that downloads go to. */
+/* Single blobs from a registry, and the files that downloads go to. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,6 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/root.h"
-#include "image/image_archive.h"
 #include "image/image_incoming.h"
 #include "registry/registry.h"
 
@@ -92,6 +91,14 @@ static int verify(int fd, const struct digest *want, struct error *err)
 				   digest_text(want, text));
 }
 
+static void on_bytes(void *data, size_t which, uint64_t current)
+{
+	const struct fetching *f = data;
+
+	if (f->want->bytes)
+		f->want->bytes(f->want->data, which, current);
+}
+
 static int on_check(void *data, size_t which, struct error *err)
 {
 	const struct fetching *f = data;
@@ -124,7 +131,8 @@ static void close_files(struct fetching *f, bool forget)
 
 static int fetch(struct fetching *f, struct error *err)
 {
-	const struct registry_watch watch = {.check = on_check, .done = on_done, .data = f};
+	const struct registry_watch watch = {
+		.bytes = on_bytes, .check = on_check, .done = on_done, .data = f};
 	int r = 0;
 
 	for (size_t i = 0; i < f->want->n; i++)
@@ -157,34 +165,4 @@ int image_fetch_blobs(struct store *s, const struct image_blobs *b, struct error
 	free(f.files);
 	close_fd(&f.dir);
 	return r;
-}
-
-/* ---- up ---- */
-
-int image_push_layer(struct store *s, struct registry *registry, const struct reference *ref,
-		     const struct digest *diff_id, const struct image_form *form,
-		     struct descriptor *out, struct error *err)
-{
-	AUTO(archive) struct archive a;
-	int r;
-
-	archive_init(&a, s);
-	a.lazy = true;
-	if ((r = export_layer(&a, diff_id, form, out, err)) < 0)
-		return r;
-	return archive_push_blobs(&a, registry, ref, err);
-}
-
-int image_push_file(struct store *s, struct registry *registry, const struct reference *ref,
-		    const struct descriptor *blob, int fd, struct error *err)
-{
-	AUTO(archive) struct archive a;
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	int r = own < 0 ? error_sys(err, "cannot read a blob")
-			: verify(own, &blob->digest, err);
-
-	archive_init(&a, s);
-	if (own >= 0)
-		archive_add_file(&a, own, &blob->digest, blob->size);
-	return r < 0 ? r : archive_push_blobs(&a, registry, ref, err);
 }

@@ -379,19 +379,12 @@ struct image_blobs {
 	size_t n;
 	/* @fd: the bytes from their beginning, verified; borrowed.  An error ends it all. */
 	int (*take)(void *data, size_t which, int fd, struct error *err);
+	void (*bytes)(void *data, size_t which, uint64_t current); /* may be NULL */
 	void *data;
 };
 
 /* What a broken one left in the store's cache is continued. */
 int image_fetch_blobs(struct store *s, const struct image_blobs *b, struct error *err);
-/*
- * Sees to it that the repository @ref has the layer @diff_id of the store, packed
- * as @form says; @out becomes its descriptor.  As image_push(): what is there is not
- * sent, nor packed if that was done once.
- */
-int image_push_layer(struct store *s, struct registry *registry, const struct reference *ref,
-		     const struct digest *diff_id, const struct image_form *form,
-		     struct descriptor *out, struct error *err);
 /*
  * A tree that is no layer (layer_describe_tree()), packed into the file @out_fd, which has no
  * name and stands at its beginning; @out becomes its descriptor.
@@ -399,9 +392,50 @@ int image_push_layer(struct store *s, struct registry *registry, const struct re
 int image_pack_tree(struct store *s, int tree, const struct image_form *form,
 		    struct digest *out_diff_id, struct descriptor *out, int *out_fd,
 		    struct error *err);
-/* The same with a blob that is the file @fd. */
-int image_push_file(struct store *s, struct registry *registry, const struct reference *ref,
-		    const struct descriptor *blob, int fd, struct error *err);
+
+/*
+ * Blobs to a repository, several at once: those that it has, or that can be mounted, are not
+ * sent.  They are numbered from 0 as they are added.
+ */
+struct image_uploads;
+
+struct image_uploads_watch {
+	/* Of all that are sent, so far. */
+	void (*bytes)(void *data, uint64_t current, uint64_t total);
+	/* The repository has it.  An error ends it all. */
+	int (*done)(void *data, size_t which, const struct digest *blob, struct error *err);
+	/* The bytes of one from elsewhere are wanted. */
+	int (*open)(void *data, size_t which, int *out_fd, struct error *err);
+	void *data;
+};
+
+/* All borrowed; layers are packed as @form says. */
+struct image_uploads *image_uploads_open(struct store *s, struct registry *registry,
+					 const struct reference *ref,
+					 const struct image_form *form,
+					 const struct image_uploads_watch *watch);
+/*
+ * The layer @diff_id of the store; @out becomes its descriptor.  It is packed now, unless that
+ * was done once; others go on meanwhile.
+ */
+int image_uploads_layer(struct image_uploads *u, const struct digest *diff_id,
+			struct descriptor *out, struct error *err);
+/* The file @fd, whose digest the caller has computed; borrowed. */
+int image_uploads_file(struct image_uploads *u, const struct descriptor *blob, int fd,
+		       struct error *err);
+/* @from: a repository of the same registry that has it; may be NULL. */
+int image_uploads_elsewhere(struct image_uploads *u, const struct descriptor *blob,
+			    const char *from, struct error *err);
+/* Until all are there. */
+int image_uploads_finish(struct image_uploads *u, struct error *err);
+void image_uploads_close(struct image_uploads *u);
+
+static inline void image_uploads_auto(struct image_uploads **u)
+{
+	if (*u)
+		image_uploads_close(*u);
+}
+
 /* "docker.io/library/x@sha256:…", appended. */
 void image_repo_digest(const struct reference *ref, const struct digest *d, struct buf *out);
 

@@ -74,6 +74,9 @@ int archive_stream(int from, const struct layer_sink *to, struct digest *out,
 /* One blob's bytes, verified while they are written. */
 int archive_put_blob(const struct archive *a, const struct archive_blob *b, int fd,
 		     struct error *err);
+/* A file that begins at 0; verified, but for one of ours that was just hashed. */
+int archive_open_blob(const struct archive *a, const struct archive_blob *b, int *out,
+		      struct error *err);
 int archive_write_tar(const struct archive *a, int fd, struct error *err);
 /* Repositories of the registry of @ref, but its own, that are known to have the blob. */
 int push_places(struct store *s, const struct reference *ref, const struct digest *blob,

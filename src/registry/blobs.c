@@ -177,20 +177,36 @@ int registry_download(struct registry *r, const struct registry_download *items,
 	return result;
 }
 
+int registry_blobs_exist(struct registry *r, const struct digest *const *digests, size_t n,
+			 bool *out, struct error *err)
+{
+	struct call *all = mem_resize(NULL, n ? n : 1, sizeof(*all));
+	char text[DIGEST_TEXT_SIZE];
+	int result = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		all[i] = CALL_INIT;
+		all[i].method = "HEAD";
+		all[i].seconds = REGISTRY_ANSWER_SECONDS;
+		all[i].url = mem_printf("%s/v2/%s/blobs/%s", r->origin, r->path,
+					digest_text(digests[i], text));
+		call_add(r, &all[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (result == 0)
+			result = call_run(r, &all[i], err);
+		out[i] = all[i].response.status == 200;
+		if (result == 0 && !out[i] && all[i].response.status != 404)
+			result = call_refused(&all[i], r->path, err);
+		call_remove(r, &all[i]);
+		call_clear(&all[i]);
+	}
+	free(all);
+	return result;
+}
+
 int registry_blob_exists(struct registry *r, const struct digest *digest, bool *out,
 			 struct error *err)
 {
-	AUTO(call) struct call c = CALL_INIT;
-	char text[DIGEST_TEXT_SIZE];
-	int result;
-
-	c.method = "HEAD";
-	c.seconds = REGISTRY_ANSWER_SECONDS;
-	c.url = mem_printf("%s/v2/%s/blobs/%s", r->origin, r->path, digest_text(digest, text));
-	if ((result = call_simple(r, &c, err)) < 0)
-		return result;
-	*out = c.response.status == 200;
-	if (*out || c.response.status == 404)
-		return 0;
-	return call_refused(&c, r->path, err);
+	return registry_blobs_exist(r, &digest, 1, out, err);
 }

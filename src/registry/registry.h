@@ -137,6 +137,9 @@ struct registry_watch {
 int registry_download(struct registry *r, const struct registry_download *items, size_t n,
 		      const struct registry_watch *watch, struct error *err);
 
+/* Asked side by side. */
+int registry_blobs_exist(struct registry *r, const struct digest *const *digests, size_t n,
+			 bool *out, struct error *err);
 int registry_blob_exists(struct registry *r, const struct digest *digest, bool *out,
 			 struct error *err);
 /*

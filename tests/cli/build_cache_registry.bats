@@ -111,6 +111,7 @@ file_of() { echo "$BATS_FILE_TMPDIR/open.d/data/docker/registry/v2/blobs/sha256/
 	all_cached
 	has "$output" "importing cache manifest from $ref"
 	has "$output" "inferred cache manifest type: application/vnd.oci.image.manifest.v1+json"
+	grep -Eq '^#[0-9]+ [0-9.]+kB / [0-9.]+kB$' <<<"${output#*importing cache layers from "$ref"}"
 	is "$(id_of t)" "$id"
 	has "$(stave build why 'stage-1 4/4')" "came from the cache $ref"
 	is "$(stave build why --format json | jq -r '[.steps[].cache | values] | unique | tostring')" "[\"$ref\"]"
