@@ -18,8 +18,6 @@ void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull))
 char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
 char *arena_strndup(struct arena *a, const char *s, size_t len)
 	__attribute__((returns_nonnull));
-char *arena_printf(struct arena *a, const char *fmt, ...)
-	__attribute__((returns_nonnull, format(printf, 2, 3)));
 void arena_clear(struct arena *a);
 
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))

@@ -321,13 +321,6 @@ static int apply_user(struct graph *g, struct stage_state *st, const struct inst
 	return 0;
 }
 
-bool imgconfig_handles(enum instruction_kind kind)
-{
-	return kind != INSTRUCTION_RUN && kind != INSTRUCTION_COPY && kind != INSTRUCTION_ADD &&
-	       kind != INSTRUCTION_WORKDIR && kind != INSTRUCTION_ARG &&
-	       kind != INSTRUCTION_FROM && kind != INSTRUCTION_NONE;
-}
-
 int imgconfig_apply(struct graph *g, struct stage_state *st, const struct instruction *i,
 		    struct error *err)
 {

@@ -68,8 +68,6 @@ void scope_history_args(const struct stage_state *st, struct strlist *out);
 
 /* ---- imgconfig.c: what instructions do to the config ---- */
 
-/* False: not an instruction that changes the config only. */
-bool imgconfig_handles(enum instruction_kind kind);
 int imgconfig_apply(struct graph *g, struct stage_state *st, const struct instruction *i,
 		    struct error *err);
 /* A history row; TAKES @created_by. */

@@ -450,7 +450,6 @@ static inline void ignore_auto(struct ignore **ig)
 	ignore_free(*ig);
 }
 
-bool ignore_is_empty(const struct ignore *ig);
 /* Is there a "!" pattern? */
 bool ignore_takes_back(const struct ignore *ig);
 /* Does one pattern hide whatever lies at the root? */

@@ -230,11 +230,6 @@ void ignore_free(struct ignore *ig)
 	free(ig);
 }
 
-bool ignore_is_empty(const struct ignore *ig)
-{
-	return !ig || !ig->n;
-}
-
 bool ignore_takes_back(const struct ignore *ig)
 {
 	return ig && ig->has_negated;

@@ -612,17 +612,7 @@ void process_config_add_gid(struct process_config *p, gid_t gid);
 void runtime_spec_encode(const struct runtime_spec *spec, struct buf *out);
 int runtime_spec_decode(const char *data, size_t len, struct runtime_spec *out,
 			struct error *err);
-/* The "process" object alone, as `crun exec --process` takes it. */
-void process_config_encode(const struct process_config *p, struct buf *out);
-int process_config_decode(const char *data, size_t len, struct process_config *out,
-			  struct error *err);
-void process_config_clear(struct process_config *p);
 void runtime_spec_clear(struct runtime_spec *spec);
-
-static inline void process_config_auto(struct process_config *p)
-{
-	process_config_clear(p);
-}
 
 static inline void runtime_spec_auto(struct runtime_spec *spec)
 {

@@ -274,7 +274,7 @@ void runtime_spec_privileged(struct runtime_spec *spec)
 	runtime_spec_add_device_rule(spec, true, 'a', -1, -1, "rwm");
 }
 
-void process_config_clear(struct process_config *p)
+static void process_config_clear(struct process_config *p)
 {
 	free(p->additional_gids.items);
 	strlist_clear(&p->args);

@@ -404,20 +404,3 @@ int runtime_spec_decode(const char *data, size_t len, struct runtime_spec *out,
 	}
 	return rc;
 }
-
-int process_config_decode(const char *data, size_t len, struct process_config *out,
-			  struct error *err)
-{
-	AUTO(json) json_t *doc = NULL;
-	int rc;
-
-	if (len > LIMIT_CONFIG_BYTES)
-		return error_set(err, ERR_LIMIT, "process: larger than %u bytes",
-				 LIMIT_CONFIG_BYTES);
-	rc = json_read_wide_document(data, len, "process", &doc, err);
-	if (rc == 0)
-		rc = read_process(doc, out, err);
-	if (rc < 0)
-		process_config_clear(out);
-	return rc;
-}

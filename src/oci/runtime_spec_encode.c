@@ -88,13 +88,6 @@ static void write_process(struct json_writer *w, const struct process_config *p)
 	json_write_close(w, '}');
 }
 
-void process_config_encode(const struct process_config *p, struct buf *out)
-{
-	struct json_writer w = JSON_WRITER(out);
-
-	write_process(&w, p);
-}
-
 static void write_mounts(struct json_writer *w, const struct mount_list *l)
 {
 	if (!l->n)

@@ -239,21 +239,6 @@ static void limits_round_trip(void **state)
 	assert_string_equal(buf_str(&text), buf_str(&text2));
 }
 
-static void process_round_trip(void **state)
-{
-	struct runtime_spec spec = RUNTIME_SPEC_INIT;
-	AUTO(process_config) struct process_config again = {0};
-	AUTO(buf) struct buf text = BUF_INIT;
-
-	(void)state;
-	fill(&spec);
-	process_config_encode(&spec.process, &text);
-	assert_int_equal(process_config_decode(text.data, text.len, &again, NULL), 0);
-	assert_string_equal(again.args.items[0], "/bin/sh");
-	assert_int_equal(again.oom_score_adj, -5);
-	runtime_spec_clear(&spec);
-}
-
 static void mounts_and_privilege(void **state)
 {
 	struct runtime_spec s = RUNTIME_SPEC_INIT;
@@ -311,7 +296,6 @@ int main(void)
 		cmocka_unit_test(docker_profile_is_resolved),
 		cmocka_unit_test(spec_round_trip),
 		cmocka_unit_test(limits_round_trip),
-		cmocka_unit_test(process_round_trip),
 		cmocka_unit_test(mounts_and_privilege),
 		cmocka_unit_test(bad_specs_are_refused),
 	};
