@@ -70,7 +70,7 @@ static int check_realm(const struct registry *r, const char *realm, struct error
 		return error_set(err, ERR_DENIED,
 				 "registry %s: its token server is no http(s) address: %.200s",
 				 r->domain, realm);
-	if (url_is_local(realm) && !url_is_local(r->origin))
+	if (url_may_be_here(realm) && !url_is_local(r->origin))
 		return error_set(err, ERR_DENIED,
 				 "registry %s wants a token from this machine itself: %.200s",
 				 r->domain, realm);
