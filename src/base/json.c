@@ -317,11 +317,27 @@ json_t *json_lossy_string(const char *s)
 	return j ? j : json_string(buf_str(&out));
 }
 
+void json_put_text(json_t *object, const char *key, const char *value)
+{
+	AUTO(json) json_t *name = json_lossy_string(key);
+
+	json_object_set_new(object, json_string_value(name), json_lossy_string(value));
+}
+
 json_t *json_from_strings(const struct strlist *l)
 {
 	json_t *j = json_array();
 
 	for (size_t i = 0; i < l->n; i++)
-		json_array_append_new(j, json_string(l->items[i]));
+		json_array_append_new(j, json_lossy_string(l->items[i]));
+	return j;
+}
+
+json_t *json_from_map(const struct map *m)
+{
+	json_t *j = json_object();
+
+	map_each (m, e)
+		json_put_text(j, e->key, e->value);
 	return j;
 }

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/map.h"
 #include "base/strlist.h"
 
 /*
@@ -53,7 +54,10 @@ int json_get_object(const json_t *obj, const char *key, json_t **out, struct err
 int json_get_array(const json_t *obj, const char *key, json_t **out, struct error *err);
 /* A string of any bytes: what is no UTF-8 becomes U+FFFD.  New reference. */
 json_t *json_lossy_string(const char *s);
+void json_put_text(json_t *object, const char *key, const char *value);
 json_t *json_from_strings(const struct strlist *l);
+/* Of strings. */
+json_t *json_from_map(const struct map *m);
 
 static inline void json_auto(json_t **j)
 {

@@ -97,13 +97,11 @@ static char *describe_options(const struct container_box *s)
 {
 	struct buf out = BUF_INIT;
 	AUTO(strlist) struct strlist args = STRLIST_INIT;
-	json_t *j = json_object(), *labels = json_object();
+	json_t *j = json_object();
 
 	if (runtime_make_args(&s->image.config, s->o, &args, NULL) == 0)
 		json_object_set_new(j, "args", json_from_strings(&args));
-	map_each (&s->o->labels, l)
-		json_object_set_new(labels, l->key, json_string(l->value));
-	json_object_set_new(j, "labels", labels);
+	json_object_set_new(j, "labels", json_from_map(&s->o->labels));
 	json_object_set_new(j, "options", container_options_encode(s->o));
 	json_text(j, &out);
 	json_decref(j);

@@ -47,12 +47,12 @@ void container_event_at(int root, const char *id, json_t *attributes, const char
 	struct stat st;
 
 	if (key)
-		json_object_set_new(all, key, json_string(value));
-	json_object_set_new(j, "status", json_string(action));
+		json_put_text(all, key, value);
+	json_put_text(j, "status", action);
 	json_object_set_new(j, "id", json_string(id));
 	json_object_set(j, "from", json_object_get(all, "image"));
 	json_object_set_new(j, "Type", json_string("container"));
-	json_object_set_new(j, "Action", json_string(action));
+	json_put_text(j, "Action", action);
 	json_object_set_new(actor, "ID", json_string(id));
 	json_object_set(actor, "Attributes", all);
 	json_object_set_new(j, "Actor", actor);

@@ -25,21 +25,12 @@ static json_t *time_text(int64_t ns)
 
 static json_t *text_or(const char *text, const char *otherwise)
 {
-	return json_string(text ? text : otherwise);
+	return json_lossy_string(text ? text : otherwise);
 }
 
 static json_t *strings_or_null(const struct strlist *l)
 {
 	return l->n ? json_from_strings(l) : json_null();
-}
-
-static json_t *map_text(const struct map *m)
-{
-	json_t *j = json_object();
-
-	map_each (m, e)
-		json_object_set_new(j, e->key, json_string(e->value));
-	return j;
 }
 
 static json_t *state_of(const struct store_container *c, pid_t pid, const json_t *state)
@@ -158,7 +149,7 @@ static void add_limits(const struct container_options *o, json_t *j)
 			    o->pids_limit ? json_integer(o->pids_limit) : json_null());
 	json_object_set_new(j, "Ulimits", ulimits_of(o));
 	if (o->sysctl.live)
-		json_object_set_new(j, "Sysctls", map_text(&o->sysctl));
+		json_object_set_new(j, "Sysctls", json_from_map(&o->sysctl));
 }
 
 static json_t *restart_of(const struct container_options *o)
@@ -175,7 +166,7 @@ static json_t *log_of(const struct container_options *o)
 	json_t *j = json_object();
 
 	json_object_set_new(j, "Type", text_or(o->log_driver, "json-file"));
-	json_object_set_new(j, "Config", map_text(&o->log_options));
+	json_object_set_new(j, "Config", json_from_map(&o->log_options));
 	return j;
 }
 
@@ -225,7 +216,7 @@ static json_t *host_config(const struct container_options *o)
 	json_array_append_new(console, json_integer(0));
 	json_array_append_new(console, json_integer(0));
 	json_object_set_new(j, "ConsoleSize", console);
-	json_object_set_new(j, "Annotations", map_text(&o->annotations));
+	json_object_set_new(j, "Annotations", json_from_map(&o->annotations));
 	json_object_set_new(j, "CapAdd", strings_or_null(&o->cap_add));
 	json_object_set_new(j, "CapDrop", strings_or_null(&o->cap_drop));
 	json_object_set_new(j, "CgroupnsMode", text_or(o->cgroupns_mode, "private"));

@@ -503,7 +503,7 @@ static void fail(struct monitor *m, struct error *why)
 	if (!why->exit_code)
 		why->exit_code = 125;
 	if (m->box.dir >= 0) {
-		json_object_set_new(m->state, "error", json_string(why->message));
+		json_put_text(m->state, "error", why->message);
 		monitor_save(m);
 	}
 	if (m->box.row.id && engine_need_store(m->e, &err) == 0) {

@@ -90,7 +90,8 @@ static void note(struct monitor *m, int code)
 	json_object_set_new(entry, "Start", time_of(h->began_ns));
 	json_object_set_new(entry, "End", time_of(clock_now_ns()));
 	json_object_set_new(entry, "ExitCode", json_integer(code));
-	json_object_set_new(entry, "Output", text ? text : json_string(""));
+	json_object_set_new(entry, "Output",
+			    text ? text : json_lossy_string(buf_str(&h->text)));
 	if (h->timed_out)
 		json_object_set_new(entry, "Output",
 				    json_string("Health check exceeded timeout"));

@@ -464,8 +464,7 @@ static json_t *map_of(const struct strlist *words)
 		const size_t len = strcspn(words->items[i], "=");
 		AUTO(free) char *key = mem_strndup(words->items[i], len);
 
-		json_object_set_new(
-			j, key, json_string(words->items[i] + len + !!words->items[i][len]));
+		json_put_text(j, key, words->items[i] + len + !!words->items[i][len]);
 	}
 	return j;
 }

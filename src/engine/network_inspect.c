@@ -101,14 +101,7 @@ static json_t *wished(const struct container_network *n)
 
 static json_t *driver_options(const struct container_network *n)
 {
-	json_t *j = json_object();
-
-	map_each (&n->driver_options, e)
-		json_object_set_new(j, e->key, json_string(e->value));
-	if (json_object_size(j))
-		return j;
-	json_decref(j);
-	return json_null();
+	return n->driver_options.live ? json_from_map(&n->driver_options) : json_null();
 }
 
 /* A field of the state, or what stands for none. */

@@ -123,7 +123,7 @@ static json_t *map_document(const struct map *m)
 	qsort(keys, n, sizeof(*keys), by_key);
 	j = json_object();
 	for (size_t i = 0; i < n; i++)
-		json_object_set_new(j, keys[i], json_string(map_get(m, keys[i])));
+		json_put_text(j, keys[i], map_get(m, keys[i]));
 	return j;
 }
 

@@ -111,18 +111,13 @@ int container_options_add_gpus(struct container_options *o, const char *text, st
 static json_t *request(const char *driver, int64_t count, json_t *devices, json_t *capabilities,
 		       const struct map *options)
 {
-	json_t *j = json_object(), *map = json_object();
+	json_t *j = json_object();
 
-	if (options)
-		map_each (options, e)
-			json_object_set_new(map, e->key, json_string(e->value));
 	json_object_set_new(j, "Driver", json_string(driver ? driver : ""));
 	json_object_set_new(j, "Count", json_integer(count));
 	json_object_set_new(j, "DeviceIDs", devices);
 	json_object_set_new(j, "Capabilities", capabilities);
-	json_object_set_new(j, "Options", options ? map : json_null());
-	if (!options)
-		json_decref(map);
+	json_object_set_new(j, "Options", options ? json_from_map(options) : json_null());
 	return j;
 }
 

@@ -507,18 +507,13 @@ static void put_flag(json_t *o, const char *name, bool value)
 static void put_text(json_t *o, const char *name, const char *value)
 {
 	if (value)
-		json_object_set_new(o, name, json_string(value));
+		json_put_text(o, name, value);
 }
 
 static void put_map(json_t *o, const char *name, const struct map *m)
 {
-	json_t *j = json_object();
-
-	map_each (m, e)
-		json_object_set_new(j, e->key, json_string(e->value));
-	if (json_object_size(j))
-		json_object_set(o, name, j);
-	json_decref(j);
+	if (m->live)
+		json_object_set_new(o, name, json_from_map(m));
 }
 
 json_t *mounts_encode(const struct container_mount_list *l)

@@ -328,7 +328,7 @@ int container_options_set_networks(struct container_options *o,
 static void put_text(json_t *j, const char *key, const char *value)
 {
 	if (value)
-		json_object_set_new(j, key, json_string(value));
+		json_put_text(j, key, value);
 }
 
 static void put_list(json_t *j, const char *key, const struct strlist *l)
@@ -343,7 +343,7 @@ json_t *networks_encode(const struct container_network_list *l)
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct container_network *n = &l->items[i];
-		json_t *j = json_object(), *options = json_object();
+		json_t *j = json_object();
 
 		put_text(j, "name", n->name);
 		put_list(j, "aliases", &n->aliases);
@@ -354,11 +354,9 @@ json_t *networks_encode(const struct container_network_list *l)
 		put_text(j, "mac", n->mac);
 		if (n->priority)
 			json_object_set_new(j, "priority", json_integer(n->priority));
-		map_each (&n->driver_options, e)
-			put_text(options, e->key, e->value);
-		if (json_object_size(options))
-			json_object_set(j, "driver_options", options);
-		json_decref(options);
+		if (n->driver_options.live)
+			json_object_set_new(j, "driver_options",
+					    json_from_map(&n->driver_options));
 		json_array_append_new(list, j);
 	}
 	return list;

@@ -136,11 +136,7 @@ static void put(json_t *j, const char *name, json_t *value, bool wanted)
 
 static void put_map(json_t *j, const char *name, const struct map *m)
 {
-	json_t *o = json_object();
-
-	map_each (m, e)
-		json_object_set_new(o, e->key, json_string(e->value));
-	put(j, name, o, json_object_size(o) > 0);
+	put(j, name, json_from_map(m), m->live > 0);
 }
 
 static void put_field(json_t *j, const struct field *f, const char *at)
@@ -148,7 +144,7 @@ static void put_field(json_t *j, const struct field *f, const char *at)
 	switch (f->kind) {
 	case FIELD_STRING:
 		if (*(char *const *)(const void *)at)
-			put(j, f->name, json_string(*(char *const *)(const void *)at), true);
+			json_put_text(j, f->name, *(char *const *)(const void *)at);
 		break;
 	case FIELD_LIST:
 		put(j, f->name, json_from_strings((const void *)at),

@@ -63,10 +63,8 @@ int store_volume_check_name(const char *name, struct error *err)
 static char *map_text(const struct map *m)
 {
 	struct buf out = BUF_INIT;
-	json_t *j = json_object();
+	json_t *j = json_from_map(m);
 
-	map_each (m, e)
-		json_object_set_new(j, e->key, json_string(e->value));
 	json_text(j, &out);
 	json_decref(j);
 	return buf_steal(&out);

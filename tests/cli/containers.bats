@@ -25,6 +25,18 @@ monitor_of() { jq -r .monitor "$STAVE_ROOT"/containers/"$(stave inspect --format
 
 is_state() { [ "$(state "$1")" = "$2" ]; }
 
+@test "words of a container that are no UTF-8 keep their places" {
+	local odd=$'x\xffy' sane=$'x\xef\xbf\xbdy'
+	stave run -d --network none --name odd -e "A=$odd" -e B=b --label "l=$odd" --label m=n \
+		busybox sh -c 'printf "%s|" "$@" "$A" "$B"' sh "$odd" two >/dev/null
+	stave wait odd
+	is "$(stave logs odd)" "$sane|two|$sane|b|"
+	is "$(stave inspect --format '{{index .Config.Labels "l"}} {{index .Config.Labels "m"}}' odd)" "$sane n"
+	is "$(stave ps -aq --filter label=m=n | wc -l)" 1
+	stave rm odd
+	nothing_left
+}
+
 @test "run -d prints the id and leaves the container running; stop, start, rm" {
 	run stave run -d --network none --name web busybox sleep "$MARK"
 	ended 0
