@@ -79,7 +79,8 @@ static int run(struct cli_invocation *inv)
 	const struct update_options *o = inv->options;
 	AUTO(container_options) struct container_options to = CONTAINER_OPTIONS_INIT;
 	AUTO(engine) struct engine *e = NULL;
-	struct engine_update u = {.limits = &to, .restart = o->restart};
+	AUTO(strlist) struct strlist warnings = STRLIST_INIT;
+	struct engine_update u = {.limits = &to, .restart = o->restart, .warnings = &warnings};
 	int status = 0;
 
 	u.has_limits = limits_of(o, &to);
@@ -96,6 +97,8 @@ static int run(struct cli_invocation *inv)
 		}
 		status = cli_fail(inv, &err);
 	}
+	for (size_t i = 0; i < warnings.n; i++)
+		fprintf(inv->program->out, "%s\n", warnings.items[i]);
 	return status;
 }
 

@@ -90,26 +90,44 @@ static void merge_cpu(const struct container_options *n, struct container_option
 	replace(&o->cpuset_mems, n->cpuset_mems);
 }
 
-static int merge(const struct engine_update *u, struct container_options *o, struct error *err)
+/* What does not go together with what was set before, in Docker's words; NULL: all does. */
+static const char *conflict(const struct engine_update *u, const struct container_options *o)
 {
 	const struct container_options *n = u->limits;
 
+	if (n->nano_cpus && o->cpu_period)
+		return "Conflicting options: Nano CPUs cannot be updated as CPU Period has "
+		       "already been set";
+	if (n->nano_cpus && o->cpu_quota)
+		return "Conflicting options: Nano CPUs cannot be updated as CPU Quota has "
+		       "already been set";
+	if (n->cpu_period && o->nano_cpus)
+		return "Conflicting options: CPU Period cannot be updated as NanoCPUs has "
+		       "already been set";
+	if (n->cpu_quota && o->nano_cpus)
+		return "Conflicting options: CPU Quota cannot be updated as NanoCPUs has "
+		       "already been set";
+	if (o->memory_swap > 0 && !n->memory_swap && n->memory > (uint64_t)o->memory_swap)
+		return "Memory limit should be smaller than already set memoryswap limit, "
+		       "update the memoryswap at the same time";
 	if (u->restart && o->remove && !str_eq(u->restart, "no"))
-		return error_set(
-			err, ERR_CONFLICT,
-			"Restart policy cannot be updated because AutoRemove is enabled "
-			"for the container");
+		return "Restart policy cannot be updated because AutoRemove is enabled for the "
+		       "container";
+	return NULL;
+}
+
+static int merge(const struct engine_update *u, const char *id, struct container_options *o,
+		 struct error *err)
+{
+	const struct container_options *n = u->limits;
+	const char *why = conflict(u, o);
+
+	if (why)
+		return error_set(err, ERR_CONFLICT, "Cannot update container %s: %s", id, why);
 	if (u->restart && container_options_set_restart(o, u->restart, err) < 0)
 		return -ERR_INVALID;
-	if (n->memory) {
-		if (o->memory_swap > 0 && !n->memory_swap &&
-		    n->memory > (uint64_t)o->memory_swap)
-			return error_set(
-				err, ERR_CONFLICT,
-				"Memory limit should be smaller than already set "
-				"memoryswap limit, update the memoryswap at the same time");
+	if (n->memory)
 		o->memory = n->memory;
-	}
 	if (n->memory_reservation)
 		o->memory_reservation = n->memory_reservation;
 	if (n->memory_swap)
@@ -129,6 +147,7 @@ static int limit_now(struct engine *e, const struct store_container *c,
 	AUTO(image) struct image image = {.config = IMAGE_CONFIG_INIT};
 	AUTO(runtime_spec) struct runtime_spec spec = RUNTIME_SPEC_INIT;
 	AUTO(runtime_user) struct runtime_user user = RUNTIME_USER_INIT;
+	struct resources_spec *limits = &spec.resources;
 	pid_t pid;
 	int r = image_open(e->store, &c->image, &image, err);
 
@@ -137,6 +156,9 @@ static int limit_now(struct engine *e, const struct store_container *c,
 	if (r < 0 || (r = runtime_make_spec_running(&image.config, o, &user, &spec, err)) < 0 ||
 	    !container_is_up(c) || (r = container_process(c, &pid, err)) < 0)
 		return r;
+	/* as Docker: real-time limits are for the next start */
+	limits->rt_period = 0;
+	limits->rt_runtime = 0;
 	return sandbox_update(pid, &spec, c->id, err);
 }
 
@@ -151,9 +173,10 @@ int engine_update(struct engine *e, const char *text, const struct engine_update
 	int r = engine_need_store(e, err);
 
 	if (r < 0 || (r = container_claim(e, text, &c, &claim, err)) < 0 ||
-	    (r = container_options_of(&c, &o, err)) < 0 || (r = merge(u, &o, err)) < 0 ||
+	    (r = container_options_of(&c, &o, err)) < 0 || (r = merge(u, c.id, &o, err)) < 0 ||
 	    (r = json_parse(c.config, strlen(c.config), &config, err)) < 0)
 		return r;
+	container_options_discard(&o, u->warnings);
 	if (u->has_limits && (r = limit_now(e, &c, &o, err)) < 0)
 		return r;
 	json_object_set_new(config, "options", container_options_encode(&o));

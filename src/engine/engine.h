@@ -448,7 +448,8 @@ void engine_measure(struct engine *e, const struct store_container *c,
 struct engine_update {
 	const struct container_options *limits; /* what is 0 or NULL stays */
 	bool has_limits;
-	const char *restart; /* NULL: stays */
+	const char *restart;	  /* NULL: stays */
+	struct strlist *warnings; /* gets what this machine cannot do, which stays out */
 };
 
 int engine_update(struct engine *e, const char *text, const struct engine_update *u,

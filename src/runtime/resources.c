@@ -128,6 +128,10 @@ static int check_cpu(const struct container_options *o, struct error *err)
 			"range of CPUs is from 0.01 to %d.00, as there are only %d CPUs "
 			"available",
 			n, n);
+	if (o->nano_cpus && !sandbox_offers(SANDBOX_CPU_CFS))
+		return error_set(err, ERR_UNSUPPORTED,
+				 "NanoCPUs can not be set, as your kernel does not support CPU "
+				 "CFS scheduler or the cgroup is not mounted");
 	if (o->cpu_shares == 1)
 		return error_set(err, ERR_INVALID, "the minimum allowed cpu-shares is 2");
 	if (o->cpu_period && (o->cpu_period < 1000 || o->cpu_period > 1000000))
@@ -211,6 +215,66 @@ static int check(const struct container_options *o, struct error *err)
 	return 0;
 }
 
+/* ---- what this machine does not have ----------------------------------------------------- */
+
+/* Is it asked for, and not to be had?  Then a warning says so, in Docker's words. */
+static bool lacks(bool asked, enum sandbox_feature feature, const char *words,
+		  struct strlist *warnings)
+{
+	if (!asked || sandbox_offers(feature))
+		return false;
+	strlist_printf(warnings, "Your kernel does not support %s", words);
+	return true;
+}
+
+static void discard_memory(struct container_options *o, struct strlist *warnings)
+{
+	if (lacks(o->memory, SANDBOX_MEMORY,
+		  "memory limit capabilities or the cgroup is not mounted. "
+		  "Limitation discarded.",
+		  warnings))
+		o->memory = 0, o->memory_swap = 0;
+	if (lacks(o->memory && o->memory_swap != -1, SANDBOX_SWAP,
+		  "swap limit capabilities or the cgroup is not mounted. "
+		  "Memory limited without swap.",
+		  warnings))
+		o->memory_swap = -1;
+	if (lacks(o->has_swappiness, SANDBOX_SWAPPINESS,
+		  "memory swappiness capabilities or the cgroup is not mounted. "
+		  "Memory swappiness discarded.",
+		  warnings))
+		o->has_swappiness = false;
+	if (lacks(o->memory_reservation, SANDBOX_MEMORY_RESERVATION,
+		  "memory soft limit capabilities or the cgroup is not mounted. "
+		  "Limitation discarded.",
+		  warnings))
+		o->memory_reservation = 0;
+	if (lacks(o->oom_kill_disable, SANDBOX_NO_OOM_KILLER,
+		  "OomKillDisable. OomKillDisable discarded.", warnings))
+		o->oom_kill_disable = false;
+}
+
+static void discard_cpu(struct container_options *o, struct strlist *warnings)
+{
+	if (lacks(o->pids_limit > 0, SANDBOX_PIDS,
+		  "PIDs limit capabilities or the cgroup is not mounted. "
+		  "PIDs limit discarded.",
+		  warnings))
+		o->pids_limit = 0;
+	if (lacks(o->cpu_shares, SANDBOX_CPU_SHARES,
+		  "CPU shares or the cgroup is not mounted. Shares discarded.", warnings))
+		o->cpu_shares = 0;
+	if (lacks(o->cpu_period || o->cpu_quota, SANDBOX_CPU_CFS,
+		  "CPU CFS scheduler. CPU period/quota discarded.", warnings))
+		o->cpu_period = 0, o->cpu_quota = 0;
+	if (lacks(o->cpuset_cpus || o->cpuset_mems, SANDBOX_CPUSET,
+		  "cpuset or the cgroup is not mounted. Cpuset discarded.", warnings)) {
+		free(o->cpuset_cpus);
+		free(o->cpuset_mems);
+		o->cpuset_cpus = o->cpuset_mems = NULL;
+	}
+}
+
 static void discard_blkio(struct container_options *o, struct strlist *warnings)
 {
 	static const char *const words[BLKIO_COUNT] = {
@@ -226,40 +290,31 @@ static void discard_blkio(struct container_options *o, struct strlist *warnings)
 				     "Block I/O IOPS write limit discarded.",
 	};
 
-	if (o->blkio_weight && !sandbox_offers(SANDBOX_BLKIO_WEIGHT)) {
-		strlist_add(warnings, "Your kernel does not support Block I/O weight or the "
-				      "cgroup is not mounted. Weight discarded.");
+	if (lacks(o->blkio_weight, SANDBOX_BLKIO_WEIGHT,
+		  "Block I/O weight or the cgroup is not mounted. Weight discarded.", warnings))
 		o->blkio_weight = 0;
-	}
-	for (size_t k = 0; k < BLKIO_COUNT; k++) {
-		if (!o->blkio[k].n ||
-		    sandbox_offers(k == BLKIO_WEIGHT ? SANDBOX_BLKIO_WEIGHT
-						     : SANDBOX_BLKIO_THROTTLE))
-			continue;
-		strlist_printf(warnings, "Your kernel does not support %s", words[k]);
-		strlist_clear(&o->blkio[k]);
-	}
+	for (size_t k = 0; k < BLKIO_COUNT; k++)
+		if (lacks(o->blkio[k].n,
+			  k == BLKIO_WEIGHT ? SANDBOX_BLKIO_WEIGHT : SANDBOX_BLKIO_THROTTLE,
+			  words[k], warnings))
+			strlist_clear(&o->blkio[k]);
+}
+
+void container_options_discard(struct container_options *o, struct strlist *warnings)
+{
+	discard_memory(o, warnings);
+	discard_cpu(o, warnings);
+	discard_blkio(o, warnings);
 }
 
 int container_options_settle(struct container_options *o, struct strlist *warnings,
 			     struct error *err)
 {
-	if (o->has_swappiness && !sandbox_offers(SANDBOX_SWAPPINESS)) {
-		strlist_add(warnings, "Your kernel does not support memory swappiness "
-				      "capabilities or the cgroup is not mounted. Memory "
-				      "swappiness discarded.");
-		o->has_swappiness = false;
-	}
-	if (o->oom_kill_disable && !sandbox_offers(SANDBOX_NO_OOM_KILLER)) {
-		strlist_add(warnings, "Your kernel does not support OomKillDisable. "
-				      "OomKillDisable discarded.");
-		o->oom_kill_disable = false;
-	}
+	container_options_discard(o, warnings);
 	if (o->oom_kill_disable && !o->memory)
 		strlist_add(warnings, "OOM killer is disabled for the container, but no memory "
 				      "limit is set, this can result in the system running out "
 				      "of resources.");
-	discard_blkio(o, warnings);
 	return check(o, err);
 }
 

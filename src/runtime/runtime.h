@@ -286,10 +286,9 @@ json_t *container_options_requests(const struct container_options *o);
 /* "/dev/sda:100", "/dev/sda:10mb": one --blkio-weight-device, --device-read-bps … */
 int container_options_add_blkio(struct container_options *o, enum blkio_kind kind,
 				const char *text, struct error *err);
-/*
- * Are the limits possible?  What this machine's cgroups cannot do is taken out with a line in
- * @warnings, as Docker does; the rest of what is wrong is -ERR_INVALID.
- */
+/* Takes out what this machine's cgroups cannot do, with a line in @warnings, as Docker does. */
+void container_options_discard(struct container_options *o, struct strlist *warnings);
+/* The same; are the limits that stay possible?  What is wrong is -ERR_INVALID. */
 int container_options_settle(struct container_options *o, struct strlist *warnings,
 			     struct error *err);
 /*

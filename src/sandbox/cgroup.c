@@ -64,6 +64,13 @@ static const struct {
 	const char *controller, *file;
 	const char *unified;
 } features[SANDBOX_FEATURE_COUNT] = {
+	[SANDBOX_MEMORY] = {"memory", "memory.limit_in_bytes", "memory"},
+	[SANDBOX_SWAP] = {"memory", "memory.memsw.limit_in_bytes", "memory"},
+	[SANDBOX_MEMORY_RESERVATION] = {"memory", "memory.soft_limit_in_bytes", "memory"},
+	[SANDBOX_PIDS] = {"pids", "tasks", "pids"},
+	[SANDBOX_CPU_SHARES] = {"cpu", "cpu.shares", "cpu"},
+	[SANDBOX_CPU_CFS] = {"cpu", "cpu.cfs_quota_us", "cpu"},
+	[SANDBOX_CPUSET] = {"cpuset", "cpuset.cpus", "cpuset"},
 	[SANDBOX_SWAPPINESS] = {"memory", "memory.swappiness", NULL},
 	[SANDBOX_NO_OOM_KILLER] = {"memory", "memory.oom_control", NULL},
 	[SANDBOX_REAL_TIME] = {"cpu", "cpu.rt_runtime_us", NULL},

@@ -149,8 +149,15 @@ void sandbox_resize(const struct sandbox *s, unsigned short rows, unsigned short
 
 /* Limits that the cgroups of this machine may not have. */
 enum sandbox_feature {
-	SANDBOX_SWAPPINESS = 0,
+	SANDBOX_MEMORY = 0,
+	SANDBOX_SWAP,
+	SANDBOX_MEMORY_RESERVATION,
+	SANDBOX_SWAPPINESS,
 	SANDBOX_NO_OOM_KILLER,
+	SANDBOX_PIDS,
+	SANDBOX_CPU_SHARES,
+	SANDBOX_CPU_CFS,
+	SANDBOX_CPUSET,
 	SANDBOX_REAL_TIME,
 	SANDBOX_BLKIO_WEIGHT,
 	SANDBOX_BLKIO_THROTTLE,

@@ -57,6 +57,41 @@ inspect() { stave inspect --format "$1" "$2"; }
 	run stave update --memory 1m up
 	ended 1
 	has "$output" "Minimum memory limit allowed is 6MB"
+	stave update --cpus 0.5 up
+	run stave update --cpu-period 50000 up
+	ended 1
+	has "$output" "Cannot update container $(inspect '{{.Id}}' up): Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set"
+	stave rm -f up
+	nothing_left
+}
+
+# CONTROLLER WORDS...: the words on a machine without that controller of cgroups.
+without() {
+	unshare -m sh -c 'umount -l "/sys/fs/cgroup/$1" && shift && exec "$@"' without "$@"
+}
+
+@test "limits that this machine does not have: a warning, and run and update go on" {
+	local limits="--memory 64m --memory-reservation 32m --pids-limit 20 --cpu-shares 512 --cpuset-cpus 0"
+	[ -e /sys/fs/cgroup/memory/tasks ] || skip "needs cgroups of version 1, which can be taken away one by one"
+	detach --name up busybox sleep "$MARK"
+	while IFS='|' read -r controller words; do
+		run --separate-stderr without "$controller" stave run --rm --network none $limits busybox echo ran
+		ended 0
+		is "$output" ran
+		has "$stderr" "WARNING: Your kernel does not support $words"
+		run --separate-stderr without "$controller" stave update $limits up
+		ended 0
+		is "${lines[0]}" up
+		has "$output" "Your kernel does not support $words"
+	done <<-'E'
+		memory|memory limit capabilities or the cgroup is not mounted. Limitation discarded.
+		memory|memory soft limit capabilities or the cgroup is not mounted. Limitation discarded.
+		pids|PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.
+		cpuset|cpuset or the cgroup is not mounted. Cpuset discarded.
+	E
+	run without cpu stave run --rm --network none --cpus 1 busybox true
+	ended 125
+	has "$output" "NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler"
 	stave rm -f up
 	nothing_left
 }
