@@ -28,7 +28,7 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
 pids_of() { stave top "$1" -eo pid 2>/dev/null | tail -n +2 | wc -l; }
 
 # A command that must not hang: a tenth of this is enough.
-soon() { timeout 30 "$@"; }
+soon() { timeout $((30 * ${SLOW:-1})) "$@"; }
 
 @test "memory: the kernel kills, ps and inspect say so, others go on" {
 	detach --name other busybox sleep "$MARK"
