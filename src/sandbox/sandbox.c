@@ -140,9 +140,14 @@ static _Noreturn void stage_main(struct launch *l)
 	_exit(0);
 }
 
-/* Joins the container before the clone, so that the command is born in its pid name space. */
+/*
+ * Joins the container before the clone, so that the command is born in its pid name space.
+ * Its group this stage is in already: who has joined the cgroup name space does not see where
+ * it comes from, and then the kernel lets nobody into a group (with nsdelegate: ENOENT).
+ */
 static _Noreturn void enter_main(struct launch *l, int target)
 {
+	const struct cgroup stay = CGROUP_INIT;
 	struct child c;
 	struct error err = ERROR_INIT;
 	uint32_t pid;
@@ -158,7 +163,7 @@ static _Noreturn void enter_main(struct launch *l, int target)
 		child_fail(&c, &err);
 	}
 	close(target);
-	r = clone_process(CLONE_PARENT, &l->cgroup, NULL);
+	r = clone_process(CLONE_PARENT, &stay, NULL);
 	if (r < 0) {
 		error_sys(&err, "cannot start a process in the container");
 		child_fail(&c, &err);
@@ -330,15 +335,14 @@ static int start_embedded(const struct sandbox_options *o, struct sandbox *out,
 
 static int launch_enter(struct launch *l, struct error *err)
 {
-	struct cgroup stay = CGROUP_INIT;
 	AUTO(fd) int target = (int)syscall(SYS_pidfd_open, l->enter->pid, 0);
 	long r;
 
 	if (target < 0)
 		return error_set(err, ERR_CONFLICT, "the container is not running");
-	r = clone_process(0, &stay, NULL);
+	r = clone_process(0, &l->cgroup, NULL);
 	if (r < 0)
-		return error_sys(err, "cannot start a process");
+		return error_sys(err, "cannot start a process in the container");
 	if (r == 0)
 		enter_main(l, target);
 	l->stage = (pid_t)r;
