@@ -254,7 +254,9 @@ static int prepare_run(struct running *r, struct error *err)
 
 	random_hex(r->job.id, 64);
 	r->job.shell = o->on_error != NULL;
-	if (o->cgroup_parent || o->memory) {
+	/* who may write to its cgroups gets one of its own in version 2: it would be ours */
+	if (o->cgroup_parent || o->memory ||
+	    (r->v->run.insecure && str_eq(sandbox_cgroup_version(), "v2"))) {
 		r->job.cgroup = mem_printf("/%s/%s", parent, r->job.id);
 		if ((e = lease_note(*r->s->lease, "cgroup", r->job.cgroup, err)) < 0)
 			return e;

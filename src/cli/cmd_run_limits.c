@@ -75,7 +75,7 @@ int run_set_limits(const struct run_limits *o, struct container_options *to, str
 	to->cpu_rt_runtime = o->cpu_rt_runtime;
 	to->cpuset_cpus = str_empty(o->cpuset_cpus) ? NULL : mem_strdup(o->cpuset_cpus);
 	to->cpuset_mems = str_empty(o->cpuset_mems) ? NULL : mem_strdup(o->cpuset_mems);
-	to->pids_limit = o->pids_limit;
+	to->pids_limit = o->pids_limit > 0 ? o->pids_limit : 0;
 	to->blkio_weight = o->blkio_weight > INT32_MAX ? INT32_MAX : (int64_t)o->blkio_weight;
 	return r < 0 ? r : add_devices(o, to, err);
 }

@@ -176,6 +176,12 @@ int container_box_state(struct container_box *s, const char *state, struct error
 
 /* ---- what it runs with ---- */
 
+/* Who may write to its cgroups gets one of its own in version 2: it would be ours otherwise. */
+static bool wants_group(const struct container_box *s)
+{
+	return s->group || s->o->privileged || s->o->writable_cgroups;
+}
+
 static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int root,
 		     struct error *err)
 {
@@ -196,7 +202,7 @@ static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int r
 	 * Joining a cgroup costs more than all the rest: only for those that limit something.
 	 * Another runtime makes one anyway, and leaves it when it is killed.
 	 */
-	if (s->o->runtime || (s->group && str_eq(sandbox_cgroup_version(), "v2")) ||
+	if (s->o->runtime || (wants_group(s) && str_eq(sandbox_cgroup_version(), "v2")) ||
 	    resources_spec_limit(&s->spec.resources))
 		return lease_note(s->lease, "cgroup", s->spec.cgroups_path, err);
 	free(s->spec.cgroups_path);

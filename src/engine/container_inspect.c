@@ -145,8 +145,10 @@ static void add_limits(const struct container_options *o, json_t *j)
 	json_object_set_new(j, "MemorySwappiness",
 			    o->has_swappiness ? json_integer(o->swappiness) : json_null());
 	json_object_set_new(j, "OomKillDisable", json_boolean(o->oom_kill_disable));
+	/* "update" has taken it away: Docker says 0 then */
 	json_object_set_new(j, "PidsLimit",
-			    o->pids_limit ? json_integer(o->pids_limit) : json_null());
+			    o->pids_limit ? json_integer(o->pids_limit < 0 ? 0 : o->pids_limit)
+					  : json_null());
 	json_object_set_new(j, "Ulimits", ulimits_of(o));
 	if (o->sysctl.live)
 		json_object_set_new(j, "Sysctls", json_from_map(&o->sysctl));

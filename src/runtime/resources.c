@@ -358,6 +358,6 @@ int runtime_resources(const struct container_options *o, struct resources_spec *
 	}
 	out->cpuset_cpus = o->cpuset_cpus ? mem_strdup(o->cpuset_cpus) : NULL;
 	out->cpuset_mems = o->cpuset_mems ? mem_strdup(o->cpuset_mems) : NULL;
-	out->pids_limit = o->pids_limit > 0 ? o->pids_limit : 0;
+	out->pids_limit = o->pids_limit < 0 ? -1 : o->pids_limit;
 	return add_blkio(o, out, err);
 }

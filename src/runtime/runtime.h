@@ -205,7 +205,7 @@ struct container_options {
 	uint64_t cpu_period;
 	char *cpuset_cpus;
 	char *cpuset_mems;
-	int64_t pids_limit; /* 0 or -1: no limit */
+	int64_t pids_limit; /* 0: none; -1: none any more */
 	int oom_score_adj;
 	bool oom_kill_disable;
 	bool has_swappiness;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,9 +22,6 @@
 
 #include "base/banned.h"
 
-#define MOUNT_POINT "/sys/fs/cgroup"
-#define PROCS_LIMIT (16u << 20)
-
 /* Removal waits for the end of what was killed: at most this many steps of 1 ms and longer. */
 #define REMOVE_TRIES 60
 
@@ -36,7 +34,7 @@ static long type_of(const char *path)
 
 enum cgroup_layout cgroup_layout(void)
 {
-	long type = type_of(MOUNT_POINT);
+	long type = type_of(CGROUP_MOUNT_POINT);
 
 	if (type == CGROUP2_SUPER_MAGIC)
 		return CGROUP_LAYOUT_V2;
@@ -124,14 +122,14 @@ static int open_typed(const char *path, long type)
 
 int cgroup_open_unified(void)
 {
-	int fd = open_typed(MOUNT_POINT, CGROUP2_SUPER_MAGIC);
+	int fd = open_typed(CGROUP_MOUNT_POINT, CGROUP2_SUPER_MAGIC);
 
-	return fd >= 0 ? fd : open_typed(MOUNT_POINT "/unified", CGROUP2_SUPER_MAGIC);
+	return fd >= 0 ? fd : open_typed(CGROUP_MOUNT_POINT "/unified", CGROUP2_SUPER_MAGIC);
 }
 
 int cgroup_open_controller(const char *name)
 {
-	AUTO(free) char *path = mem_printf(MOUNT_POINT "/%s", name);
+	AUTO(free) char *path = mem_printf(CGROUP_MOUNT_POINT "/%s", name);
 
 	return open_typed(path, CGROUP_SUPER_MAGIC);
 }
@@ -150,6 +148,14 @@ int cgroup_write(int dir, const char *name, const char *value, const char *limit
 	return -ERR_SYSTEM;
 }
 
+int cgroup_write_or_max(int dir, const char *name, int64_t value, const char *limit,
+			struct error *err)
+{
+	AUTO(free) char *text = value < 0 ? mem_strdup("max") : mem_printf("%" PRId64, value);
+
+	return cgroup_write(dir, name, text, limit, err);
+}
+
 char *cgroup_path_of(const struct sandbox_options *o)
 {
 	char *clean;
@@ -165,6 +171,15 @@ char *cgroup_path_of(const struct sandbox_options *o)
 	return mem_printf("stave/%s", str_empty(o->id) ? "container" : o->id);
 }
 
+/*
+ * A group that nobody asked for: one of ours, without limits.  Where cgroups are read-only, as
+ * in most containers, its container does without.
+ */
+static bool may_miss(const struct sandbox_options *o, const char *path)
+{
+	return str_starts(path, "stave/") && !resources_spec_limit(&o->spec->resources);
+}
+
 int cgroup_prepare(const struct sandbox_options *o, struct cgroup *out, struct error *err)
 {
 	AUTO(free) char *path = cgroup_path_of(o);
@@ -178,12 +193,18 @@ int cgroup_prepare(const struct sandbox_options *o, struct cgroup *out, struct e
 			break;
 		case CGROUP_LAYOUT_V2:
 			r = cgroup_v2_prepare(o, path, out, err);
+			if (r < 0 && may_miss(o, path)) {
+				if (err)
+					error_clear(err);
+				cgroup_clear(out);
+				r = 0;
+			}
 			break;
 		case CGROUP_LAYOUT_NONE:
 			if (resources_spec_limit(&o->spec->resources))
 				r = error_set(err, ERR_UNSUPPORTED,
 					      "limits need cgroups, and there are none "
-					      "at " MOUNT_POINT);
+					      "at " CGROUP_MOUNT_POINT);
 			break;
 		}
 	}
@@ -221,7 +242,7 @@ static void kill_listed(int dir)
 	AUTO(buf) struct buf text = BUF_INIT;
 	const char *at;
 
-	if (io_read_file(dir, "cgroup.procs", PROCS_LIMIT, &text, NULL) < 0)
+	if (io_read_file(dir, "cgroup.procs", CGROUP_PROCS_LIMIT, &text, NULL) < 0)
 		return;
 	for (at = buf_str(&text); *at;) {
 		AUTO(free) char *line = mem_strndup(at, strcspn(at, "\n"));

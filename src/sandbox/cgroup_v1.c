@@ -227,11 +227,11 @@ int cgroup_v1_prepare(const struct sandbox_options *o, const char *path, struct 
 		e = e < 0 ? error_wrap(err, "cannot set the set of CPUs")
 			  : set_cpuset(dir_of(out), path, r, err);
 	}
-	if (e == 0 && r->pids_limit > 0) {
+	if (e == 0 && r->pids_limit) {
 		e = add_group("pids", path, out, err);
 		e = e < 0 ? error_wrap(err, "cannot set the limit of processes")
-			  : write_number(dir_of(out), "pids.max", r->pids_limit,
-					 "limit of processes", err);
+			  : cgroup_write_or_max(dir_of(out), "pids.max", r->pids_limit,
+						"limit of processes", err);
 	}
 	if (e == 0 && resources_spec_limit_blkio(r)) {
 		e = add_group("blkio", path, out, err);

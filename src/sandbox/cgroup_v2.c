@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,15 +28,67 @@ struct need {
 	bool needed;
 };
 
-static int enable_one(int dir, const struct need *need, struct error *err)
+/* Into the group @to; what cannot move (it is outside our pid name space) stays. */
+static void move_members(int from, int to)
 {
-	AUTO(free) char *text = mem_printf("+%s", need->controller);
-	int r = cgroup_write(dir, "cgroup.subtree_control", text, need->limit, err);
+	AUTO(strlist) struct strlist pids = STRLIST_INIT;
+	AUTO(buf) struct buf text = BUF_INIT;
 
-	if (r < 0)
+	if (io_read_file(from, "cgroup.procs", CGROUP_PROCS_LIMIT, &text, NULL) < 0)
+		return;
+	strlist_split(&pids, buf_str(&text), '\n');
+	for (size_t i = 0; i < pids.n; i++)
+		if (*pids.items[i])
+			cgroup_write(to, "cgroup.procs", pids.items[i], "group", NULL);
+}
+
+/*
+ * A group with processes hands down no controllers, but for the machine's root.  In a container
+ * of a CI all processes are in the root of its cgroup name space: they go to a group below, of
+ * the name that Docker's and podman's images for such containers give it.
+ */
+static void empty_root(int hierarchy)
+{
+	AUTO(fd) int init = -1;
+
+	if (mkdirat(hierarchy, "init", 0755) < 0 && errno != EEXIST)
+		return;
+	init = openat(hierarchy, "init", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* a second time for those that were born meanwhile */
+	for (int i = 0; init >= 0 && i < 2; i++)
+		move_members(hierarchy, init);
+}
+
+/* 0 or an errno */
+static int hand_down(int dir, const char *controller)
+{
+	AUTO(free) char *text = mem_printf("+%s", controller);
+	AUTO(fd) int fd = openat(dir, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) >= 0 ? 0 : errno;
+}
+
+static int enable_one(int dir, bool root, const struct need *need, struct error *err)
+{
+	int e = hand_down(dir, need->controller);
+
+	if (e == EBUSY && root) {
+		empty_root(dir);
+		e = hand_down(dir, need->controller);
+	}
+	if (!e)
+		return 0;
+	errno = e;
+	error_sys(err, "cannot set the %s (+%s in cgroup.subtree_control)", need->limit,
+		  need->controller);
+	if (e == EBUSY)
+		error_hint(err,
+			   "a group with processes hands no controllers down: name another "
+			   "with --cgroup-parent");
+	else
 		error_hint(err, "the controller %s is not delegated to this user or place",
 			   need->controller);
-	return r;
+	return -ERR_SYSTEM;
 }
 
 /* A controller works in a group when every group above hands it down. */
@@ -53,7 +106,7 @@ static int enable_controllers(int hierarchy, const char *path, const struct need
 			      err);
 		for (size_t i = 0; r == 0 && i < n; i++)
 			if (needs[i].needed)
-				r = enable_one(dir, &needs[i], err);
+				r = enable_one(dir, end == path, &needs[i], err);
 		if (r < 0)
 			return r;
 		end += *end == '/';
@@ -63,44 +116,46 @@ static int enable_controllers(int hierarchy, const char *path, const struct need
 	}
 }
 
-/* max where version 1 had -1 */
-static int write_size(int dir, const char *name, int64_t value, const char *limit,
-		      struct error *err)
-{
-	AUTO(free) char *text = value < 0 ? mem_strdup("max") : mem_printf("%" PRId64, value);
-
-	return cgroup_write(dir, name, text, limit, err);
-}
-
 static int set_memory(int dir, const struct resources_spec *r, struct error *err)
 {
 	int e = 0;
 
 	if (r->memory_limit)
-		e = write_size(dir, "memory.max", r->memory_limit, "memory limit", err);
+		e = cgroup_write_or_max(dir, "memory.max", r->memory_limit, "memory limit",
+					err);
 	if (e == 0 && r->memory_reservation)
-		e = write_size(dir, "memory.low", r->memory_reservation, "memory reservation",
-			       err);
+		e = cgroup_write_or_max(dir, "memory.low", r->memory_reservation,
+					"memory reservation", err);
 	/* the specification counts memory and swap together, version 2 swap alone */
 	if (e == 0 && r->memory_swap && faccessat(dir, "memory.swap.max", F_OK, 0) == 0)
-		e = write_size(dir, "memory.swap.max",
-			       r->memory_swap < 0 ? -1 : r->memory_swap - r->memory_limit,
-			       "limit of memory and swap", err);
+		e = cgroup_write_or_max(dir, "memory.swap.max",
+					r->memory_swap < 0 ? -1
+							   : r->memory_swap - r->memory_limit,
+					"limit of memory and swap", err);
 	return e;
+}
+
+/* The curve of runc 1.3.2 and crun 1.23, through both ends and both defaults. */
+uint64_t cgroup_v2_weight(uint64_t shares)
+{
+	double l;
+
+	if (shares <= 2)
+		return 1;
+	if (shares >= 262144)
+		return 10000;
+	l = log2((double)shares);
+	return (uint64_t)ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0));
 }
 
 static int set_cpu(int dir, const struct resources_spec *r, struct error *err)
 {
 	int e = 0;
 
-	if (r->cpu_shares) {
-		/* 2 … 262144 of version 1 onto 1 … 10000 */
-		uint64_t shares = r->cpu_shares < 2 ? 2 : r->cpu_shares;
-		int64_t weight =
-			shares > 262144 ? 10000 : (int64_t)(1 + (shares - 2) * 9999 / 262142);
-
-		e = write_size(dir, "cpu.weight", weight, "CPU shares", err);
-	}
+	if (r->cpu_shares)
+		e = cgroup_write_or_max(dir, "cpu.weight",
+					(int64_t)cgroup_v2_weight(r->cpu_shares), "CPU shares",
+					err);
 	if (e == 0 && (r->cpu_quota || r->cpu_period)) {
 		AUTO(free)
 		char *quota = r->cpu_quota > 0 ? mem_printf("%" PRId64, r->cpu_quota)
@@ -123,8 +178,11 @@ static int set_others(int dir, const struct resources_spec *r, struct error *err
 	if (e == 0 && r->cpuset_mems)
 		e = cgroup_write(dir, "cpuset.mems", r->cpuset_mems, "set of memory nodes",
 				 err);
-	if (e == 0 && r->pids_limit > 0)
-		e = write_size(dir, "pids.max", r->pids_limit, "limit of processes", err);
+	/* no limit is the rule, and news only where there was one */
+	if (e == 0 && (r->pids_limit > 0 ||
+		       (r->pids_limit < 0 && faccessat(dir, "pids.max", F_OK, 0) == 0)))
+		e = cgroup_write_or_max(dir, "pids.max", r->pids_limit, "limit of processes",
+					err);
 	return e;
 }
 

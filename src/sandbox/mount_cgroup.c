@@ -2,7 +2,9 @@
 /*
  * /sys/fs/cgroup in the container.
  *
- * Version 2: the hierarchy itself; the cgroup name space hides what is above.
+ * Version 2: the hierarchy itself; the cgroup name space hides what is above.  Without one it
+ * is a clone of the host's mount: a new one from the first cgroup name space would set the
+ * options of all (nsdelegate, memory_recursiveprot) anew, for the host too.
  * Version 1: a tmpfs with one directory for each hierarchy in which the
  * container has a group of its own, bound to that group.  A container without
  * limits has none and finds the directory empty: what it would see is ours.
@@ -74,6 +76,18 @@ static int mount_v1(struct child *c, const struct mount_spec *m, uint64_t attrib
 	return 0;
 }
 
+static int clone_host(uint64_t attributes, int *out_fd, struct error *err)
+{
+	struct mount_attr attr = {.attr_set = attributes, .propagation = MS_PRIVATE};
+	AUTO(fd)
+	int fd = open_tree(AT_FDCWD, CGROUP_MOUNT_POINT, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return error_sys(err, "cannot show the host's cgroups");
+	*out_fd = take_fd(&fd);
+	return 0;
+}
+
 int child_mount_cgroup(struct child *c, const struct mount_spec *m,
 		       const struct mount_options *how, struct error *err)
 {
@@ -88,10 +102,9 @@ int child_mount_cgroup(struct child *c, const struct mount_spec *m,
 	case CGROUP_LAYOUT_V2:
 		break;
 	}
-	/* who has no cgroup name space would see, and with rw steer, the host's groups */
-	if (!c->spec->namespaces[NAMESPACE_CGROUP].present && !(how->set & MOUNT_ATTR_RDONLY))
-		return 0;
-	r = child_new_fs("cgroup2", "cgroup", NULL, how->set, &fd, err);
+	r = c->spec->namespaces[NAMESPACE_CGROUP].present
+		    ? child_new_fs("cgroup2", "cgroup", NULL, how->set, &fd, err)
+		    : clone_host(how->set, &fd, err);
 	if (r < 0 && c->user_ns) {
 		/* not ours to mount: programs do without */
 		error_clear(err);

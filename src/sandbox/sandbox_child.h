@@ -74,7 +74,9 @@ static inline void seccomp_program_auto(struct seccomp_program *p)
 /* ---- cgroups --------------------------------------------------------------------------------
  */
 
-#define CGROUP_JOINS_MAX 8
+#define CGROUP_MOUNT_POINT "/sys/fs/cgroup"
+#define CGROUP_PROCS_LIMIT (16u << 20)
+#define CGROUP_JOINS_MAX   8
 
 /* One version 1 hierarchy in which the container has a group. */
 struct cgroup_join {
@@ -119,11 +121,16 @@ int cgroup_open_controller(const char *name);
 /* Writes @value into the file @name of a group; @limit is the word for the message. */
 int cgroup_write(int dir, const char *name, const char *value, const char *limit,
 		 struct error *err);
+/* A number, or "max" if it is negative: all files of version 2, and pids.max. */
+int cgroup_write_or_max(int dir, const char *name, int64_t value, const char *limit,
+			struct error *err);
 int cgroup_v1_prepare(const struct sandbox_options *o, const char *path, struct cgroup *out,
 		      struct error *err);
 int cgroup_v1_remove(const char *path, struct error *err);
 int cgroup_v2_prepare(const struct sandbox_options *o, const char *path, struct cgroup *out,
 		      struct error *err);
+/* cpu.weight (1 … 10000, 100) for the shares of version 1 (2 … 262144, 1024). */
+uint64_t cgroup_v2_weight(uint64_t shares);
 int cgroup_v2_remove(const char *path, struct error *err);
 /* Kills what is left in a group and removes it; absent is fine. */
 int cgroup_remove_dir(int hierarchy, const char *path, struct error *err);

@@ -182,19 +182,20 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
 @test "stop and kill of what ends by itself just then" {
 	command -v strace >/dev/null || skip "needs strace"
 	! sanitized || export ASAN_OPTIONS=detect_leaks=0 # its search is a tracer too
+	local slow=${SLOW:-1}
 	# the order to stop arrives when the container has ended, and its monitor with it
-	detach --name s1 busybox sleep 1
-	run strace -qq -o /dev/null -e inject=sendto:delay_enter=2000000:when=1 stave stop s1
+	detach --name s1 busybox sleep "$slow"
+	run strace -qq -o /dev/null -e inject=sendto:delay_enter=$((2 * slow))000000:when=1 stave stop s1
 	ended 0
 	is "$(state s1)" "exited 0"
 	# the next start that was planned is given up, and with it goes who would get the signal
 	detach --name s2 --restart always busybox false
 	settled is_state s2 "restarting 1"
-	run strace -qq -o /dev/null -e inject=sendto:delay_enter=1000000:when=2 stave stop s2
+	run strace -qq -o /dev/null -e inject=sendto:delay_enter=${slow}000000:when=2 stave stop s2
 	ended 0
 	is "$(state s2)" "exited 1"
-	detach --name s3 busybox sleep 1
-	run strace -qq -o /dev/null -e inject=sendto:delay_enter=2000000:when=1 stave kill s3
+	detach --name s3 busybox sleep "$slow"
+	run strace -qq -o /dev/null -e inject=sendto:delay_enter=$((2 * slow))000000:when=1 stave kill s3
 	ended 0
 	is "$(state s3)" "exited 0"
 	stave rm s1 s2 s3

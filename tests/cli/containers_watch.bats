@@ -46,12 +46,17 @@ inspect() { stave inspect --format "$1" "$2"; }
 	has "$(stave stats --no-stream idle)" "MEM USAGE / LIMIT"
 }
 
+pids_group() { ls -d /sys/fs/cgroup/{,pids/}stave/"$(inspect '{{.Id}}' "$1")" 2>/dev/null; }
+
 @test "update sets limits of a running container and its restart policy" {
 	detach --name up busybox sh -c 'while :; do sleep 0.1; done'
 	is "$(stave update --memory 64m --memory-swap 128m --pids-limit 20 --restart on-failure:3 up)" up
 	is "$(inspect '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}' up)" "67108864 20"
 	is "$(inspect '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}' up)" "on-failure 3"
 	has "$(cat "/proc/$(inspect '{{.State.Pid}}' up)/cgroup")" "/stave/$(inspect '{{.Id}}' up)"
+	is "$(cat "$(pids_group up)/pids.max")" 20
+	stave update --pids-limit -1 up
+	is "$(cat "$(pids_group up)/pids.max") $(inspect '{{.HostConfig.PidsLimit}}' up)" "max 0"
 	run stave update up
 	differ "$status" 0
 	run stave update --memory 1m up

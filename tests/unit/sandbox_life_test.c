@@ -2,6 +2,8 @@
 /* sandbox: limits, terminal, init, life and death, filters, other runtimes. */
 #include "sandbox_box.h"
 
+#include "sandbox/sandbox_child.h"
+
 /* ---- cgroups -------------------------------------------------------------------------------
  */
 
@@ -68,6 +70,19 @@ static void test_cpu_limits(void **state)
 	expect_text(&b, "\n0\n");
 	assert_null(strstr(buf_str(&b.out), "sandboxtest"));
 	box_close(&b);
+}
+
+/* What runc 1.3.6 and crun 1.28 make of them. */
+static void test_cpu_weights(void **state)
+{
+	static const uint64_t pairs[][2] = {{1, 1},	    {2, 1},	     {3, 2},
+					    {10, 4},	    {100, 17},	     {512, 59},
+					    {1024, 100},    {2048, 174},     {10000, 627},
+					    {100000, 4340}, {262144, 10000}, {1u << 30, 10000}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+		assert_int_equal(cgroup_v2_weight(pairs[i][0]), pairs[i][1]);
 }
 
 /* ---- terminal, init, life and death
@@ -397,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_pids_limit),
 		cmocka_unit_test(test_impossible_limit),
 		cmocka_unit_test(test_cpu_limits),
+		cmocka_unit_test(test_cpu_weights),
 		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_init),
 		cmocka_unit_test(test_joins_pid_namespace),
