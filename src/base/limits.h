@@ -19,6 +19,7 @@
 #define LIMIT_LAYERS	       500u	   /* what overlayfs takes as lower directories */
 #define LIMIT_CACHE_RECORDS    100000u	   /* of a build cache that travels */
 #define LIMIT_REFERRERS	       4096u	   /* of one manifest */
+#define LIMIT_REFERRER_BYTES   (16u << 20) /* of all that is said of them */
 #define LIMIT_COPY_DOCUMENTS   4096u	   /* manifests and indexes of one `image copy` */
 #define LIMIT_COPY_BYTES       (64u << 20) /* theirs */
 #define LIMIT_CONF_BYTES       (1u << 20)  /* a registries.conf, a daemon.json */

@@ -62,6 +62,7 @@ static int read_pages(struct registry *r, const struct digest *subject, bool *ou
 		      json_t *to, struct error *err)
 {
 	char text[DIGEST_TEXT_SIZE];
+	size_t bytes = 0;
 	AUTO(free)
 	char *url = mem_printf("%s/v2/%s/referrers/%s", r->origin, r->path,
 			       digest_text(subject, text));
@@ -80,6 +81,9 @@ static int read_pages(struct registry *r, const struct digest *subject, bool *ou
 		strlist_add(&c.headers, "Accept: " MEDIA_OCI_INDEX);
 		if ((result = registry_fetch(r, &c, LIMIT_MANIFEST_BYTES, &body, err)) < 0)
 			return result;
+		if ((bytes += body.len) > LIMIT_REFERRER_BYTES)
+			return error_set(err, ERR_LIMIT, "more than %u bytes of referrers",
+					 LIMIT_REFERRER_BYTES);
 		*out_known = c.response.status == 200;
 		if (!*out_known)
 			return 0;

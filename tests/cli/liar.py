@@ -175,6 +175,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b"X-More: " + b"y" * 1000 + b"\r\n")
         elif kind == "tags":
             self.tags(lie)
+        elif kind == "referrers" and lie in ("many-referrers", "large-referrers"):
+            self.endless_referrers(lie)
         elif kind == "referrers":
             # what refers to an image: itself
             self.send(200, json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
@@ -194,6 +196,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         link = f'<{where}/v2/{lie}/tags/list?n=2&last={at + 2}>; rel="next"'
         more = {"Link": link} if at < 4 or lie == "tags-forever" else {}
         self.send(200, json.dumps({"name": lie, "tags": [f"t{at}", f"t{at + 1}"]}).encode(), **more)
+
+    def endless_referrers(self, lie):
+        """Pages of a thousand small ones, or of a large one."""
+        note = "x" * (3 << 20 if lie == "large-referrers" else 1)
+        one = {"mediaType": MANIFEST, "digest": digest(b"x"), "size": 1, "annotations": {"a": note}}
+        page = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [one] * (1 if len(note) > 1 else 1000)}
+        self.send(200, json.dumps(page).encode(), Link=f'<{self.path}>; rel="next"')
 
     def manifest(self, lie, image, name):
         body, kind = image.below.get(name, (image.manifest, image.type))

@@ -205,6 +205,14 @@ os.execvp("stave", sys.argv)' pull "$liar/drip"
 	stave system check
 }
 
+@test "a list of referrers without an end" {
+	for lie in many-referrers large-referrers; do
+		run timeout 20 prlimit --data=$((160 << 20)) stave manifest referrers "$liar/$lie@sha256:$(printf '%064d' 0)"
+		ended 1
+		has "$output" "more than "
+	done
+}
+
 @test "referrers that go in circles; a copy of what lies" {
 	is "$(timeout 20 stave image copy -q --referrers "$liar/circle" "oci:$BATS_TEST_TMPDIR/circle")" \
 		"sha256:$(jq -r '.manifests[0].digest' "$BATS_TEST_TMPDIR/circle/index.json" | cut -d: -f2)"
