@@ -147,21 +147,22 @@ static int no_such_tag(const struct image_layout *l, const struct index *x, cons
 	return -ERR_NOT_FOUND;
 }
 
+/* Some write the tag, some the whole reference, whose tag counts if nothing else does. */
 static const struct descriptor *by_tag(const struct index *x, const char *tag)
 {
-	for (size_t i = 0; i < x->manifests.n; i++) {
-		const char *have = tag_of(&x->manifests.items[i]);
-		const char *colon = have ? strrchr(have, ':') : NULL;
+	const struct descriptor *close = NULL;
 
-		/* some write the tag, some the whole reference */
-		if (str_eq(map_get(&x->manifests.items[i].annotations,
-				   "io.containerd.image.name"),
-			   tag))
-			return &x->manifests.items[i];
-		if (have && (str_eq(have, tag) || (colon && str_eq(colon + 1, tag))))
-			return &x->manifests.items[i];
+	for (size_t i = 0; i < x->manifests.n; i++) {
+		const struct descriptor *d = &x->manifests.items[i];
+		const char *have = tag_of(d), *colon = have ? strrchr(have, ':') : NULL;
+
+		if (str_eq(have, tag) ||
+		    str_eq(map_get(&d->annotations, "io.containerd.image.name"), tag))
+			return d;
+		if (!close && colon && str_eq(colon + 1, tag))
+			close = d;
 	}
-	return NULL;
+	return close;
 }
 
 /* What index.json does not list may still be there, as a part of what it lists. */

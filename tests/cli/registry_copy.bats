@@ -103,6 +103,10 @@ $docker docker"
 	if command -v skopeo >/dev/null; then
 		is "$(skopeo inspect --raw oci:layout:all | sha256sum | cut -d' ' -f1)" "${all#*:}"
 	fi
+	# a whole reference has the tag, too; what is called so and no more comes first
+	jq -c '.manifests[0].annotations["org.opencontainers.image.ref.name"] = "app:docker"' layout/index.json >index
+	cp index layout/index.json
+	is "$(stave image copy -q "oci:layout:docker" "$other/back:named")" "$docker"
 	run stave image copy "oci:layout:none" "$other/back"
 	ended 1
 	has "$output" "no image has the tag none"
