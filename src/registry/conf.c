@@ -210,17 +210,20 @@ static int read_registries(struct conf *c, struct error *err)
 	const char *own = getenv("CONTAINERS_REGISTRIES_CONF"), *home = getenv("HOME");
 	AUTO(free) char *user = home ? mem_printf("%s/.config/containers", home) : NULL;
 	AUTO(free) char *file = user ? mem_printf("%s/" NAME, user) : NULL;
-	bool found = false;
+	bool found = false, users = false;
 	int r = 0;
 
 	if (!str_empty(own)) {
 		r = read_toml(c, own, &found, err);
-		return r < 0 || found ? r
-				      : error_set(err, ERR_INVALID, "%s does not exist", own);
+		if (r == 0 && !found)
+			r = error_set(err, ERR_INVALID, "%s does not exist", own);
+	} else {
+		if (file)
+			r = read_toml(c, file, &users, err);
+		if (r == 0 && !users)
+			r = read_toml(c, SYSTEM_DIR "/" NAME, NULL, err);
 	}
-	if (file)
-		r = read_toml(c, file, &found, err);
-	if (r == 0 && !found && (r = read_toml(c, SYSTEM_DIR "/" NAME, NULL, err)) == 0)
+	if (r == 0 && !users)
 		r = read_parts(c, SYSTEM_DIR, err);
 	return r == 0 && user ? read_parts(c, user, err) : r;
 }

@@ -4,9 +4,9 @@
  * containers-registries.conf(5) version 2, and of Docker's daemon.json registry-mirrors and
  * insecure-registries.
  *
- * Read are $CONTAINERS_REGISTRIES_CONF, else $HOME/.config/containers/registries.conf with the
- * registries.conf.d/ beside it, else /etc/containers/registries.conf; without a file of the
- * user's also /etc/containers/registries.conf.d/ and the user's.  A [[registry]] with the same
+ * Read are $CONTAINERS_REGISTRIES_CONF, else $HOME/.config/containers/registries.conf, else
+ * /etc/containers/registries.conf; then, but where it was the user's,
+ * /etc/containers/registries.conf.d/; and always the user's.  A [[registry]] with the same
  * prefix replaces an earlier one.  Names without a registry are docker.io's: short names and
  * unqualified-search-registries have no say.
  */

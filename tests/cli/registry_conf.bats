@@ -114,6 +114,18 @@ digest_of() { stave buildx imagetools inspect --format '{{.Manifest.Digest}}' "$
 	is "$(digest_of x.example/img:all)" "$all"
 }
 
+@test "CONTAINERS_REGISTRIES_CONF stands for one file: the parts are read all the same" {
+	export HOME=$BATS_TEST_TMPDIR
+	mkdir -p "$HOME/.config/containers/registries.conf.d"
+	printf '[[registry]]\nlocation = "%s"\n' "$open" | conf
+	is "$(digest_of "$open/img:all")" "$all"
+	printf '[[registry]]\nlocation = "%s"\nblocked = true\n' "$open" \
+		>"$HOME/.config/containers/registries.conf.d/10-closed.conf"
+	run stave manifest inspect "$open/img"
+	ended 1
+	has "$output" "is blocked by $HOME/.config/containers/registries.conf.d/10-closed.conf"
+}
+
 @test "blocked: nothing is asked of it, whatever is to be done" {
 	conf <<-END
 		[[registry]]
