@@ -64,7 +64,8 @@ extern const struct command cmd_info;
 extern const struct command cmd_inspect;
 extern const struct command cmd_load;
 extern const struct command cmd_login, cmd_logout, cmd_pull, cmd_push;
-extern const struct command cmd_manifest, cmd_manifest_inspect, cmd_manifest_referrers;
+extern const struct command cmd_manifest, cmd_manifest_annotate, cmd_manifest_create,
+	cmd_manifest_inspect, cmd_manifest_push, cmd_manifest_referrers, cmd_manifest_rm;
 extern const struct command cmd_network, cmd_network_connect, cmd_network_create,
 	cmd_network_disconnect, cmd_network_inspect, cmd_network_ls, cmd_network_prune,
 	cmd_network_rm;

@@ -31,29 +31,6 @@ static void add_quoted(struct buf *out, const char *key, const char *value)
 	json_quote(value, true, out);
 }
 
-/* The members of a platform that Docker knows, in its order; what has no platform has an empty
- * one. */
-static void add_platform(struct buf *out, const json_t *platform)
-{
-	static const char *const more[] = {"os.version", "os.features", "variant"};
-	const char *architecture = json_string_value(json_object_get(platform, "architecture"));
-	const char *os = json_string_value(json_object_get(platform, "os"));
-
-	buf_addstr(out, ",\"platform\":{");
-	add_quoted(out, "architecture", architecture ? architecture : "");
-	buf_addch(out, ',');
-	add_quoted(out, "os", os ? os : "");
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
-		const json_t *value = json_object_get(platform, more[i]);
-
-		if (!value)
-			continue;
-		buf_printf(out, ",\"%s\":", more[i]);
-		json_text(value, out);
-	}
-	buf_addch(out, '}');
-}
-
 static void add_base64(struct buf *out, const struct buf *bytes)
 {
 	size_t len = BASE64_ENCODE_RAW_LENGTH(bytes->len);
@@ -81,12 +58,13 @@ static void add_verbose(const struct engine_remote *r, const struct engine_remot
 	}
 	reference_normal(&ref, &name);
 	buf_addch(out, '{');
-	add_quoted(out, "Ref", buf_str(&name));
+	add_quoted(out, "Ref", part->ref ? part->ref : buf_str(&name));
 	buf_addstr(out, ",\"Descriptor\":{");
 	add_quoted(out, "mediaType", d->media_type);
 	buf_printf(out, ",\"digest\":\"%s\",\"size\":%llu", digest_text(&d->digest, text),
 		   (unsigned long long)d->size);
-	add_platform(out, part->platform);
+	buf_addstr(out, ",\"platform\":");
+	engine_list_platform(part->platform, out);
 	buf_addstr(out, "},\"Raw\":\"");
 	add_base64(out, &part->bytes);
 	buf_printf(out, "\",\"%s\":", docker ? "SchemaV2Manifest" : "OCIManifest");
@@ -112,31 +90,54 @@ static void print_verbose(const struct engine_remote *r, struct buf *out)
 	json_indent(text.data, text.len, "\t", out);
 }
 
-/* ---- without ---- */
+/* ---- one of them ---- */
 
-/* Docker reads a list and writes one of its own, without annotations. */
-static void print_list(const struct engine_remote *r, struct buf *out)
+/* Out of a list that is kept here. */
+static int run_in_list(struct cli_invocation *inv)
 {
-	const struct engine_remote_parts *parts = &r->parts;
-	bool oci =
-		parts->n && str_eq(parts->items[0].descriptor.media_type, MEDIA_OCI_MANIFEST);
+	const struct inspect_options *o = inv->options;
+	AUTO(engine_remote) struct engine_remote list = {0};
+	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
+	AUTO(buf) struct buf one = BUF_INIT;
+	const struct engine_remote_part *part;
+	int r = engine_list(((const struct cli_globals *)inv->globals)->root, inv->argv[0],
+			    &list, &err);
 
-	buf_printf(&text, "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"manifests\":[",
-		   oci ? MEDIA_OCI_INDEX : MEDIA_DOCKER_INDEX);
-	for (size_t i = 0; i < parts->n; i++) {
-		const struct descriptor *d = &parts->items[i].descriptor;
-		char digest[DIGEST_TEXT_SIZE];
+	/* Docker says so of the image, also where there is no such list */
+	if (r == -ERR_NOT_FOUND)
+		error_clear(&err);
+	if ((r < 0 && r != -ERR_NOT_FOUND) ||
+	    engine_list_find(&list, inv->argv[1], &part, &err) < 0)
+		return cli_fail(inv, &err);
+	if (o->verbose)
+		add_verbose(&list, part, &one);
+	else
+		buf_add(&one, part->bytes.data, part->bytes.len);
+	json_indent(one.data, one.len, "\t", &text);
+	buf_addch(&text, '\n');
+	cli_print(inv, &text);
+	return 0;
+}
 
-		buf_addstr(&text, i ? ",{" : "{");
-		add_quoted(&text, "mediaType", d->media_type ? d->media_type : "");
-		buf_printf(&text, ",\"size\":%llu,\"digest\":\"%s\"",
-			   (unsigned long long)d->size, digest_text(&d->digest, digest));
-		add_platform(&text, parts->items[i].platform);
-		buf_addch(&text, '}');
-	}
-	buf_addstr(&text, "]}");
-	json_indent(text.data, text.len, "   ", out);
+/* What is kept here comes before what registries have. */
+static int find(struct cli_invocation *inv, struct engine_remote *out, struct error *err)
+{
+	const struct inspect_options *o = inv->options;
+	AUTO(buf) struct buf name = BUF_INIT;
+	int r = engine_list(((const struct cli_globals *)inv->globals)->root, inv->argv[0], out,
+			    NULL);
+
+	if (r == 0)
+		return 0;
+	engine_remote_clear(out);
+	r = engine_remote(inv->argv[0], o->insecure,
+			  o->verbose ? ENGINE_REMOTE_MANIFESTS : ENGINE_REMOTE_TOP, out, err);
+	if (r != -ERR_NOT_FOUND)
+		return r;
+	reference_normal(&out->ref, &name);
+	error_clear(err);
+	return error_set(err, ERR_NOT_FOUND, "no such manifest: %s", buf_str(&name));
 }
 
 static int run(struct cli_invocation *inv)
@@ -145,23 +146,15 @@ static int run(struct cli_invocation *inv)
 	AUTO(engine_remote) struct engine_remote r = {0};
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
-	int result = engine_remote(inv->argv[0], o->insecure,
-				   o->verbose ? ENGINE_REMOTE_MANIFESTS : ENGINE_REMOTE_TOP, &r,
-				   &err);
 
-	if (result == -ERR_NOT_FOUND) {
-		AUTO(buf) struct buf name = BUF_INIT;
-
-		reference_normal(&r.ref, &name);
-		error_clear(&err);
-		error_set(&err, ERR_NOT_FOUND, "no such manifest: %s", buf_str(&name));
-	}
-	if (result < 0)
+	if (inv->argc == 2)
+		return run_in_list(inv);
+	if (find(inv, &r, &err) < 0)
 		return cli_fail(inv, &err);
 	if (o->verbose)
 		print_verbose(&r, &text);
 	else if (r.is_index)
-		print_list(&r, &text);
+		engine_list_encode(&r.parts, &text);
 	else
 		json_indent(r.top.bytes.data, r.top.bytes.len, "\t", &text);
 	buf_addch(&text, '\n');
@@ -234,17 +227,17 @@ static int run_referrers(struct cli_invocation *inv)
 
 const struct command cmd_manifest = {
 	.path = "manifest",
-	.summary = "Look at manifests in registries",
+	.summary = "Manage Docker image manifests and manifest lists",
 	.flags = COMMAND_GROUP,
 };
 
 const struct command cmd_manifest_inspect = {
 	.path = "manifest inspect",
 	.summary = "Display an image manifest, or manifest list",
-	.usage = "[OPTIONS] MANIFEST",
+	.usage = "[OPTIONS] [MANIFEST_LIST] MANIFEST",
 	COMMAND_OPTIONS(options, inspect_options),
 	.min_args = 1,
-	.max_args = 1,
+	.max_args = 2,
 	.run = run,
 };
 

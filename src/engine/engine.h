@@ -256,6 +256,7 @@ int engine_push(struct engine *e, const struct engine_push_request *req, struct 
 /* ---- what registries have; without a store ---- */
 
 struct engine_remote_part {
+	char *ref; /* of a list that is kept here: what it was called; else NULL */
 	struct descriptor descriptor;
 	json_t *platform; /* as it was written, or NULL */
 	struct buf bytes; /* of the manifest; empty: not asked for */
@@ -264,6 +265,7 @@ struct engine_remote_part {
 
 enum engine_remote_depth {
 	ENGINE_REMOTE_TOP = 0,	 /* the document that the name means */
+	ENGINE_REMOTE_CONFIG,	 /* and the config, if it is a manifest */
 	ENGINE_REMOTE_MANIFESTS, /* and those that it lists; the config of one that lists none
 				  */
 	ENGINE_REMOTE_CONFIGS,	 /* and theirs */
@@ -302,6 +304,41 @@ static inline void engine_tags_auto(struct engine_tags *t)
 /* What refers to the image: descriptors, a new array. */
 int engine_remote_referrers(const char *name, bool insecure, json_t **out, struct error *err);
 void engine_remote_clear(struct engine_remote *r);
+
+/* ---- manifest lists on their way to a registry, kept in the store ---- */
+
+/*
+ * Brings in @images (manifests in registries) under the list @name.  Without @amend it may not
+ * be there; with it, what it has of them stays as it is.  All or nothing.
+ */
+int engine_list_create(struct engine *e, const char *name, char *const *images, size_t n,
+		       bool amend, bool insecure, struct error *err);
+
+struct engine_list_platform {
+	const char *os, *architecture, *variant, *os_version; /* NULL or "": as it is */
+	const struct strlist *os_features;		      /* are added */
+};
+
+int engine_list_annotate(struct engine *e, const char *name, const char *image,
+			 const struct engine_list_platform *p, struct error *err);
+/*
+ * Its manifests go to the list's repository, each told by @pushed, and then the list.
+ * *out: its digest.
+ */
+int engine_list_push(struct engine *e, const char *name, bool insecure,
+		     void (*pushed)(void *data, const char *ref, const struct digest *d),
+		     void *data, struct digest *out, struct error *err);
+int engine_list_remove(struct engine *e, const char *name, struct error *err);
+/* As engine_remote(), of the store @root, if there is one.  -ERR_NOT_FOUND. */
+int engine_list(const char *root, const char *name, struct engine_remote *out,
+		struct error *err);
+/* Its @image; borrowed.  -ERR_NOT_FOUND. */
+int engine_list_find(const struct engine_remote *list, const char *image,
+		     const struct engine_remote_part **out, struct error *err);
+/* The bytes of such a list, as Docker's command pushes and shows them. */
+void engine_list_encode(const struct engine_remote_parts *parts, struct buf *out);
+/* "{…}": the members of a platform that Docker knows, in its order. */
+void engine_list_platform(const json_t *platform, struct buf *out);
 
 static inline void engine_remote_auto(struct engine_remote *r)
 {

@@ -115,13 +115,14 @@ int engine_remote(const char *name, bool insecure, enum engine_remote_depth dept
 	out->is_index = media_kind(out->top.descriptor.media_type) == MEDIA_KIND_INDEX;
 	if (out->is_index && (result = list_parts(out, err)) < 0)
 		return error_wrap(err, "%s", name);
-	if (depth == ENGINE_REMOTE_TOP)
+	if (depth == ENGINE_REMOTE_TOP || (depth == ENGINE_REMOTE_CONFIG && out->is_index))
 		return 0;
 	return out->is_index ? read_parts(r, depth, out, err) : read_config(r, &out->top, err);
 }
 
 static void part_clear(struct engine_remote_part *p)
 {
+	free(p->ref);
 	descriptor_clear(&p->descriptor);
 	json_decref(p->platform);
 	buf_clear(&p->bytes);

@@ -423,6 +423,14 @@ int store_network_remove(struct store *s, const char *id, struct error *err);
 void store_network_clear(struct store_network *n);
 void store_network_list_clear(struct store_network_list *l);
 
+/* ---- manifest lists that somebody puts together, by normal reference ---- */
+
+/* What @document says is its maker's affair; in place of an earlier one. */
+int store_list_put(struct store *s, const char *name, const char *document, struct error *err);
+/* -ERR_NOT_FOUND "No such manifest: x". */
+int store_list_get(struct store *s, const char *name, char **out, struct error *err);
+int store_list_remove(struct store *s, const char *name, struct error *err);
+
 /* ---- volumes ---- */
 
 /*

@@ -13,7 +13,7 @@
 
 #include "base/banned.h"
 
-#define SCHEMA_VERSION	7
+#define SCHEMA_VERSION	8
 #define BUSY_TIMEOUT_MS 60000
 #define LOG_PAGE_BYTES	4120
 #define LOG_LONG_BYTES	(256 * LOG_PAGE_BYTES)
@@ -91,6 +91,9 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	"CREATE TABLE network ("
 	" id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,"
 	" config TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+	/* 8: manifest lists that are not in a registry yet */
+	"CREATE TABLE manifest_list ("
+	" name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 int db_error(struct store *s, struct error *err)
