@@ -204,13 +204,20 @@ int cli_entry_filters_parse(const struct strlist *filters, struct cli_entry_filt
 	return r;
 }
 
+void cli_filter_free(char *key, char *value, regex_t *pattern)
+{
+	free(key);
+	free(value);
+	if (pattern)
+		regfree(pattern);
+}
+
 void cli_entry_filters_clear(struct cli_entry_filters *f)
 {
 	for (size_t i = 0; i < f->n; i++) {
-		free(f->items[i].key);
-		free(f->items[i].value);
-		if (f->items[i].is_pattern)
-			regfree(&f->items[i].pattern);
+		struct cli_entry_filter *one = &f->items[i];
+
+		cli_filter_free(one->key, one->value, one->is_pattern ? &one->pattern : NULL);
 	}
 	free(f->items);
 	*f = (struct cli_entry_filters){0};

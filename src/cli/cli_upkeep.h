@@ -44,6 +44,8 @@ int cli_entry_filters_parse(const struct strlist *filters, struct cli_entry_filt
 /* All but the age.  @filters is a struct cli_entry_filters. */
 bool cli_entry_wanted(void *filters, const struct store_entry *e);
 void cli_entry_filters_clear(struct cli_entry_filters *f);
+/* What one with a pattern owns; @pattern NULL: it has none. */
+void cli_filter_free(char *key, char *value, regex_t *pattern);
 
 /* The name of an entry, as long as BuildKit's. */
 #define CLI_ENTRY_ID_SIZE 26

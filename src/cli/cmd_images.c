@@ -428,16 +428,13 @@ static int run(struct cli_invocation *inv)
 	AUTO(engine) struct engine *e = NULL;
 	AUTO(cli_table) struct cli_table *t = NULL;
 	AUTO(error) struct error err = ERROR_INIT;
+	int bad;
 
 	if (o->remote)
 		return run_remote(inv);
-	for (size_t i = 0; i < o->filters.n; i++)
-		if (!strchr(o->filters.items[i], '='))
-			return cli_usage_error(
-				inv,
-				"invalid argument \"%s\" for \"-f, --filter\" "
-				"flag: bad format of filter (expected name=value)",
-				o->filters.items[i]);
+	bad = cli_check_filters(inv, "-f, --filter", &o->filters);
+	if (bad)
+		return bad;
 	if (cli_table_new(o->digests ? &table_digests : &table, format_of(o), o->quiet, &t,
 			  &err) < 0)
 		return cli_fail(inv, &err);

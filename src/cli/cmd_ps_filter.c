@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli_upkeep.h"
+
 #include "base/mem.h"
 #include "base/parse.h"
 
@@ -142,10 +144,9 @@ int ps_filters_parse(struct engine *e, const struct strlist *texts, struct ps_fi
 void ps_filters_clear(struct ps_filters *f)
 {
 	for (size_t i = 0; i < f->n; i++) {
-		free(f->items[i].key);
-		free(f->items[i].value);
-		if (f->items[i].is_pattern)
-			regfree(&f->items[i].pattern);
+		struct ps_filter *one = &f->items[i];
+
+		cli_filter_free(one->key, one->value, one->is_pattern ? &one->pattern : NULL);
 	}
 	free(f->items);
 	*f = (struct ps_filters){0};

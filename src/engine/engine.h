@@ -527,9 +527,6 @@ int engine_containers(struct engine *e, struct store_container_list *out, struct
 /* By name, id or its beginning.  -ERR_NOT_FOUND "No such container: x". */
 int engine_container(struct engine *e, const char *text, struct store_container *out,
 		     struct error *err);
-/* The ports of a running one on the host, sorted by port; what -P and ranges took, too. */
-int engine_container_ports(struct engine *e, const struct store_container *c,
-			   struct network_port_list *out, struct error *err);
 /* -ERR_CONFLICT for a running one, unless @force; @volumes: those without a name, too. */
 int engine_rm(struct engine *e, const char *text, bool force, bool volumes, struct error *err);
 /* Docker's inspect object as far as it is known, new reference. */

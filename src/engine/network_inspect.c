@@ -21,17 +21,6 @@ static int compare_ports(const void *a, const void *b)
 	return (x->host_port > y->host_port) - (x->host_port < y->host_port);
 }
 
-int engine_container_ports(struct engine *e, const struct store_container *c,
-			   struct network_port_list *out, struct error *err)
-{
-	int r = network_published(c->id, out, err);
-
-	(void)e;
-	if (out->n)
-		qsort(out->items, out->n, sizeof(*out->items), compare_ports);
-	return r;
-}
-
 /* What was asked for has "" where something is left open. */
 static json_t *port_binding(const struct network_port *p)
 {
@@ -145,8 +134,11 @@ json_t *container_ports_document(const struct store_container *c)
 {
 	AUTO(network_port_list) struct network_port_list list = {0};
 
-	return engine_container_ports(NULL, c, &list, NULL) < 0 ? json_object()
-								: bindings_of(&list);
+	if (network_published(c->id, &list, NULL) < 0)
+		return json_object();
+	if (list.n)
+		qsort(list.items, list.n, sizeof(*list.items), compare_ports);
+	return bindings_of(&list);
 }
 
 json_t *container_network_settings(struct engine *e, const struct store_container *c,

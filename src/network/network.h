@@ -233,9 +233,6 @@ static inline void network_port_list_auto(struct network_port_list *l)
 	free(l->items);
 }
 
-/* Docker's words for a port in ps: "0.0.0.0:80", "[::1]:80". */
-void network_port_host(const struct network_port *p, struct buf *out);
-
 /* The ports that @e is to have on the host from network_announce() on.  TAKES @ports. */
 void network_publish(struct network_endpoint *e, struct network_port_list *ports);
 
@@ -251,27 +248,6 @@ void network_publish(struct network_endpoint *e, struct network_port_list *ports
  * are brought up to date, too.
  */
 int network_announce(struct network_endpoint *e, const char *id, struct error *err);
-
-/* Who is on a bridge and has told so by network_announce(). */
-struct network_member {
-	char *id;
-	char *name;
-	struct network_ip addresses[NETWORK_FAMILIES];
-};
-
-struct network_member_list {
-	struct network_member *items;
-	size_t n;
-	size_t cap;
-};
-
-int network_members(const char *bridge, struct network_member_list *out, struct error *err);
-void network_member_list_clear(struct network_member_list *l);
-
-static inline void network_member_list_auto(struct network_member_list *l)
-{
-	network_member_list_clear(l);
-}
 
 /* The ports that container @id has now; none when it does not run. */
 int network_published(const char *id, struct network_port_list *out, struct error *err);

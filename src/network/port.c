@@ -152,14 +152,6 @@ void network_publish(struct network_endpoint *e, struct network_port_list *ports
 	*ports = (struct network_port_list){0};
 }
 
-void network_port_host(const struct network_port *p, struct buf *out)
-{
-	char text[NETWORK_TEXT_BYTES];
-
-	buf_printf(out, p->host_ip.len == 16 ? "[%s]:%u" : "%s:%u",
-		   network_ip_text(&p->host_ip, text), p->host_port);
-}
-
 /* ---- sockets ---- */
 
 #define ATTEMPTS 16 /* to find a number that is free for both families */
@@ -211,16 +203,15 @@ static int open_socket(enum network_protocol protocol, const struct network_ip *
 
 static int refuse(const struct network_port *p, struct error *err)
 {
-	AUTO(buf) struct buf host = BUF_INIT;
-	const int reason = errno;
+	const char *open = p->host_ip.len == 16 ? "[" : "", *close = *open ? "]" : "";
+	char host[NETWORK_TEXT_BYTES];
 
-	network_port_host(p, &host);
-	if (reason == EADDRINUSE)
+	network_ip_text(&p->host_ip, host);
+	if (errno == EADDRINUSE)
 		return error_set(err, ERR_EXISTS,
-				 "Bind for %s failed: port is already allocated",
-				 buf_str(&host));
-	errno = reason;
-	return error_sys(err, "Bind for %s failed", buf_str(&host));
+				 "Bind for %s%s%s:%u failed: port is already allocated", open,
+				 host, close, p->host_port);
+	return error_sys(err, "Bind for %s%s%s:%u failed", open, host, close, p->host_port);
 }
 
 static void keep(struct network_endpoint *e, const struct network_port *p, int fd)
