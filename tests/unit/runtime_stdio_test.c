@@ -254,13 +254,16 @@ static void test_streams_that_are_closed(void **state)
 	assert_int_equal(code, 5);
 }
 
-/* A child that sends us @number every 100 ms, @times times. */
-static pid_t start_sender(int number, int times)
+/* A child that sends us @number every 100 ms, @times times, when a word came on @ready. */
+static pid_t start_sender(int ready, int number, int times)
 {
 	const pid_t us = getpid(), pid = fork();
+	char c;
 
 	if (pid)
 		return pid;
+	if (read(ready, &c, 1) != 1)
+		_exit(1);
 	for (int i = 0; i < times; i++) {
 		usleep(100000);
 		kill(us, number);
@@ -270,8 +273,8 @@ static pid_t start_sender(int number, int times)
 
 static void expect_signal(const char *script, int number, int times, int want)
 {
-	const struct runtime_stdio_options o = {.in = 0, .out = 1, .err = 2};
-	int code = -1;
+	struct runtime_stdio_options o = {.in = 0, .err = 2};
+	int code = -1, ready[2];
 	pid_t sender;
 	sigset_t set;
 
@@ -279,16 +282,21 @@ static void expect_signal(const char *script, int number, int times, int want)
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	sender = start_sender(number, times);
+	assert_int_equal(io_pipe(ready, NULL), 0);
+	o.out = ready[1];
+	sender = start_sender(ready[0], number, times);
 	assert_int_equal(run(&o, script, &code, NULL), 0);
 	assert_int_equal(code, want);
 	waitpid(sender, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
 	signal(number, SIG_IGN); /* what came after the end */
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	signal(number, SIG_DFL);
 }
 
-#define TRAP(name, code) "trap 'exit " #code "' " name "; while :; do sleep 0.02; done"
+#define LOOP		 "echo; while :; do sleep 0.02; done"
+#define TRAP(name, code) "trap 'exit " #code "' " name "; " LOOP
 
 static void test_signals_are_passed_on(void **state)
 {
@@ -297,13 +305,13 @@ static void test_signals_are_passed_on(void **state)
 	expect_signal(TRAP("HUP", 43), SIGHUP, 1, 43);
 	expect_signal(TRAP("USR1", 44), SIGUSR1, 1, 44);
 	expect_signal(TRAP("INT", 45), SIGINT, 1, 45);
-	expect_signal("while :; do sleep 0.02; done", SIGTERM, 1, 143);
+	expect_signal(LOOP, SIGTERM, 1, 143);
 }
 
 static void test_third_interrupt_kills(void **state)
 {
 	(void)state;
-	expect_signal("trap '' INT; while :; do sleep 0.02; done", SIGINT, 3, 137);
+	expect_signal("trap '' INT; " LOOP, SIGINT, 3, 137);
 }
 
 static void test_no_terminal_is_refused(void **state)
