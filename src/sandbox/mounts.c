@@ -337,11 +337,13 @@ static int mount_one(struct child *c, const struct mount_spec *m, int source, st
 
 static int mount_bind(struct child *c, const struct sandbox_bind *b, struct error *err)
 {
-	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	/* a clone of a mount that is shared, as systemd makes all, is a peer of it: what is
+	 * mounted on a volume would appear on the host */
+	struct mount_attr attr = {.attr_set = b->readonly ? MOUNT_ATTR_RDONLY : 0,
+				  .propagation = MS_PRIVATE};
 
-	if (b->readonly && mount_setattr(b->fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &readonly,
-					 sizeof(readonly)) < 0)
-		return error_sys(err, "cannot make %s read-only", b->destination);
+	if (mount_setattr(b->fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return error_sys(err, "cannot set the options of %s", b->destination);
 	return child_attach(c, b->fd, b->destination, false, err);
 }
 
