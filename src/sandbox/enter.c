@@ -253,17 +253,31 @@ static int freeze_v1(pid_t pid, const char *id, bool freeze, int hierarchy, stru
 	return await_file(dir, "freezer.state", "FROZEN", err);
 }
 
-static bool ends_in(int dir, const char *id)
+/*
+ * The container's own group, which is named after it: @dir, or above it when the container has
+ * made groups of its own inside.  -1: it has none.
+ */
+static int open_named(int dir, const char *id)
 {
-	char path[64], target[4096];
+	AUTO(buf) struct buf up = BUF_INIT;
+	char path[64], target[PATH_MAX];
+	const char *at;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
 	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return false;
-	target[n] = 0;
-	return str_ends(target, id);
+	target[n > 0 ? n : 0] = 0;
+	at = strstr(target, id);
+	if (!at || at == target || at[-1] != '/')
+		return -1;
+	at += strlen(id);
+	if (*at && *at != '/')
+		return -1;
+	buf_addstr(&up, ".");
+	for (; *at; at++)
+		if (*at == '/')
+			buf_addstr(&up, "/..");
+	return openat(dir, buf_str(&up), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* A group below the one where it is, so that its device rules stay in force. */
@@ -280,9 +294,8 @@ static int freeze_v2(pid_t pid, const char *id, bool freeze, struct error *err)
 	if (g.v2 < 0)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "pausing needs the freezer of cgroups, which is not there");
-	if (ends_in(g.v2, id)) {
-		dir = take_fd(&g.v2);
-	} else {
+	dir = open_named(g.v2, id);
+	if (dir < 0) {
 		if (mkdirat(g.v2, id, 0755) < 0 && errno != EEXIST)
 			return error_sys(err, "cannot make a group to freeze");
 		dir = openat(g.v2, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -305,10 +318,14 @@ int sandbox_update(pid_t pid, const struct runtime_spec *spec, const char *id,
 		   struct error *err)
 {
 	const struct sandbox_options o = {.spec = spec, .id = id};
-	AUTO(cgroup) struct cgroup g = CGROUP_INIT;
+	AUTO(cgroup) struct cgroup g = CGROUP_INIT, now = CGROUP_INIT;
+	AUTO(fd) int named = -1;
 	int r = cgroup_prepare(&o, &g, err);
 
-	if (r == 0 && g.v2 >= 0 && cgroup_layout() == CGROUP_LAYOUT_V2)
+	/* who is in it already may have made groups of its own below */
+	if (r == 0 && (r = cgroup_of_process(pid, &now, err)) == 0 && now.v2 >= 0)
+		named = open_named(now.v2, id);
+	if (r == 0 && g.v2 >= 0 && named < 0 && cgroup_layout() == CGROUP_LAYOUT_V2)
 		r = move_all(pid, g.v2, err);
 	for (size_t i = 0; r == 0 && i < g.njoins; i++)
 		r = move_all(pid, g.joins[i].dir, err);

@@ -85,6 +85,24 @@ says() { (cd "$(group "$1")" && cat "${@:2}") | tr '\n' ' '; }
 	nothing_left
 }
 
+@test "a container with groups of its own keeps them: pause, update, exec" {
+	local inner
+	# what systemd does in its container
+	detach --name sys --privileged --memory 64m busybox sh -c 'cd /sys/fs/cgroup && mkdir inner &&
+		echo 1 >inner/cgroup.procs && echo +memory >cgroup.subtree_control && echo ready; sleep '"$MARK"
+	settled eval '[ "$(stave logs sys)" = ready ]'
+	inner=$(group sys)/inner
+	stave pause sys
+	is "$(says sys cgroup.freeze)" "1 "
+	stave unpause sys
+	stave update --memory 32m --memory-swap 64m sys
+	is "$(says sys memory.max)" "33554432 "
+	is "$(stave exec sys cat /proc/self/cgroup)" 0::/inner
+	is "$(sort "$inner/cgroup.procs")" "$(stave top sys -eo pid | tail -n +2 | tr -d ' ' | sort)"
+	stave rm -f sys
+	nothing_left
+}
+
 @test "a group of one's own for those who may write to it; what they make there goes" {
 	local words mine
 	mine=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
