@@ -90,6 +90,8 @@ static int configure(int context, const struct snapshot_stack *s, const char *up
 		if (flags & SNAPSHOT_VOLATILE)
 			fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
 	}
+	/* what df(1) shows inside */
+	fsconfig(context, FSCONFIG_SET_STRING, "source", "overlay", 0);
 	/* an upper must be whole by itself: it is the layer */
 	fsconfig(context, FSCONFIG_SET_STRING, "redirect_dir", "nofollow", 0);
 	fsconfig(context, FSCONFIG_SET_STRING, "metacopy", "off", 0);
@@ -143,11 +145,14 @@ static int mount_overlay(const struct snapshot_stack *s, const char *upper, cons
 	return 0;
 }
 
+/* A container may write there: not more than into its /dev/shm. */
 static int memory_tree(unsigned attributes, int *out_fd, struct error *err)
 {
 	AUTO(fd) int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
 
-	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", "tmpfs", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "size", "64m", 0) < 0 ||
 	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
 	    (*out_fd = fsmount(context, FSMOUNT_CLOEXEC, attributes)) < 0)
 		return error_sys(err, "cannot mount a tmpfs");
