@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -29,6 +30,17 @@ int error_set(struct error *err, enum error_code code, const char *fmt, ...)
 	return -(int)code;
 }
 
+const char *error_reason(int sys)
+{
+	static _Thread_local char text[64];
+
+	snprintf(text, sizeof(text), "%s", strerror(sys));
+	/* "RPC struct is bad" stays */
+	if (text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
+		text[0] = (char)(text[0] - 'A' + 'a');
+	return text;
+}
+
 int error_sys(struct error *err, const char *fmt, ...)
 {
 	int sys = errno;
@@ -40,7 +52,7 @@ int error_sys(struct error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	text = mem_vprintf(fmt, ap);
 	va_end(ap);
-	set_message(err, ERR_SYSTEM, sys, mem_printf("%s: %s", text, strerror(sys)));
+	set_message(err, ERR_SYSTEM, sys, mem_printf("%s: %s", text, error_reason(sys)));
 	if (sys == ENOSPC || sys == EDQUOT)
 		error_hint(err, "free some space on that file system and run it again");
 	return -ERR_SYSTEM;

@@ -52,7 +52,9 @@ struct error {
 int error_set(struct error *err, enum error_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* As error_set(ERR_SYSTEM) with ": strerror(errno)" appended; keeps errno in .sys. */
+/* strerror() in small letters, as Go and so Docker writes them; good until the next call. */
+const char *error_reason(int sys);
+/* As error_set(ERR_SYSTEM) with ": error_reason(errno)" appended; keeps errno in .sys. */
 int error_sys(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*

@@ -141,7 +141,7 @@ static bool refill(struct unpack_gzip *g)
 		return true;
 	}
 	if (n < 0)
-		g->why = strerror(errno);
+		g->why = error_reason(errno);
 	else if (!g->between)
 		g->why = "truncated gzip input";
 	g->ended = true;

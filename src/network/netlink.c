@@ -167,9 +167,9 @@ static int refusal(struct netlink *n, const struct nlmsghdr *h, const char *what
 	    (NLM_F_ACK_TLVS | NLM_F_CAPPED))
 		text = netlink_attribute(h, sizeof(*e), NLMSGERR_ATTR_MSG, 1);
 	if (n->sys == EPERM || n->sys == EACCES)
-		r = error_set(err, ERR_DENIED, "%s: %s", what, strerror(n->sys));
+		r = error_set(err, ERR_DENIED, "%s: %s", what, error_reason(n->sys));
 	else
-		r = error_set(err, ERR_SYSTEM, "%s: %s%s%s%s", what, strerror(n->sys),
+		r = error_set(err, ERR_SYSTEM, "%s: %s%s%s%s", what, error_reason(n->sys),
 			      text ? " (" : "", text ? text : "", text ? ")" : "");
 	if (err)
 		err->sys = n->sys;

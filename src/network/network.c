@@ -25,7 +25,7 @@ int network_denied(struct error *err, const char *what)
 {
 	if (errno != EPERM && errno != EACCES)
 		return error_sys(err, "%s", what);
-	error_set(err, ERR_DENIED, "%s: %s", what, strerror(errno));
+	error_set(err, ERR_DENIED, "%s: %s", what, error_reason(errno));
 	error_hint(err, "run as root, or use --network=host");
 	return -ERR_DENIED;
 }

@@ -38,16 +38,6 @@ static int examine(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
 }
 
-/* Go, and so Docker, writes them small. */
-static char *reason(int why)
-{
-	char *text = mem_strdup(strerror(why));
-
-	if (text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
-		text[0] = (char)(text[0] - 'A' + 'a');
-	return text;
-}
-
 static int set_code(struct error *err, int exit_code)
 {
 	err->exit_code = exit_code;
@@ -56,8 +46,6 @@ static int set_code(struct error *err, int exit_code)
 
 static int explain_path(const char *name, int why, struct error *err)
 {
-	AUTO(free) char *text = NULL;
-
 	switch (why) {
 	case ENOENT:
 		error_set(err, ERR_NOT_FOUND,
@@ -72,8 +60,8 @@ static int explain_path(const char *name, int why, struct error *err)
 		error_hint(err, "is the file executable for the user of the container?");
 		return set_code(err, EXIT_NOT_EXECUTABLE);
 	default:
-		text = reason(why);
-		error_set(err, ERR_FAILED, "exec: \"%s\": stat %s: %s", name, name, text);
+		error_set(err, ERR_FAILED, "exec: \"%s\": stat %s: %s", name, name,
+			  error_reason(why));
 		return set_code(err, 125);
 	}
 }
@@ -120,14 +108,11 @@ int child_execute(const struct child *c, const char *path, struct error *err)
 {
 	static char *nothing[] = {NULL};
 	const struct process_config *p = &c->spec->process;
-
-	AUTO(free) char *text = NULL;
 	int why;
 
 	execve(path, p->args.items, p->env.items ? p->env.items : nothing);
 	why = errno;
-	text = reason(why);
-	error_set(err, ERR_FAILED, "exec %s: %s", path, text);
+	error_set(err, ERR_FAILED, "exec %s: %s", path, error_reason(why));
 	if (why == ENOENT)
 		error_hint(err,
 			   "the interpreter that the file names, or its dynamic loader, is "

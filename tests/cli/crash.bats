@@ -41,7 +41,7 @@ setup() {
 		printf 'FROM busybox\nRUN echo kept > /kept\nCOPY big /big\n' >"$ctx/Dockerfile"
 		run stave build -t t "$ctx"
 		ended 1
-		has "$output" "No space left on device"
+		has "$output" "no space left on device"
 		store_is_clean
 		stave rmi busybox || true
 		import_base

@@ -188,7 +188,7 @@ static void test_refusal_is_told_in_words(void **state)
 	assert_int_equal(netlink_open(&n, 0, &err), 0);
 	netlink_begin(&n, 17 /* RTM_DELLINK */, 0, &none, sizeof(none));
 	assert_int_equal(netlink_commit(&n, "cannot remove", &err), -ERR_SYSTEM);
-	assert_string_equal(err.message, "cannot remove: No such device");
+	assert_string_equal(err.message, "cannot remove: no such device");
 	error_clear(&err);
 	/* and the socket is usable afterwards */
 	assert_int_equal(link_loopback_up(&n, &err), 0);

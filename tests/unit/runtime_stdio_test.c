@@ -240,7 +240,7 @@ static void test_full_disk_is_an_error(void **state)
 	(void)state;
 	assert_int_equal(run(&o, "echo x; exit 4", &code, &err), -ERR_SYSTEM);
 	assert_string_equal(err.message,
-			    "cannot write the container's output: No space left on device");
+			    "cannot write the container's output: no space left on device");
 	assert_int_equal(code, 4);
 }
 
