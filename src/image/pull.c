@@ -40,6 +40,18 @@ static int choose(struct pull *p, const struct registry_document *doc, struct di
 			 p->name, buf_str(&text));
 }
 
+static void say_from(const struct pull *p)
+{
+	char text[DIGEST_TEXT_SIZE];
+	const struct reference *ref = p->how->ref;
+	AUTO(free)
+	char *line = mem_printf("%s: Pulling from %s",
+				ref->has_digest ? digest_text(&ref->digest, text) : ref->tag,
+				ref->path);
+
+	progress_tell(p->how->progress, PROGRESS_STATUS, 0, line, 0, 0);
+}
+
 static int read_manifest(struct pull *p, struct error *err)
 {
 	AUTO(registry_document) struct registry_document doc = {0};
@@ -50,6 +62,7 @@ static int read_manifest(struct pull *p, struct error *err)
 	if (r < 0)
 		return r;
 	p->digest = doc.digest;
+	say_from(p);
 	for (int deep = 0; media_kind(doc.media_type) == MEDIA_KIND_INDEX; deep++) {
 		struct digest next;
 
@@ -226,18 +239,6 @@ static int fetch(struct pull *p, struct error *err)
 	return r < 0 ? r : pull_layers(p, err);
 }
 
-static void say_from(const struct pull *p)
-{
-	char text[DIGEST_TEXT_SIZE];
-	const struct reference *ref = p->how->ref;
-	AUTO(free)
-	char *line = mem_printf("%s: Pulling from %s",
-				ref->has_digest ? digest_text(&ref->digest, text) : ref->tag,
-				ref->path);
-
-	progress_tell(p->how->progress, PROGRESS_STATUS, 0, line, 0, 0);
-}
-
 /* Layers that a lie has brought are used by nothing; those of a broken pull will be. */
 static void forget(struct store *s)
 {
@@ -271,10 +272,8 @@ int image_pull(struct store *s, const struct image_pull *how, struct image_pulle
 	reference_familiar(how->ref, &name);
 	p.name = p.layout.name = buf_str(&name);
 	p.in.layout = &p.layout;
-	if ((r = registry_open(how->ref, REGISTRY_PULL, &p.registry, err)) == 0) {
-		say_from(&p);
+	if ((r = registry_open(how->ref, REGISTRY_PULL, &p.registry, err)) == 0)
 		r = fetch(&p, err);
-	}
 	if (r == 0)
 		r = record(&p, out, err);
 	pull_clear(&p);
