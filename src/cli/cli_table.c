@@ -225,6 +225,15 @@ int cli_table_add(struct cli_table *t, json_t *row, struct error *err)
 	return rc;
 }
 
+int cli_table_try(const struct cli_table *t, json_t *row, struct error *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT;
+	int rc = cli_template_execute(t->template, row, t->def->type, &text, err);
+
+	json_decref(row);
+	return rc;
+}
+
 void cli_table_text(const struct cli_table *t, struct buf *out)
 {
 	if (t->aligned)

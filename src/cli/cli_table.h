@@ -39,6 +39,8 @@ int cli_table_new(const struct cli_table_def *def, const char *format, bool quie
 		  struct cli_table **out, struct error *err);
 /* TAKES @row. */
 int cli_table_add(struct cli_table *t, json_t *row, struct error *err);
+/* Does the template take such a row?  TAKES @row. */
+int cli_table_try(const struct cli_table *t, json_t *row, struct error *err);
 /* The whole text, aligned; each row ends with a newline. */
 void cli_table_text(const struct cli_table *t, struct buf *out);
 void cli_table_free(struct cli_table *t);

@@ -319,6 +319,19 @@ static int fail(const struct cli_invocation *inv, struct error *err)
 	return CLI_EXIT_ERROR;
 }
 
+/* As Docker's: a field that is not there is an error even if there is no container. */
+static int try_template(const struct cli_table *t, const char *format, struct error *err)
+{
+	static char none[] = "";
+	static const struct store_container nothing = {
+		.id = none, .name = none, .image_name = none, .state = none};
+	AUTO(json) json_t *document = json_object();
+
+	return str_empty(format)
+		       ? 0
+		       : cli_table_try(t, cli_container_row(&nothing, document, true), err);
+}
+
 static int run(struct cli_invocation *inv)
 {
 	const struct ps_options *o = inv->options;
@@ -333,7 +346,9 @@ static int run(struct cli_invocation *inv)
 
 	if (bad)
 		return bad;
-	if (cli_table_new(o->size ? &table_with_size : &table, format, o->quiet, &t, &err) < 0)
+	if (cli_table_new(o->size ? &table_with_size : &table, format, o->quiet, &t, &err) <
+		    0 ||
+	    try_template(t, format, &err) < 0)
 		return fail(inv, &err);
 	if (!cli_open_engine(inv, &e))
 		return CLI_EXIT_ERROR;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <sys/utsname.h>
 
 #include "cli/cli_command.h"
 
@@ -21,8 +22,10 @@ static int run(struct cli_invocation *inv)
 	const struct version_options *o = inv->options;
 	AUTO(platform) struct platform host = PLATFORM_INIT;
 	AUTO(json) json_t *document = NULL;
+	struct utsname kernel;
 
 	platform_host(&host);
+	uname(&kernel);
 	if (str_empty(o->format)) {
 		fprintf(inv->program->out,
 			"Client: stave\n"
@@ -31,8 +34,12 @@ static int run(struct cli_invocation *inv)
 			host.os, host.architecture);
 		return 0;
 	}
-	document = json_pack("{s:{s:s,s:s,s:s,s:s}}", "Client", "Name", "stave", "Version",
-			     STAVE_VERSION, "Os", host.os, "Arch", host.architecture);
+	/* what scripts ask of a daemon is answered by the program that does its work */
+	document =
+		json_pack("{s:{s:s,s:s,s:s,s:s},s:{s:s,s:s,s:s,s:s}}", "Client", "Name",
+			  "stave", "Version", STAVE_VERSION, "Os", host.os, "Arch",
+			  host.architecture, "Server", "Version", STAVE_VERSION, "Os", host.os,
+			  "Arch", host.architecture, "KernelVersion", kernel.release);
 	return cli_print_format(inv, o->format, document);
 }
 

@@ -26,7 +26,8 @@ static const struct option_def globals[] = {
 	       "Print version information and quit"),
 };
 
-static const char *const common[] = {"run", "build", "images", "ps", "inspect", NULL};
+static const char *const common[] = {"run",    "exec",	"ps",	  "build",   "pull", "push",
+				     "images", "login", "logout", "version", "info", NULL};
 
 /* A file of ours must never get a number that a child takes for its output. */
 static void open_standard_files(void)
@@ -73,7 +74,7 @@ static int close_output(int status)
 		return status;
 	if (errno == EPIPE)
 		return EXIT_SIGPIPE;
-	fprintf(stderr, "stave: cannot write the output: %s\n", strerror(errno));
+	fprintf(stderr, "stave: cannot write the output: %s\n", error_reason(errno));
 	return status ? status : CLI_EXIT_ERROR;
 }
 

@@ -131,6 +131,8 @@ setup_file() {
 	run stave version
 	ended 0
 	has "$output" Version
+	# what scripts ask a daemon for
+	is "$(stave version --format '{{.Server.Version}} {{.Server.Os}}')" "$(stave version --format '{{.Client.Version}}') linux"
 	is "$(stave version --format '{{.Client.Version}}')" "$(stave --version | sed 's/.* version \([^ ,]*\).*/\1/')"
 	run stave info
 	ended 0

@@ -218,6 +218,21 @@ sh_in() { stave run --rm --network none "$@"; }
 		"$(readlink /proc/self/ns/net)"
 }
 
+@test "df and mount show file systems by their names; what is in memory has an end" {
+	run stave run --rm busybox df
+	has "$output" overlay
+	hasnt "$output" none
+	run stave run --rm busybox sh -c 'dd if=/dev/zero of=/etc/hosts bs=1M count=80 || echo full'
+	has "$output" full
+}
+
+@test "a format with a field that is not there is an error without containers, too" {
+	run stave --root "$BATS_TEST_TMPDIR/none" ps --format '{{.Foo}}'
+	ended 1
+	has "$output" "can't evaluate field Foo in type *formatter.ContainerContext"
+	is "$(stave --root "$BATS_TEST_TMPDIR/none" ps --format '{{.ID}}')" ""
+}
+
 @test "--rm leaves nothing; without it ps -a shows it and rm takes it away" {
 	sh_in --name gone busybox true
 	hasnt "$(stave ps -a)" gone
