@@ -343,8 +343,7 @@ int cli_build_outputs_parse(const struct strlist *specs, struct cli_build_output
 	return 0;
 }
 
-/* "manifest,index[linux/amd64]:KEY=VALUE", "KEY=VALUE" */
-static int annotate_all(const char *text, struct cli_build_outputs *o, struct error *err)
+int cli_annotation_parse(const char *text, struct image_annotations *out, struct error *err)
 {
 	const char *eq = strchr(text, '='), *at = text, *colon, *platform;
 	AUTO(strlist) struct strlist types = STRLIST_INIT;
@@ -352,33 +351,47 @@ static int annotate_all(const char *text, struct cli_build_outputs *o, struct er
 	size_t len;
 
 	if (!eq || eq == text)
-		return error_set(
-			err, ERR_INVALID,
-			"parse annotations: invalid annotation \"%s\", expected key=value",
-			text);
+		return error_set(err, ERR_INVALID,
+				 "invalid annotation \"%s\", expected key=value", text);
 	colon = memchr(text, ':', (size_t)(eq - text));
 	if (colon) {
 		AUTO(free) char *head = mem_strndup(text, (size_t)(colon - text));
 
 		strlist_split(&types, head, ',');
 		at = colon + 1;
-	} else {
-		strlist_add(&types, "manifest");
 	}
 	key = mem_strndup(at, (size_t)(eq - at));
+	if (!colon)
+		add_annotation(out, 0, NULL, 0, key, eq + 1);
 	for (size_t i = 0; i < types.n; i++) {
 		const char *type = types.items[i];
 		unsigned place = place_of(type, strlen(type), &platform, &len);
 
 		if (!place || !*key)
-			return error_set(err, ERR_INVALID,
-					 "parse annotations: unknown annotation type in \"%s\"",
+			return error_set(err, ERR_INVALID, "unknown annotation type in \"%s\"",
 					 text);
-		for (size_t k = 0; k < o->outputs.n; k++)
-			add_annotation(&o->outputs.items[k].annotations, place, platform, len,
-				       key, eq + 1);
+		add_annotation(out, place, platform, len, key, eq + 1);
 	}
 	return 0;
+}
+
+/* In all outputs; manifests are what is meant when nothing is said. */
+static int annotate_all(const char *text, struct cli_build_outputs *o, struct error *err)
+{
+	struct image_annotations all = {0};
+	int r = cli_annotation_parse(text, &all, err);
+
+	for (size_t i = 0; r == 0 && i < all.n; i++)
+		for (size_t k = 0; k < o->outputs.n; k++) {
+			const struct image_annotation *a = &all.items[i];
+
+			add_annotation(&o->outputs.items[k].annotations,
+				       a->places ? a->places : IMAGE_ANNOTATE_MANIFEST,
+				       a->platform, a->platform ? strlen(a->platform) : 0,
+				       a->key, a->value);
+		}
+	image_annotations_clear(&all);
+	return r < 0 ? error_wrap(err, "parse annotations") : 0;
 }
 
 int cli_build_annotate(const struct strlist *texts, struct cli_build_outputs *out,

@@ -28,6 +28,8 @@ struct cli_build_outputs {
  */
 int cli_build_outputs_parse(const struct strlist *specs, struct cli_build_outputs *out,
 			    struct error *err);
+/* "manifest,index[linux/amd64]:KEY=VALUE"; "KEY=VALUE": .places 0. */
+int cli_annotation_parse(const char *text, struct image_annotations *out, struct error *err);
 /* --annotation, for every output that has a manifest. */
 int cli_build_annotate(const struct strlist *texts, struct cli_build_outputs *out,
 		       struct error *err);

@@ -58,7 +58,7 @@ extern const struct command cmd_image_flatten, cmd_image_rebase;
 extern const struct command cmd_image_why_big;
 extern const struct command cmd_image_prune;
 extern const struct command cmd_images;
-extern const struct command cmd_imagetools, cmd_imagetools_inspect;
+extern const struct command cmd_imagetools, cmd_imagetools_create, cmd_imagetools_inspect;
 extern const struct command cmd_import;
 extern const struct command cmd_info;
 extern const struct command cmd_inspect;

@@ -306,7 +306,7 @@ static int run(struct cli_invocation *inv)
 
 const struct command cmd_imagetools = {
 	.path = "buildx imagetools",
-	.summary = "Look at images in registries",
+	.summary = "Commands to work on images in registry",
 	.flags = COMMAND_GROUP | COMMAND_HIDDEN,
 };
 

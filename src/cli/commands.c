@@ -53,6 +53,7 @@ static const struct command *const all[] = {
 	&cmd_image_why_big,
 	&cmd_images,
 	&cmd_imagetools,
+	&cmd_imagetools_create,
 	&cmd_imagetools_inspect,
 	&cmd_import,
 	&cmd_info,

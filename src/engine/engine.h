@@ -305,6 +305,37 @@ static inline void engine_tags_auto(struct engine_tags *t)
 int engine_remote_referrers(const char *name, bool insecure, json_t **out, struct error *err);
 void engine_remote_clear(struct engine_remote *r);
 
+/* ---- an index out of what registries have; without a store ---- */
+
+struct engine_create_image {
+	const struct strlist *sources; /* references, digests, descriptors in JSON */
+	const struct strlist *tags;
+	const struct strlist *platforms; /* these only; none: all */
+	const struct image_annotations *annotations;
+	bool append;	   /* to what the first tag is */
+	bool prefer_index; /* also of a single manifest */
+};
+
+struct engine_index {
+	struct buf bytes; /* as it is, or is going to be, in a registry */
+	char *media_type;
+	json_t *entries;     /* what it lists, or the one manifest that it is */
+	struct strlist from; /* for each, where that is */
+};
+
+/* @out starts zeroed.  buildx's words. */
+int engine_index_compose(const struct engine_create_image *req, struct engine_index *out,
+			 struct error *err);
+/* What it lists goes to the repository of @tag, and then it.  @task is told what happens. */
+int engine_index_push(const struct engine_index *x, const char *tag,
+		      const struct progress *progress, unsigned task, struct error *err);
+void engine_index_clear(struct engine_index *x);
+
+static inline void engine_index_auto(struct engine_index *x)
+{
+	engine_index_clear(x);
+}
+
 /* ---- manifest lists on their way to a registry, kept in the store ---- */
 
 /*

@@ -119,3 +119,98 @@ stave: No such manifest: $open/nothing:latest"
 	ended 1
 	is "$output" "stave: No such manifest: $open/img:all"
 }
+
+# ---- imagetools create: without a store ----
+
+create() { stave buildx imagetools create "$@"; }
+
+# In buildx's order and form.
+index() {
+	cat <<-END
+	{
+	  "schemaVersion": 2,
+	  "mediaType": "application/vnd.oci.image.index.v1+json",
+	  "manifests": [
+	    {
+	      "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+	      "digest": "$docker",
+	      "size": $docker_size,
+	      "platform": {
+	        "architecture": "arm",
+	        "os": "linux",
+	        "variant": "v7"
+	      }
+	    },
+	    {
+	      "mediaType": "application/vnd.oci.image.manifest.v1+json",
+	      "digest": "$oci",
+	      "size": $oci_size,
+	      "platform": {
+	        "architecture": "amd64",
+	        "os": "linux"
+	      }
+	    }
+	  ]
+	}
+	END
+}
+
+@test "imagetools create: an index of two images, in this registry and another one" {
+	is "$(create --dry-run "$open/img:docker" "$open/img@$oci")" "$(index)"
+	for to in "$list" "$other/made:2"; do
+		run create -t "$to" "$open/img:docker" "$open/img@$oci"
+		ended 0
+		digest=sha256:$(printf %s "$(index)" | sha256sum | cut -d' ' -f1)
+		is "$(sed -E 's/^(#1) [0-9.]+ /\1 /; s/ [0-9.]+s$//' <<<"$output")" "#1 [internal] pushing $to
+#1 copying $docker from $open/img:docker to $to
+#1 copying $oci from $open/img@$oci to $to
+#1 pushing $digest to $to
+#1 DONE"
+		is "$(raw "$to")" "$(index)"
+		# with all that it names
+		stave image copy -q "$to" "oci:$BATS_TEST_TMPDIR/${to//[:\/]/-}"
+	done
+	[ ! -e "$STAVE_ROOT" ]
+}
+
+@test "imagetools create: one source is copied, or wrapped; platforms; --append" {
+	create --progress=none -t "$list" "$open/img:all"
+	is "$(raw "$list" | sha256sum | cut -d' ' -f1)" "${all#*:}"
+	is "$(create --dry-run --prefer-index=false "$open/img:docker" | head -c -1 | sha256sum | cut -d' ' -f1)" "${docker#*:}"
+	is "$(create --dry-run "$open/img:docker" | jq -r '.mediaType, .manifests[].digest' | xargs)" \
+		"application/vnd.docker.distribution.manifest.list.v2+json $docker"
+	is "$(create --dry-run -p linux/amd64 "$open/img:all" | jq -c '.manifests[] | [.digest, .annotations.note]')" \
+		"[\"$oci\",\"first\"]"
+	create --progress=none -t "$open/grows" "$open/img@$oci"
+	create --progress=none --append -t "$open/grows" "$open/img:docker"
+	is "$(raw "$open/grows" | jq -r '.manifests[].digest' | xargs)" "$oci $docker"
+	# a digest and a descriptor, in the only repository that is named
+	is "$(create --dry-run -t "$open/img:x" "$oci" | jq -r '.manifests[].platform.architecture')" amd64
+	echo "{\"digest\":\"$oci\",\"annotations\":{\"k\":\"<v>\"},\"platform\":{\"os\":\"linux\",\"architecture\":\"s390x\"}}" >"$BATS_TEST_TMPDIR/d"
+	has "$(create --dry-run -f "$BATS_TEST_TMPDIR/d" -t "$open/img:x")" '"k": "\u003cv\u003e"'
+	is "$(create --dry-run "$(cat "$BATS_TEST_TMPDIR/d")" "$open/img:docker" | jq -r '.manifests[].platform.architecture' | xargs)" "s390x arm"
+	has "$(create --dry-run --annotation index:b=2 --annotation index:a=1 --annotation "manifest-descriptor[linux/amd64]:c=3" \
+		"$open/img:docker" "$open/img@$oci" | jq -c '[.manifests[1].annotations, .manifests[0].annotations, .annotations]')" \
+		'[{"c":"3"},null,{"a":"1","b":"2"}]'
+}
+
+@test "imagetools create: what it refuses" {
+	refuses() {
+		run create "${@:2}"
+		ended 1
+		is "${lines[0]}" "stave: $1"
+	}
+	refuses "no sources specified" --dry-run
+	refuses "can't push with no tags specified, please set --tag or --dry-run" "$open/img:docker"
+	refuses "$open/img:nothing: not found" -t "$list" "$open/img:nothing"
+	refuses "$open/nothing:1: not found" --append -t "$open/nothing:1" "$open/img:docker"
+	refuses "none of the manifests match the provided platforms" --dry-run -p linux/riscv64 "$open/img:all"
+	refuses "no repositories specified, please set a reference in tag or source" --dry-run "$oci"
+	refuses "multiple repositories specified, cannot determine repository for \"$oci\"" --dry-run -t "$open/x" "$open/img:docker" "$oci"
+	refuses '"" annotations are not supported yet' --dry-run --annotation a=b "$open/img@$oci"
+	refuses '"index-descriptor" annotations are invalid while creating an image' --dry-run --annotation index-descriptor:a=b "$open/img@$oci"
+	refuses 'failed to parse annotations: invalid annotation "nope", expected key=value' --dry-run --annotation nope "$open/img@$oci"
+	refuses 'failed to parse source "sha256:12", valid sources are digests, references and descriptors: invalid checksum digest length' --dry-run sha256:12
+	refuses "invalid progress mode bad" --progress=bad -t "$list" "$open/img:docker"
+	refuses "open nofile: no such file or directory" -f nofile -t "$list"
+}
