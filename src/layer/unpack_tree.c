@@ -336,11 +336,15 @@ static int write_content(int fd, uint64_t size, const struct unpack_source *from
 	return 0;
 }
 
+static bool may_give(const struct unpack_tree *t)
+{
+	return t->uid == 0 && t->mode != LAYER_UNPACK_CONTEXT;
+}
+
 /* Only root gives away; and what is made in a set-group-id directory has its group. */
 static bool sets_owner(const struct unpack_tree *t, const struct unpack_entry *e)
 {
-	return t->uid == 0 && t->mode != LAYER_UNPACK_CONTEXT &&
-	       (t->parent_gives_group || e->uid != t->uid || e->gid != t->gid);
+	return may_give(t) && (t->parent_gives_group || e->uid != t->uid || e->gid != t->gid);
 }
 
 static int open_new(struct unpack_tree *t, int parent, const char *name, struct error *err)
@@ -356,10 +360,25 @@ static int open_new(struct unpack_tree *t, int parent, const char *name, struct 
 	return fd < 0 ? create_error(err) : fd;
 }
 
+/* All but the owner, which takes bits of the mode away and so comes before. */
+static int set_facts(const struct unpack_tree *t, int fd, const struct unpack_entry *e,
+		     struct error *err)
+{
+	const struct timespec times[2] = {e->mtime, e->mtime};
+	int r;
+
+	if (fchmod(fd, e->mode & 07777) < 0)
+		return error_sys(err, "cannot set its mode");
+	if (e->xattrs.n && (r = unpack_set_xattrs(t, fd, e, err)) < 0)
+		return r;
+	if (futimens(fd, times) < 0)
+		return error_sys(err, "cannot set its time");
+	return 0;
+}
+
 static int add_file(struct unpack_tree *t, const struct unpack_entry *e,
 		    const struct unpack_source *from, struct error *err)
 {
-	const struct timespec times[2] = {e->mtime, e->mtime};
 	const char *name = NULL;
 	int parent = find_parent(t, e, &name, err), r;
 	AUTO(fd) int fd = -1;
@@ -377,13 +396,7 @@ static int add_file(struct unpack_tree *t, const struct unpack_entry *e,
 		return r;
 	if (sets_owner(t, e) && fchown(fd, e->uid, e->gid) < 0)
 		return unpack_owner_error("it", e->uid, e->gid, err);
-	if (fchmod(fd, e->mode & 07777) < 0)
-		return error_sys(err, "cannot set its mode");
-	if (e->xattrs.n && (r = unpack_set_xattrs(t, fd, e, err)) < 0)
-		return r;
-	if (futimens(fd, times) < 0)
-		return error_sys(err, "cannot set its time");
-	return 0;
+	return set_facts(t, fd, e, err);
 }
 
 static bool is_same(int a, const char *a_name, int b, const char *b_name)
@@ -403,7 +416,29 @@ static int link_error(const struct unpack_entry *e, struct error *err)
 	return error_sys(err, "cannot link it to %s", e->link);
 }
 
-/* A second name: the target's own facts stay, bytes that come along are not written. */
+/* Of several names that do not say the same of their file, the last one counts, as in Docker.
+ */
+static int take_facts(const struct unpack_tree *t, int parent, const char *name,
+		      const struct unpack_entry *e, struct error *err)
+{
+	AUTO(fd) int fd = -1;
+	struct stat st;
+	bool gives;
+
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_sys(err, "cannot look at it");
+	gives = may_give(t) && (st.st_uid != e->uid || st.st_gid != e->gid);
+	if (gives && fchownat(parent, name, e->uid, e->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return unpack_owner_error("it", e->uid, e->gid, err);
+	if (!S_ISREG(st.st_mode) ||
+	    (!gives && (st.st_mode & 07777) == (e->mode & 07777) && !e->xattrs.n &&
+	     st.st_mtim.tv_sec == e->mtime.tv_sec && st.st_mtim.tv_nsec == e->mtime.tv_nsec))
+		return 0;
+	fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? error_sys(err, "cannot open it") : set_facts(t, fd, e, err);
+}
+
+/* A second name; bytes that come along are not written. */
 static int add_hard_link(struct unpack_tree *t, const struct unpack_entry *e, struct error *err)
 {
 	const char *name = NULL;
@@ -416,15 +451,17 @@ static int add_hard_link(struct unpack_tree *t, const struct unpack_entry *e, st
 	r = root_parent(t->fd, ROOT_INSIDE, e->link, &dir, target, err);
 	if (r < 0)
 		return error_wrap(err, "the target of its hard link");
-	if (linkat(dir, target, parent, name, 0) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return link_error(e, err);
-	if (is_same(dir, target, parent, name))
-		return 0;
-	if ((r = make_way(t, parent, name, err)) < 0)
-		return r;
-	return linkat(dir, target, parent, name, 0) < 0 ? link_error(e, err) : 0;
+	if (linkat(dir, target, parent, name, 0) < 0) {
+		if (errno != EEXIST)
+			return link_error(e, err);
+		if (is_same(dir, target, parent, name))
+			return 0;
+		if ((r = make_way(t, parent, name, err)) < 0)
+			return r;
+		if (linkat(dir, target, parent, name, 0) < 0)
+			return link_error(e, err);
+	}
+	return take_facts(t, parent, name, e, err);
 }
 
 static int make_special(int parent, const char *name, const struct unpack_entry *e)

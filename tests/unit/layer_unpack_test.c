@@ -347,6 +347,36 @@ static void test_attributes(void **state)
 	}
 }
 
+/* Of several names that do not say the same, the last one counts. */
+static void test_names_of_one_file(void **state)
+{
+	struct place *p = *state;
+	AUTO(buf) struct buf tar = BUF_INIT;
+	struct stat st;
+
+	ENTRY(&tar, .name = "a", .data = "text", .mode = "0000644", .uid = "0000001");
+	ENTRY(&tar, .name = "b", .type = '1', .link = "a", .mode = "0004755", .uid = "0000007",
+	      .mtime = "00000000100");
+	ENTRY(&tar, .name = "back", .data = "text", .uid = "0000001");
+	ENTRY(&tar, .name = "same", .type = '1', .link = "back");
+	ENTRY(&tar, .name = "to", .type = '2', .link = "a");
+	ENTRY(&tar, .name = "too", .type = '1', .link = "to", .mode = "0000600",
+	      .uid = "0000003");
+	raw_end(&tar);
+	unpack_ok(LAYER_UNPACK_LAYER, &tar, p->tree);
+	st = look(p->tree, "a");
+	assert_int_equal(st.st_mode & 07777, 04755);
+	assert_int_equal(st.st_mtim.tv_sec, 64);
+	assert_int_equal(st.st_nlink, 2);
+	assert_text(p->tree, "b", "text");
+	assert_true(S_ISLNK(look(p->tree, "too").st_mode));
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(st.st_uid, 7);
+	assert_int_equal(look(p->tree, "back").st_uid, 0);
+	assert_int_equal(look(p->tree, "to").st_uid, 3);
+}
+
 static void test_context_is_ours(void **state)
 {
 	struct place *p = *state;
@@ -506,6 +536,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_replacing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_add_below, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_attributes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_names_of_one_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_context_is_ours, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_whiteouts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_plain_names, set_up, tear_down),
