@@ -216,6 +216,18 @@ static int is_visible(struct tree *t, struct tree_node *n, bool *out, struct err
 	return r;
 }
 
+/* Puts the target of a link before what is left of the path. */
+static void follow(const struct tree_node *link, struct buf *rest, size_t *pos)
+{
+	AUTO(buf) struct buf spliced = BUF_INIT;
+
+	buf_addstr(&spliced, link->link);
+	buf_addstr(&spliced, buf_str(rest) + *pos);
+	buf_reset(rest);
+	buf_add(rest, spliced.data, spliced.len);
+	*pos = 0;
+}
+
 int tree_find(struct tree *t, const char *path, struct tree_node **out,
 	      struct tree_node **out_hidden, struct error *err)
 {
@@ -254,17 +266,11 @@ int tree_find(struct tree *t, const char *path, struct tree_node **out,
 			return 0;
 		}
 		if (S_ISLNK(next->mode)) {
-			AUTO(buf) struct buf spliced = BUF_INIT;
-
 			if (++links > LINKS_MAX)
 				return error_set(err, ERR_INVALID, "%s: too many links", path);
-			buf_addstr(&spliced, next->link);
-			buf_addstr(&spliced, buf_str(&rest) + pos);
 			if (*next->link == '/')
 				at = t->top;
-			buf_reset(&rest);
-			buf_add(&rest, spliced.data, spliced.len);
-			pos = 0;
+			follow(next, &rest, &pos);
 			continue;
 		}
 		at = next;
