@@ -68,7 +68,7 @@ static const char *const readable_files[] = {
 	"/gnu/store",
 	"/dev/urandom",
 	"/dev/null",
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	"/proc", /* its search for leaks */
 #endif
 };
@@ -196,7 +196,7 @@ static const int denied_calls[] = {
 #ifdef SYS_accept
 	SYS_accept,
 #endif
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANITIZED
 	SYS_ptrace, /* its search for leaks */
 #endif
 };
@@ -266,7 +266,7 @@ static int drop_capabilities(void)
 /* Less, if the caller has less. */
 static void limit_memory(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of data */
+#ifndef SANITIZED /* its shadow is terabytes of data */
 	struct rlimit now, memory = {MEMORY_BYTES, MEMORY_BYTES};
 
 	if (getrlimit(RLIMIT_DATA, &now) == 0 && now.rlim_max > MEMORY_BYTES)

@@ -34,7 +34,7 @@ static const int allowed_calls[] = {
 	SYS_geteuid,	 SYS_getegid,	 SYS_sysinfo,	   SYS_getpid,
 	SYS_gettid,	 SYS_tgkill,	 SYS_getrandom,	   SYS_clock_gettime,
 	SYS_exit,	 SYS_exit_group,
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	SYS_sigaltstack, /* its end */
 #endif
 };
@@ -82,7 +82,7 @@ int unpack_confine(int tree, enum layer_unpack_mode mode, struct error *err)
 
 	if ((r = confine_privileges(err)) < 0)
 		return r;
-#ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of addresses */
+#ifndef SANITIZED /* its shadow is terabytes of addresses */
 	confine_limit(RLIMIT_AS, UNPACK_MEMORY);
 #endif
 	confine_limit(RLIMIT_CORE, 0);

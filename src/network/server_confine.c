@@ -25,7 +25,7 @@ int server_confine(unsigned files, struct error *err)
 {
 	int r = confine_privileges(err);
 
-#ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of addresses */
+#ifndef SANITIZED /* its shadow is terabytes of addresses */
 	confine_limit(RLIMIT_AS, SERVER_MEMORY_BYTES);
 #endif
 	confine_limit(RLIMIT_CORE, 0);

@@ -51,7 +51,7 @@ static int start_things(void)
 	done |= mount("/", "/", NULL, MS_BIND, NULL) == 0 ? 8 : 0;
 	done |= kill(getppid(), 0) == 0 ? 16 : 0;
 	done |= syscall(SYS_io_uring_setup, 1, NULL) >= 0 || setuid(getuid()) == 0 ? 32 : 0;
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANITIZED
 	done |= ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 ? 64 : 0;
 #endif
 	execv(path, argv);

@@ -101,7 +101,7 @@ static int look_at_powers(int tree)
 	done |= syscall(SYS_capget, &head, caps) == 0 ? 1 : 0;
 	done |= getrlimit(RLIMIT_CORE, &core) == 0 || getrlimit(RLIMIT_AS, &memory) == 0 ? 2
 											 : 0;
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANITIZED
 	done |= mmap(NULL, 2ul << 30, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
 				MAP_FAILED
 			? 4
