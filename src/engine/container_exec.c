@@ -78,7 +78,8 @@ static int make_spec(struct container_box *b, pid_t pid, bool privileged, struct
 /*
  * After the keys: the command goes on, and somebody must read what it writes to its terminal,
  * or it would hang; and hold that open, or it would hang up.  A process of its own, with
- * nothing of ours but these two descriptors, until the command has ended.
+ * nothing of ours but these two descriptors, until the command has ended.  Signals stay
+ * blocked as they are: our terminal hangs up when we end, which may be before its setsid().
  */
 static void leave_behind(struct sandbox *sb)
 {

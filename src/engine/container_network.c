@@ -130,6 +130,9 @@ static void read_addresses(const struct engine_bridge *b, const struct container
 				       n->link_local.items[i]);
 		else if (w->n_link_local < ARRAY_SIZE(w->link_local))
 			w->link_local[w->n_link_local++] = ip;
+		else
+			strlist_printf(problems, "more than %zu link-local IP addresses: %s",
+				       ARRAY_SIZE(w->link_local), n->link_local.items[i]);
 	}
 	if (missing)
 		strlist_add(problems,
