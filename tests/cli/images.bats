@@ -243,12 +243,13 @@ setup_file() {
 	is "$(config '{{.Config.Labels}} {{.Config.User}}|')" 'map[] |'
 }
 
-# WORDS PATTERN: the screen of "stave WORDS", whose helper reads a moment at a time until PATTERN is
-# seen; again when a fast machine was done before.
+# WORDS PATTERN [IMAGE]: the screen of "stave WORDS", whose helper reads a moment at a time until
+# PATTERN is seen; again when a fast machine was done before.  IMAGE is not there when it begins.
 drawn() {
 	local screen=$BATS_TEST_TMPDIR/screen stave i
 	for i in 1 2 3 4 5; do
 		: >"$screen"
+		[ -z "${3-}" ] || stave rmi -f "$3" >/dev/null
 		TERM=xterm script -qefc "exec stave $1" "$screen" >/dev/null &
 		until stave=$(pgrep -P $!) || ! kill -0 $! 2>/dev/null; do :; done
 		while kill -0 $! 2>/dev/null && ! grep -q "$2" "$screen"; do
@@ -278,8 +279,7 @@ drawn() {
 	has "$output" "Loaded image: zeros:latest"
 	drawn "load < $ctx/s.tar" "/629.2MB"
 	# from nothing: what takes its time now is the layer
-	stave rmi zeros >/dev/null
-	drawn "load -i $ctx/s.tar" "[0-9a-f]\{12\}: Loading layer  \[=*>\? *\]  [0-9.]*.\?B/629.1MB"
+	drawn "load -i $ctx/s.tar" "[0-9a-f]\{12\}: Loading layer  \[=*>\? *\]  [0-9.]*.\?B/629.1MB" zeros
 	stave rmi zeros >/dev/null
 	run script -qec "TERM=xterm stave load -q -i $ctx/s.tar" /dev/null
 	hasnt "$output" "629.2MB"

@@ -517,8 +517,8 @@ static void test_log_stays_short(void **state)
 		digest_of(&i, sizeof(i), &key);
 		assert_int_equal(store_memo_add(f->s, &key, &key, NULL), 0);
 		reopen(f);
-		assert_int_equal(
-			fstatat(store_dir(f->s, STORE_ROOT), "stave.db-wal", &st, 0), 0);
+		assert_int_equal(fstatat(store_dir(f->s, STORE_ROOT), "stave.db-wal", &st, 0),
+				 0);
 		assert_in_range(st.st_size, 0, 300 * 4120);
 	}
 }
@@ -528,24 +528,15 @@ static void test_log_stays_short(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_layers_are_spread),
-		TEST(test_images_and_names),
-		TEST(test_blob_is_verified),
-		TEST(test_same_layer_twice),
-		TEST(test_dead_lease_is_undone),
-		TEST(test_new_lease_stays),
-		TEST(test_living_lease_stays),
-		TEST(test_collect),
-		TEST(test_check_finds_and_mends),
-		TEST(test_sync_and_drop),
-		TEST(test_container_names),
-		TEST(test_containers_are_found),
-		TEST(test_newer_store_is_refused),
-		TEST(test_log_stays_short),
-		TEST(test_cache_mounts_are_shared),
-		TEST(test_locked_cache_mount_waits),
-		TEST(test_cache_mount_upkeep),
-		TEST(test_cache_mounts_are_checked),
+		TEST(test_layers_are_spread),	    TEST(test_images_and_names),
+		TEST(test_blob_is_verified),	    TEST(test_same_layer_twice),
+		TEST(test_dead_lease_is_undone),    TEST(test_new_lease_stays),
+		TEST(test_living_lease_stays),	    TEST(test_collect),
+		TEST(test_check_finds_and_mends),   TEST(test_sync_and_drop),
+		TEST(test_container_names),	    TEST(test_containers_are_found),
+		TEST(test_newer_store_is_refused),  TEST(test_log_stays_short),
+		TEST(test_cache_mounts_are_shared), TEST(test_locked_cache_mount_waits),
+		TEST(test_cache_mount_upkeep),	    TEST(test_cache_mounts_are_checked),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
