@@ -29,66 +29,57 @@ struct need {
 };
 
 /* Into the group @to; what cannot move (it is outside our pid name space) stays. */
-static void move_members(int from, int to)
+static void move_members(const struct strlist *pids, int to)
 {
-	AUTO(strlist) struct strlist pids = STRLIST_INIT;
-	AUTO(buf) struct buf text = BUF_INIT;
-
-	if (io_read_file(from, "cgroup.procs", CGROUP_PROCS_LIMIT, &text, NULL) < 0)
-		return;
-	strlist_split(&pids, buf_str(&text), '\n');
-	for (size_t i = 0; i < pids.n; i++)
-		if (*pids.items[i])
-			cgroup_write(to, "cgroup.procs", pids.items[i], "group", NULL);
+	for (size_t i = 0; i < pids->n; i++)
+		if (*pids->items[i])
+			cgroup_write(to, "cgroup.procs", pids->items[i], "group", NULL);
 }
 
 /*
- * A group with processes hands down no controllers, but for the machine's root.  In a container
- * of a CI all processes are in the root of its cgroup name space: they go to a group below, of
- * the name that Docker's and podman's images for such containers give it.
+ * A group with processes hands down no controllers (EBUSY), or some of them to groups that take
+ * no processes (EOPNOTSUPP), but for the machine's root, which has no type.  In a container of
+ * a CI all processes are in the root of its cgroup name space: they go to a group below, of the
+ * name that Docker's and podman's images for such containers give it.
  */
 static void empty_root(int hierarchy)
 {
-	AUTO(fd) int init = -1;
-
-	if (mkdirat(hierarchy, "init", 0755) < 0 && errno != EEXIST)
+	if (faccessat(hierarchy, "cgroup.type", F_OK, 0) < 0)
 		return;
-	init = openat(hierarchy, "init", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* a second time for those that were born meanwhile */
-	for (int i = 0; init >= 0 && i < 2; i++)
-		move_members(hierarchy, init);
-}
+	for (int i = 0; i < 2; i++) {
+		AUTO(strlist) struct strlist pids = STRLIST_INIT;
+		AUTO(buf) struct buf text = BUF_INIT;
+		AUTO(fd) int init = -1;
 
-/* 0 or an errno */
-static int hand_down(int dir, const char *controller)
-{
-	AUTO(free) char *text = mem_printf("+%s", controller);
-	AUTO(fd) int fd = openat(dir, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
-
-	return fd >= 0 && write(fd, text, strlen(text)) >= 0 ? 0 : errno;
-}
-
-static int enable_one(int dir, bool root, const struct need *need, struct error *err)
-{
-	int e = hand_down(dir, need->controller);
-
-	if (e == EBUSY && root) {
-		empty_root(dir);
-		e = hand_down(dir, need->controller);
+		if (io_read_file(hierarchy, "cgroup.procs", CGROUP_PROCS_LIMIT, &text, NULL) <
+			    0 ||
+		    !text.len)
+			return;
+		if (mkdirat(hierarchy, "init", 0755) < 0 && errno != EEXIST)
+			return;
+		init = openat(hierarchy, "init",
+			      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		strlist_split(&pids, buf_str(&text), '\n');
+		move_members(&pids, init);
 	}
-	if (!e)
+}
+
+static int enable_one(int dir, const struct need *need, struct error *err)
+{
+	AUTO(free) char *text = mem_printf("+%s", need->controller);
+	int r = cgroup_write(dir, "cgroup.subtree_control", text, need->limit, err);
+
+	if (r == 0)
 		return 0;
-	errno = e;
-	error_sys(err, "cannot set the %s (+%s in cgroup.subtree_control)", need->limit,
-		  need->controller);
-	if (e == EBUSY)
+	if (err && (err->sys == EBUSY || err->sys == EOPNOTSUPP))
 		error_hint(err,
 			   "a group with processes hands no controllers down: name another "
 			   "with --cgroup-parent");
 	else
 		error_hint(err, "the controller %s is not delegated to this user or place",
 			   need->controller);
-	return -ERR_SYSTEM;
+	return r;
 }
 
 /* A controller works in a group when every group above hands it down. */
@@ -106,7 +97,7 @@ static int enable_controllers(int hierarchy, const char *path, const struct need
 			      err);
 		for (size_t i = 0; r == 0 && i < n; i++)
 			if (needs[i].needed)
-				r = enable_one(dir, end == path, &needs[i], err);
+				r = enable_one(dir, &needs[i], err);
 		if (r < 0)
 			return r;
 		end += *end == '/';
@@ -248,6 +239,8 @@ int cgroup_v2_prepare(const struct sandbox_options *o, const char *path, struct 
 	out->v2 = openat(made, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (out->v2 < 0)
 		return error_sys(err, "cannot open the cgroup %s", path);
+	if (resources_spec_limit(r))
+		empty_root(hierarchy);
 	e = enable_controllers(hierarchy, path, needs, ARRAY_SIZE(needs), err);
 	if (e == 0)
 		e = set_memory(out->v2, r, err);

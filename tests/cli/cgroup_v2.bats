@@ -140,11 +140,13 @@ says() { (cd "$(group "$1")" && cat "${@:2}") | tr '\n' ' '; }
 	nothing_left
 }
 
-# As in a container of a CI: everybody is in the root group of a cgroup name space.
+# MODE COMMANDS: as in a container of a CI, where everybody is in the root group of a cgroup name
+# space; it has the controllers of $control.
 inside() {
 	local group=/sys/fs/cgroup/stave-test-inside
-	mkdir "$group"
-	run env GROUP="$group" unshare -m sh -c '
+	mkdir -p "$group/root"
+	for one in ${control-memory pids cpu cpuset}; do echo "+$one" >"$group/cgroup.subtree_control"; done
+	run env GROUP="$group/root" unshare -m sh -c '
 		echo $$ >$GROUP/cgroup.procs
 		exec unshare -C sh -c "umount -l /sys/fs/cgroup && mount -t cgroup2 -o $1 none /sys/fs/cgroup && $2"' sh "$@"
 	# what moves its processes leaves groups there
@@ -167,4 +169,19 @@ inside() {
 	ended 125
 	has "$output" $'in\nfree\nfree\nprivileged\n'
 	has "$output" "Read-only file system"
+}
+
+@test "inside a container without controllers: limits are discarded, in words" {
+	control=pids inside rw 'stave run --rm --network none --memory 32m --memory-reservation 16m --cpu-shares 10 \
+		--cpu-quota 5000 --cpuset-cpus 0 --pids-limit 30 busybox cat /sys/fs/cgroup/pids.max
+		stave run --rm --network none --cpus 1 busybox true'
+	ended 125
+	has "$output" $'\n30\n'
+	has "$output" "WARNING: Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded."
+	has "$output" "memory soft limit capabilities"
+	has "$output" "CPU shares or the cgroup is not mounted. Shares discarded."
+	has "$output" "CPU CFS scheduler. CPU period/quota discarded."
+	has "$output" "cpuset or the cgroup is not mounted. Cpuset discarded."
+	has "$output" "NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler or the cgroup is not mounted"
+	hasnt "$output" PIDs
 }
