@@ -97,7 +97,7 @@ void store_view_end(struct store *s);
 
 /* One a command; ends with it, also when it is killed. */
 int lease_new(struct store *s, struct lease **out, struct error *err);
-/* Before the thing is made. */
+/* Before the thing is made.  The same again changes nothing. */
 int lease_note(struct lease *l, const char *kind, const char *name, struct error *err);
 /* All that was noted is recorded or removed: forget it. */
 void lease_end(struct lease *l);

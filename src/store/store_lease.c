@@ -30,6 +30,7 @@ struct lease {
 	int dir; /* owned: a lease may outlive the handle it was made with */
 	int fd;
 	char name[17];
+	struct map noted; /* lines: what restarts every minute for a year has a lease, too */
 };
 
 /* 1: made and locked; 0: somebody reaped it in the moment before it was locked. */
@@ -52,6 +53,7 @@ int lease_new(struct store *s, struct lease **out, struct error *err)
 	struct lease *l = mem_new(struct lease);
 	int r;
 
+	l->noted = MAP_INIT;
 	l->dir = fcntl(s->dirs[STORE_LEASES], F_DUPFD_CLOEXEC, 3);
 	l->fd = -1;
 	/* without a lock it is empty: whoever reaps it then undoes nothing */
@@ -69,8 +71,11 @@ int lease_note(struct lease *l, const char *kind, const char *name, struct error
 {
 	AUTO(free) char *line = mem_printf("%s %s\n", kind, name);
 
+	if (map_has(&l->noted, line))
+		return 0;
 	if (io_write_full(l->fd, line, strlen(line)) < 0)
 		return error_sys(err, "cannot write a lease");
+	map_set(&l->noted, line, NULL);
 	return 0;
 }
 
@@ -81,6 +86,7 @@ void lease_end(struct lease *l)
 	unlinkat(l->dir, l->name, 0);
 	close_fd(&l->fd);
 	close(l->dir);
+	map_clear(&l->noted);
 	free(l);
 }
 

@@ -237,6 +237,23 @@ static void test_living_lease_stays(void **state)
 	assert_int_equal(count_entries(f, STORE_LAYERS), 1);
 }
 
+/* A container that is started again for ever notes the same with each start. */
+static void test_lease_does_not_grow(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(lease) struct lease *l = NULL;
+	AUTO(map) struct map held = MAP_INIT;
+
+	assert_int_equal(lease_new(f->s, &l, NULL), 0);
+	for (int i = 0; i < 100000; i++) {
+		assert_int_equal(lease_note(l, "endpoint", "a container", NULL), 0);
+		assert_int_equal(lease_note(l, "cgroup", "its group", NULL), 0);
+	}
+	assert_int_equal(store_leased(f->s, "cgroup", &held, NULL), 0);
+	assert_true(map_has(&held, "its group"));
+	assert_int_equal(held.live, 1);
+}
+
 static void test_collect(void **state)
 {
 	struct fixture *f = *state;
@@ -528,15 +545,25 @@ static void test_log_stays_short(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_layers_are_spread),	    TEST(test_images_and_names),
-		TEST(test_blob_is_verified),	    TEST(test_same_layer_twice),
-		TEST(test_dead_lease_is_undone),    TEST(test_new_lease_stays),
-		TEST(test_living_lease_stays),	    TEST(test_collect),
-		TEST(test_check_finds_and_mends),   TEST(test_sync_and_drop),
-		TEST(test_container_names),	    TEST(test_containers_are_found),
-		TEST(test_newer_store_is_refused),  TEST(test_log_stays_short),
-		TEST(test_cache_mounts_are_shared), TEST(test_locked_cache_mount_waits),
-		TEST(test_cache_mount_upkeep),	    TEST(test_cache_mounts_are_checked),
+		TEST(test_layers_are_spread),
+		TEST(test_images_and_names),
+		TEST(test_blob_is_verified),
+		TEST(test_same_layer_twice),
+		TEST(test_dead_lease_is_undone),
+		TEST(test_new_lease_stays),
+		TEST(test_living_lease_stays),
+		TEST(test_lease_does_not_grow),
+		TEST(test_collect),
+		TEST(test_check_finds_and_mends),
+		TEST(test_sync_and_drop),
+		TEST(test_container_names),
+		TEST(test_containers_are_found),
+		TEST(test_newer_store_is_refused),
+		TEST(test_log_stays_short),
+		TEST(test_cache_mounts_are_shared),
+		TEST(test_locked_cache_mount_waits),
+		TEST(test_cache_mount_upkeep),
+		TEST(test_cache_mounts_are_checked),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
