@@ -248,6 +248,7 @@ void engine_pulled_clear(struct engine_pulled *p);
 struct engine_push_request {
 	const char *name;
 	bool all_tags;
+	const char *platform; /* that the image must be for; NULL: any */
 	const struct progress *progress;
 };
 

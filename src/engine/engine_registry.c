@@ -149,6 +149,26 @@ static int own_tags(struct engine *e, const struct reference *ref, struct strlis
 	return r;
 }
 
+/* Before anything is sent. */
+static int check_platforms(struct engine *e, const struct strlist *names, const char *platform,
+			   struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && platform && i < names->n; i++) {
+		AUTO(reference) struct reference ref = REFERENCE_INIT;
+		AUTO(buf) struct buf familiar = BUF_INIT;
+		AUTO(image) struct image image = {0};
+
+		if ((r = reference_parse(names->items[i], &ref, err)) < 0)
+			return r;
+		reference_familiar(&ref, &familiar);
+		if ((r = image_find(e->store, names->items[i], &image, err)) == 0)
+			r = engine_check_platform(&image, buf_str(&familiar), platform, err);
+	}
+	return r;
+}
+
 int engine_push(struct engine *e, const struct engine_push_request *req, struct error *err)
 {
 	AUTO(reference) struct reference ref = REFERENCE_INIT;
@@ -165,13 +185,15 @@ int engine_push(struct engine *e, const struct engine_push_request *req, struct 
 		return error_set(err, ERR_INVALID, "tag can't be used with --all-tags/-a");
 	if (ref.tag_implied && !req->all_tags)
 		say(req->progress, "Using default tag: latest");
-	buf_printf(&line, "The push refers to repository [%s/%s]", ref.domain, ref.path);
-	say(req->progress, buf_str(&line));
 	reference_normal(&ref, &normal);
 	if (!req->all_tags)
 		strlist_add(&names, buf_str(&normal));
-	else if ((r = own_tags(e, &ref, &names, err)) < 0)
+	else
+		r = own_tags(e, &ref, &names, err);
+	if (r == 0 && (r = check_platforms(e, &names, req->platform, err)) < 0)
 		return r;
+	buf_printf(&line, "The push refers to repository [%s/%s]", ref.domain, ref.path);
+	say(req->progress, buf_str(&line));
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
 		AUTO(reference) struct reference one = REFERENCE_INIT;
 

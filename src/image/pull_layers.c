@@ -60,6 +60,11 @@ static void begin_task(const struct pull *p, unsigned task, const struct descrip
 	progress_tell(p->how->progress, PROGRESS_BEGIN, task, hex, 0, d->size);
 }
 
+static void tell_state(const struct pull *p, const struct layer_pull *l, const char *text)
+{
+	progress_tell(p->how->progress, PROGRESS_STATUS, l->task, text, 0, 0);
+}
+
 /* ---- plan ---- */
 
 static bool is_wanted(const struct pull *p, const struct digest *blob)
@@ -105,6 +110,8 @@ static int plan_layers(struct pull *p, struct error *err)
 		p->files[p->n++] = (struct registry_download){
 			.digest = d->digest, .size = d->size, .fd = fd};
 	}
+	for (size_t i = REGISTRY_AT_ONCE; i < p->n; i++)
+		tell_state(p, &p->layers[i], "Waiting");
 	return 0;
 }
 
@@ -295,9 +302,10 @@ static int on_check(void *data, size_t which, struct error *err)
 	struct layer_pull *l = &p->layers[which];
 	char text[DIGEST_TEXT_SIZE];
 	struct digest have;
-	int r = hash_until(l, p->files[which].fd, l->blob->size, err);
+	int r;
 
-	if (r < 0)
+	tell_state(p, l, "Verifying Checksum");
+	if ((r = hash_until(l, p->files[which].fd, l->blob->size, err)) < 0)
 		return wrap(p, l, err);
 	hasher_end(&l->hasher, &have);
 	if (digest_eq(&have, &l->blob->digest))
@@ -314,7 +322,7 @@ static int on_done(void *data, size_t which, struct error *err)
 	int r;
 
 	l->whole = true;
-	progress_tell(p->how->progress, PROGRESS_STATUS, l->task, "Download complete", 0, 0);
+	tell_state(p, l, "Download complete");
 	if (l->unpacking)
 		layer_unpack_whole(l->unpacking);
 	r = start_helpers(p, err);

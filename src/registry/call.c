@@ -15,7 +15,6 @@
 
 #include "base/banned.h"
 
-#define AT_ONCE	       4u
 #define TRIES	       5u
 #define TRIES_OF_MANY  2u /* where another place may have it */
 #define REDIRECTS      5u
@@ -125,7 +124,7 @@ static int send_call(struct registry *r, struct call *c, struct error *err)
 static int send_waiting(struct registry *r, int *out_ms, struct error *err)
 {
 	int64_t now = clock_monotonic_ns();
-	size_t running = 0, most = r->guess ? 1 : AT_ONCE;
+	size_t running = 0, most = r->guess ? 1 : REGISTRY_AT_ONCE;
 
 	*out_ms = -1;
 	for (size_t i = 0; i < r->calls.n; i++)

@@ -21,10 +21,10 @@
  * HTTP after HTTPS.
  *
  * Addresses: docker.io is registry-1.docker.io.  Registries of this machine
- * (localhost and names below it, 127.0.0.0/8 with all four numbers, ::1) may speak plain HTTP or
- * have any certificate, and so may those that the caller says it of.
- * certs.d/HOST[:PORT]/ (below /etc/docker, /etc/containers and $HOME/.config/containers)
- * may have *.crt, and *.cert with *.key for clients.  Proxies are what the environment says.
+ * (localhost and names below it, 127.0.0.0/8 with all four numbers, ::1) may speak plain HTTP
+ * or have any certificate, and so may those that the caller says it of. certs.d/HOST[:PORT]/
+ * (below /etc/docker, /etc/containers and $HOME/.config/containers) may have *.crt, and *.cert
+ * with *.key for clients.  Proxies are what the environment says.
  *
  * registries.conf (see registry_conf.h) may name mirrors, other locations, and registries that
  * are insecure or blocked.  What a tag means the first mirror that has it says, or the
@@ -112,14 +112,16 @@ struct registry_download {
 	int fd; /* a file to append to; what it has is taken for the blob's beginning */
 };
 
-#define REGISTRY_OTHERS 16
+#define REGISTRY_OTHERS	 16
+#define REGISTRY_AT_ONCE 4u /* requests; the next ones wait for one of them */
 
 /* All of these may be NULL. */
 struct registry_watch {
 	void (*bytes)(void *data, size_t which, uint64_t current);
 	/* The file has been emptied: a server would not go on where it was, or has lied. */
 	void (*anew)(void *data, size_t which);
-	/* The file has .size bytes; -ERR_CORRUPT: not those that it should.  Then the next place. */
+	/* The file has .size bytes; -ERR_CORRUPT: not those that it should.  Then the next
+	 * place. */
 	int (*check)(void *data, size_t which, struct error *err);
 	/* They are the right ones.  Others go on meanwhile.  An error ends it all. */
 	int (*done)(void *data, size_t which, struct error *err);

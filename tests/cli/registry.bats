@@ -348,6 +348,42 @@ gone_after() {
 	has "$output" "Status: Downloaded newer image for $open/tty:latest"
 }
 
+@test "push and rmi for a platform: the image must be for it" {
+	local arch
+	arch=$(stave inspect --format '{{.Architecture}}' img)
+	stave tag img "$open/platform:1"
+	run stave push --platform linux/s390x "$open/platform:1"
+	ended 1
+	has "$output" " Info -> Using --platform pushes only the specified platform manifest"
+	is "${lines[-1]}" "stave: image with reference $open/platform:1 was found but its platform (linux/$arch) does not match the specified platform (linux/s390x)"
+	hasnt "$output" "The push refers"
+	has "$(stave push --platform "linux/$arch" "$open/platform:1")" "1: digest: sha256:"
+	run stave rmi --platform linux/s390x "$open/platform:1"
+	ended 1
+	has "$output" "does not match the specified platform (linux/s390x)"
+	has "$(stave rmi --platform "linux/$arch" "$open/platform:1")" "Untagged: $open/platform:1"
+}
+
+@test "a pull of many layers: those that wait say so" {
+	{
+		echo FROM scratch
+		for i in 1 2 3 4 5 6; do
+			echo "$i" >"$ctx/$i"
+			echo "COPY $i /"
+		done
+	} >"$ctx/Dockerfile"
+	stave build -q --push -t "$open/many" "$ctx"
+	run other pull "$open/many"
+	ended 0
+	is "$(grep -c ': Pulling fs layer$' <<<"$output")" 6
+	is "$(grep -c ': Waiting$' <<<"$output")" 2
+	first=${lines[2]%%:*}
+	is "$(sed -n "s/^$first: //p" <<<"$output")" "Pulling fs layer
+Verifying Checksum
+Download complete
+Pull complete"
+}
+
 @test "what does not exist" {
 	run stave pull "$open/nothing"
 	ended 1
