@@ -100,8 +100,8 @@ static const struct option_def options[] = {
 	      "Set type of progress output (\"auto\", \"plain\", \"tty\", \"classic\", "
 	      "\"rawjson\", \"quiet\"). Use plain to show container output (default "
 	      "\"auto\")"),
-	BUILD(0, "provenance", STRING, provenance, "Shorthand for \"--attest=type=provenance\"",
-	      .no_value = "true"),
+	BUILD(0, "provenance", STRING, provenance,
+	      "Shorthand for \"--attest=type=provenance\""),
 	BUILD(0, "pull", BOOL, pull, "Always attempt to pull all referenced images"),
 	BUILD(0, "push", BOOL, push, "Shorthand for \"--output=type=registry\""),
 	BUILD('q', "quiet", BOOL, quiet,
@@ -110,8 +110,7 @@ static const struct option_def options[] = {
 	      .hidden = true),
 	BUILD(0, "runtime", STRING, runtime,
 	      "OCI runtime to use for \"RUN\" (default: the built-in one)"),
-	BUILD(0, "sbom", STRING, sbom, "Shorthand for \"--attest=type=sbom\"",
-	      .no_value = "true"),
+	BUILD(0, "sbom", STRING, sbom, "Shorthand for \"--attest=type=sbom\""),
 	BUILD(0, "secret", LIST, secrets,
 	      "Secret to expose to the build (format: "
 	      "\"id=mysecret[,src=/local/secret]\")",
@@ -448,9 +447,26 @@ static int start(const struct cli_invocation *inv, struct engine_build *req,
 	return build(inv, req, outputs, p, quiet);
 }
 
+/* The value of a variable that is not set says nothing, here and to Docker. */
+static void drop_empty(struct build_options_cli *o)
+{
+	struct strlist *const lists[] = {&o->allow,    &o->annotations, &o->cache_from,
+					 &o->cache_to, &o->contexts,	&o->hosts,
+					 &o->secrets,  &o->ssh};
+	char **const texts[] = {&o->iidfile, &o->metadata, &o->provenance, &o->sbom};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		for (size_t k = lists[i]->n; k-- > 0;)
+			if (!*lists[i]->items[k])
+				strlist_remove(lists[i], k);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (str_empty(*texts[i]))
+			*texts[i] = (free(*texts[i]), NULL);
+}
+
 static int run(struct cli_invocation *inv)
 {
-	const struct build_options_cli *o = inv->options;
+	struct build_options_cli *o = inv->options;
 	AUTO(cli_build_outputs) struct cli_build_outputs outputs = {0};
 	AUTO(error) struct error err = ERROR_INIT;
 	struct cli_progress_options how = {.fd = STDERR_FILENO, .verb = "Building"};
@@ -459,6 +475,7 @@ static int run(struct cli_invocation *inv)
 	bool quiet;
 	int status;
 
+	drop_empty(o);
 	if (cli_progress_parse(o->progress, &how.mode, &err) < 0) {
 		cli_error_print(inv->program->err, "ERROR", &err);
 		return CLI_EXIT_ERROR;

@@ -35,7 +35,7 @@ statement() {
 
 @test "--sbom: packages of dpkg and apk as SPDX, beside the image" {
 	packages
-	stave build -q --sbom -t t:1 -o "type=oci,dest=$BATS_TEST_TMPDIR/o.tar" "$ctx" >/dev/null
+	stave build -q --sbom=true -t t:1 -o "type=oci,dest=$BATS_TEST_TMPDIR/o.tar" "$ctx" >/dev/null
 	sbom=$(statement https://spdx.dev/Document)
 	is "$(jq -r '._type + " " + .subject[0].name' <<<"$sbom")" \
 		"https://in-toto.io/Statement/v0.1 pkg:docker/t@1?platform=linux%2F$(jq -r .architecture <<<"$(stave inspect --format '{"architecture":"{{.Architecture}}"}' busybox)")"
@@ -46,7 +46,7 @@ libc6 2.36-9+deb12u4 pkg:deb/debian/libc6@2.36-9%2Bdeb12u4?arch=amd64&distro=deb
 musl 1.2.4-r2 pkg:apk/debian/musl@1.2.4-r2?arch=x86_64&distro=debian-12 MIT"
 	# the same build says the same
 	cp "$BATS_TEST_TMPDIR/o.tar" "$BATS_TEST_TMPDIR/first.tar"
-	stave build -q --sbom -t t:1 -o "type=oci,dest=$BATS_TEST_TMPDIR/o.tar" "$ctx" >/dev/null
+	stave build -q --sbom=true -t t:1 -o "type=oci,dest=$BATS_TEST_TMPDIR/o.tar" "$ctx" >/dev/null
 	cmp "$BATS_TEST_TMPDIR/o.tar" "$BATS_TEST_TMPDIR/first.tar"
 	# and the archive can be read
 	stave load -q -i "$BATS_TEST_TMPDIR/o.tar" >/dev/null
@@ -56,7 +56,7 @@ musl 1.2.4-r2 pkg:apk/debian/musl@1.2.4-r2?arch=x86_64&distro=debian-12 MIT"
 	packages
 	printf 's3cr3t-value' >"$ctx/../s"
 	printf 'ARG A\nRUN --mount=type=secret,id=s cat /run/secrets/s >/dev/null\n' >>"$ctx/Dockerfile"
-	stave build -q --provenance --secret "id=s,src=$ctx/../s" --build-arg A=h1dden -o "type=oci,dest=$BATS_TEST_TMPDIR/o.tar" "$ctx" >/dev/null
+	stave build -q --provenance=true --secret "id=s,src=$ctx/../s" --build-arg A=h1dden -o "type=oci,dest=$BATS_TEST_TMPDIR/o.tar" "$ctx" >/dev/null
 	p=$(statement https://slsa.dev/provenance/v0.2)
 	is "$(jq -r '.subject[0].name' <<<"$p")" _
 	is "$(jq -r '.predicate.materials[0].uri' <<<"$p" | cut -d'?' -f1)" pkg:docker/busybox@latest
@@ -72,7 +72,7 @@ musl 1.2.4-r2 pkg:apk/debian/musl@1.2.4-r2?arch=x86_64&distro=debian-12 MIT"
 
 @test "files get the statements beside them" {
 	packages
-	stave build -q --sbom --provenance -o "$BATS_TEST_TMPDIR/out" "$ctx" >/dev/null
+	stave build -q --sbom=true --provenance true -o "$BATS_TEST_TMPDIR/out" "$ctx" >/dev/null
 	is "$(jq -r '.predicate.packages | length' "$BATS_TEST_TMPDIR/out/sbom.spdx.json")" 3
 	is "$(jq -r '.subject[] | select(.name == "etc/os-release") | .digest.sha256' "$BATS_TEST_TMPDIR/out/provenance.json")" \
 		"$(sha256sum <"$ctx/os-release" | cut -d' ' -f1)"
@@ -82,7 +82,7 @@ musl 1.2.4-r2 pkg:apk/debian/musl@1.2.4-r2?arch=x86_64&distro=debian-12 MIT"
 	packages
 	stave build -q -o "type=oci,dest=$BATS_TEST_TMPDIR/o.tar" --provenance=false --sbom=false "$ctx" >/dev/null
 	is "$(tar -xOf "$BATS_TEST_TMPDIR/o.tar" index.json | jq -r '.manifests[0].mediaType')" application/vnd.oci.image.manifest.v1+json
-	run stave build --no-cache --sbom -t t "$ctx"
+	run stave build --no-cache --sbom true -t t "$ctx"
 	ended 1
 	has "$output" "no output of this build can hold attestations"
 	hasnt "$output" "COPY dpkg"

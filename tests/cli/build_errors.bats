@@ -293,3 +293,12 @@ setup() {
 	run stave inspect interrupted
 	ended 1
 }
+
+@test "an option with an empty value, of a variable that is not set, is none" {
+	dockerfile <<<'FROM busybox'
+	for option in add-host allow annotation build-context cache-from cache-to iidfile \
+		metadata-file provenance sbom secret ssh; do
+		run stave build -q "--$option" "" "$ctx"
+		ended 0
+	done
+}
