@@ -15,7 +15,7 @@
 static const char *const map_fields[] = {
 	"Labels",      "Volumes",    "ExposedPorts", "Ports",	   "PortBindings",
 	"Annotations", "Options",    "Sysctls",	     "Networks",   "LogOpts",
-	"Tmpfs",       "StorageOpt", "DriverOpts",   "Containers",
+	"Tmpfs",       "StorageOpt", "DriverOpts",   "Containers", "Attributes",
 };
 
 bool template_field_is_map(const char *field)

@@ -21,7 +21,7 @@ struct events_options {
 static const struct option_def options[] = {
 	OPTION('f', "filter", LIST, events_options, filters,
 	       "Filter output based on conditions provided: container, event, image, label, "
-	       "type",
+	       "network, scope, type, volume",
 	       .type = "filter"),
 	OPTION(0, "format", STRING, events_options, format, cli_help_format),
 	OPTION(0, "since", STRING, events_options, since,
@@ -43,13 +43,33 @@ static const char *attribute(const json_t *event, const char *key)
 	return json_string_value(json_object_get(json_object_get(actor, "Attributes"), key));
 }
 
+static const char *actor_id(const json_t *event)
+{
+	const char *id =
+		json_string_value(json_object_get(json_object_get(event, "Actor"), "ID"));
+
+	return id ? id : "";
+}
+
+/* An event of @type whose actor's id or name begins so: Docker's way of finding it. */
+static bool is_of(const json_t *event, const char *type, const char *value)
+{
+	const char *name = attribute(event, "name");
+
+	return str_eq(json_string_value(json_object_get(event, "Type")), type) &&
+	       (str_starts(actor_id(event), value) || (name && str_starts(name, value)));
+}
+
 static bool meets(const json_t *event, const char *key, const char *value)
 {
-	const char *id = json_string_value(json_object_get(event, "id"));
 	const char *action = json_string_value(json_object_get(event, "Action"));
 
-	if (str_eq(key, "container"))
-		return str_eq(attribute(event, "name"), value) || (id && str_starts(id, value));
+	if (str_eq(key, "container") || str_eq(key, "network"))
+		return is_of(event, key, value);
+	if (str_eq(key, "volume"))
+		return is_of(event, key, value) && str_eq(actor_id(event), value);
+	if (str_eq(key, "scope"))
+		return str_eq(json_string_value(json_object_get(event, "scope")), value);
 	if (str_eq(key, "event"))
 		return str_eq(action, value) ||
 		       (action && str_starts(action, value) && action[strlen(value)] == ':');
@@ -113,8 +133,8 @@ static void plain_line(const json_t *event, struct buf *out)
 	else
 		buf_printf(out, "%.3s:%s", zone, zone + 3);
 	buf_printf(out, " %s %s %s (%s)", json_string_value(json_object_get(event, "Type")),
-		   json_string_value(json_object_get(event, "Action")),
-		   json_string_value(json_object_get(event, "id")), joined);
+		   json_string_value(json_object_get(event, "Action")), actor_id(event),
+		   joined);
 }
 
 static int on_event(void *data, const json_t *event, struct error *err)
@@ -140,7 +160,8 @@ static int on_event(void *data, const json_t *event, struct error *err)
 
 static int check_filters(const struct strlist *filters, struct error *err)
 {
-	static const char *const known[] = {"container", "event", "image", "label", "type"};
+	static const char *const known[] = {"container", "event", "image", "label",
+					    "network",	 "scope", "type",  "volume"};
 
 	for (size_t i = 0; i < filters->n; i++) {
 		AUTO(free) char *key = NULL;

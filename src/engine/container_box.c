@@ -196,6 +196,7 @@ static int make_spec(struct container_box *s, struct runtime_stdio *stdio, int r
 		return r;
 	if ((r = container_share(s, err)) < 0)
 		return r;
+	container_event_mounts(s);
 	if (stdio)
 		runtime_stdio_console(stdio, &s->spec.process);
 	/*
@@ -367,10 +368,10 @@ bool container_is_up(const struct store_container *c)
 }
 
 static int remove_row(struct engine *e, const struct store_container *c, bool volumes,
-		      struct error *err)
+		      struct strlist *gone, struct error *err)
 {
 	return volumes || c->auto_remove
-		       ? store_container_remove_with_volumes(e->store, c->id, err)
+		       ? store_container_remove_with_volumes(e->store, c->id, gone, err)
 		       : store_container_remove(e->store, c->id, err);
 }
 
@@ -387,16 +388,19 @@ int container_remove(struct engine *e, const struct store_container *c, bool vol
 		     struct error *err)
 {
 	AUTO(error) struct error full = ERROR_INIT;
-	int r = remove_row(e, c, volumes, &full);
+	AUTO(strlist) struct strlist gone = STRLIST_INIT;
+	int r = remove_row(e, c, volumes, &gone, &full);
 
 	if (r < 0 && (full.sys == ENOSPC || full.sys == EDQUOT)) {
 		remove_files(e, c->id);
-		r = remove_row(e, c, volumes, err);
+		r = remove_row(e, c, volumes, &gone, err);
 	} else if (r < 0) {
 		error_move(err, &full);
 	}
 	if (r == 0)
 		r = root_remove(store_dir(e->store, STORE_CONTAINERS), c->id, err);
+	for (size_t i = 0; i < gone.n; i++)
+		volume_event(e, "destroy", gone.items[i]);
 	if (r == 0)
 		container_event(e, c, "destroy", NULL, NULL);
 	return r;
@@ -407,6 +411,7 @@ void container_box_clear(struct container_box *s)
 	network_endpoint_close(&s->endpoint);
 	close_fd(&s->dir);
 	close_fd(&s->shm);
+	json_decref(s->uses);
 	lease_end(s->lease);
 	runtime_spec_clear(&s->spec);
 	image_clear(&s->image);

@@ -256,7 +256,19 @@ static int attach_one(struct container_box *b, const struct container_network *n
 	request.wish.links = &request.links;
 	if (ports)
 		bind_ports(&bridge, ports);
-	return network_attach(&bridge.bridge, &request.wish, -1, &b->endpoint, err);
+	r = network_attach(&bridge.bridge, &request.wish, -1, &b->endpoint, err);
+	if (r == 0)
+		container_event_connect(b, bridge.id, bridge.network, "bridge");
+	return r;
+}
+
+/* One that is a name and nothing to attach to. */
+static void tell_predefined(struct container_box *b, const char *name, const char *driver)
+{
+	AUTO(engine_bridge) struct engine_bridge bridge = {0};
+
+	if (engine_bridge_open(b->e, name, &bridge, NULL) == 0)
+		container_event_connect(b, bridge.id, name, driver);
 }
 
 /* The order of its interfaces: by priority, then the one it was made for, then by name. */
@@ -364,8 +376,10 @@ int container_network_attach(struct container_box *b, struct error *err)
 	struct container_options *o = b->o;
 	int r;
 
-	if (o->network == RUNTIME_NETWORK_HOST)
+	if (o->network == RUNTIME_NETWORK_HOST) {
+		tell_predefined(b, "host", "host");
 		return 0;
+	}
 	if (o->network == RUNTIME_NETWORK_CONTAINER)
 		return join_container(b, err);
 	if ((r = collect_ports(o, &b->image.config, &ports, err)) < 0 ||
@@ -379,6 +393,8 @@ int container_network_attach(struct container_box *b, struct error *err)
 		if (!str_eq(o->networks.items[i].name, "none") &&
 		    (r = attach_one(b, &o->networks.items[i], &ports, err)) < 0)
 			return r;
+	if (!b->endpoint.n)
+		tell_predefined(b, "none", "null");
 	if (b->endpoint.netns < 0 && (r = network_namespace_new(&b->endpoint.netns, err)) < 0)
 		return r;
 	network_publish(&b->endpoint, &ports);
@@ -424,6 +440,16 @@ static int change_hosts(struct container_box *b, const struct network_attachment
 	return edit_hosts(b, &lines, add, err);
 }
 
+static int leave_network(struct container_box *b, size_t i, struct error *err)
+{
+	AUTO(free) char *name = mem_strdup(b->endpoint.items[i].network);
+	int r = network_detach(&b->endpoint, i, err);
+
+	if (r == 0)
+		container_event_leave(b, store_dir(b->e->store, STORE_ROOT), name);
+	return r;
+}
+
 static int leave_networks(struct container_box *b, const struct container_options *fresh,
 			  struct error *err)
 {
@@ -434,7 +460,7 @@ static int leave_networks(struct container_box *b, const struct container_option
 		if (container_network_find(fresh, a->network))
 			continue;
 		if ((r = change_hosts(b, a, false, err)) < 0 ||
-		    (r = network_detach(&b->endpoint, i, err)) < 0)
+		    (r = leave_network(b, i, err)) < 0)
 			return r;
 	}
 	return 0;

@@ -33,9 +33,10 @@ struct container_box {
 	struct lease *lease;
 	struct network_endpoint endpoint;
 	struct runtime_spec spec;
-	int dir;    /* containers/ID */
-	int shm;    /* /dev/shm of another container; -1: its own, or none */
-	bool group; /* a cgroup of its own where that costs little */
+	int dir;      /* containers/ID */
+	int shm;      /* /dev/shm of another container; -1: its own, or none */
+	json_t *uses; /* networks and volumes, for the events of its end; NULL: none */
+	bool group;   /* a cgroup of its own where that costs little */
 };
 
 #define CONTAINER_BOX_INIT                                              \
@@ -118,6 +119,18 @@ void container_event(struct engine *e, const struct store_container *c, const ch
 /* The same without a store: @root is an open descriptor of its directory. */
 void container_event_at(int root, const char *id, json_t *attributes, const char *action,
 			const char *key, const char *value);
+/* "create", "destroy" of a network, "create", "destroy" of a volume. */
+void network_event(struct engine *e, const char *action, const char *id, const char *name,
+		   const char *driver);
+void volume_event(struct engine *e, const char *action, const char *name);
+/*
+ * @b has come to a network; its volumes are mounted.  The contrary is told by
+ * container_event_leave(): of the network of that name, or, with NULL, of all.
+ */
+void container_event_connect(struct container_box *b, const char *id, const char *name,
+			     const char *driver);
+void container_event_mounts(struct container_box *b);
+void container_event_leave(struct container_box *b, int root, const char *network);
 /* What an event says of a container: image, name, labels. New. */
 json_t *container_event_attributes(const struct store_container *c);
 

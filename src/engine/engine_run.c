@@ -71,6 +71,8 @@ static int settle(struct container_box *b, int result, int code, struct error *e
 	int r = 0;
 
 	network_endpoint_close(&b->endpoint);
+	if (b->uses)
+		container_event_leave(b, store_dir(b->e->store, STORE_ROOT), NULL);
 	if (!b->row.id || !b->row.name)
 		return 0;
 	if (b->row.started_ns)

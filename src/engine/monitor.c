@@ -196,12 +196,15 @@ static int start_once(struct monitor *m, const int *child, struct error *err)
 	AUTO(fd) int root = -1;
 	int r;
 
-	if ((r = container_box_prepare(&m->box, NULL, &root, err)) < 0)
-		return r;
-	m->box.spec.process.console_height = m->rows;
-	m->box.spec.process.console_width = m->columns;
-	m->so = (struct sandbox_options){.stdio = m->o.tty ? NULL : child};
-	r = container_box_start(&m->box, &root, &m->so, binds, &m->sb, err);
+	r = container_box_prepare(&m->box, NULL, &root, err);
+	if (r == 0) {
+		m->box.spec.process.console_height = m->rows;
+		m->box.spec.process.console_width = m->columns;
+		m->so = (struct sandbox_options){.stdio = m->o.tty ? NULL : child};
+		r = container_box_start(&m->box, &root, &m->so, binds, &m->sb, err);
+	}
+	if (r < 0)
+		container_event_leave(&m->box, m->root, NULL);
 	m->so.binds = NULL;
 	m->so.nbinds = 0;
 	m->so.stdio = NULL;
@@ -287,6 +290,7 @@ static int record(struct monitor *m, bool again, struct error *err)
 
 	if (m->sb.oom)
 		tell_event(m, "oom", NULL, NULL);
+	container_event_leave(&m->box, m->root, NULL);
 	tell_event(m, "die", "exitCode", code);
 	if ((r = engine_need_store(m->e, err)) < 0)
 		return r;

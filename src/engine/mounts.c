@@ -176,9 +176,10 @@ static void copy_map(const struct map *from, struct map *to)
 }
 
 static int hold_one(struct engine *e, struct lease *l, const char *container,
-		    const struct container_mount *m, struct error *err)
+		    const struct container_mount *m, struct strlist *made, struct error *err)
 {
 	AUTO(store_volume) struct store_volume v = STORE_VOLUME_INIT;
+	bool is_new;
 	int r = engine_volume_check_options(m->source, &m->driver_options, err);
 
 	if (r < 0)
@@ -189,8 +190,10 @@ static int hold_one(struct engine *e, struct lease *l, const char *container,
 	copy_map(&m->driver_options, &v.options);
 	if (m->owned)
 		map_set(&v.labels, VOLUME_ANONYMOUS_LABEL, mem_strdup(""));
-	if ((r = store_volume_make(e->store, l, &v, NULL, err)) < 0)
+	if ((r = store_volume_make(e->store, l, &v, &is_new, err)) < 0)
 		return r;
+	if (is_new)
+		strlist_add(made, m->source);
 	return store_volume_hold(e->store, container, m->source, m->owned, err);
 }
 
@@ -206,6 +209,7 @@ static bool has_volumes(const struct container_options *o)
 int engine_mounts_hold(struct engine *e, struct lease *l, const char *container,
 		       const struct container_options *o, struct error *err)
 {
+	AUTO(strlist) struct strlist made = STRLIST_INIT;
 	int r;
 
 	if (!has_volumes(o))
@@ -214,12 +218,15 @@ int engine_mounts_hold(struct engine *e, struct lease *l, const char *container,
 		return r;
 	for (size_t i = 0; r == 0 && i < o->mounts.n; i++)
 		if (o->mounts.items[i].type == CONTAINER_MOUNT_VOLUME)
-			r = hold_one(e, l, container, &o->mounts.items[i], err);
+			r = hold_one(e, l, container, &o->mounts.items[i], &made, err);
 	if (r < 0) {
 		store_abort(e->store);
 		return r;
 	}
-	return store_commit(e->store, err);
+	r = store_commit(e->store, err);
+	for (size_t i = 0; r == 0 && i < made.n; i++)
+		volume_event(e, "create", made.items[i]);
+	return r;
 }
 
 /* ---- open -------------------------------------------------------------------------------- */

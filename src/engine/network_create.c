@@ -521,6 +521,7 @@ int engine_network_create(struct engine *e, const struct engine_network_create *
 	}
 	if ((r = store_commit(e->store, err)) < 0)
 		return r;
+	network_event(e, "create", id, req->name, "bridge");
 	*out_id = mem_strdup(id);
 	return 0;
 }

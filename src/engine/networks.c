@@ -273,7 +273,10 @@ static int remove_network(struct engine *e, const json_t *j, struct error *err)
 	if ((r = engine_bridge_open(e, text_of(j, "Id"), &b, err)) < 0 ||
 	    (r = network_bridge_remove(&b.bridge, err)) < 0)
 		return r;
-	return store_network_remove(e->store, text_of(j, "Id"), err);
+	r = store_network_remove(e->store, text_of(j, "Id"), err);
+	if (r == 0)
+		network_event(e, "destroy", text_of(j, "Id"), name, text_of(j, "Driver"));
+	return r;
 }
 
 int engine_network_rm(struct engine *e, const char *text, struct error *err)

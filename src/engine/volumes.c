@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/engine_container.h"
 #include "engine/engine_mounts.h"
 
 #include "base/banned.h"
@@ -68,6 +69,7 @@ int engine_volume_create(struct engine *e, const struct engine_volume *req, char
 	AUTO(store_volume) struct store_volume v = STORE_VOLUME_INIT;
 	AUTO(lease) struct lease *l = NULL;
 	char random[ANONYMOUS_NAME_SIZE] = "";
+	bool made;
 	int r;
 
 	v.anonymous = str_empty(req->name);
@@ -81,8 +83,10 @@ int engine_volume_create(struct engine *e, const struct engine_volume *req, char
 	if (v.anonymous)
 		map_set(&v.labels, VOLUME_ANONYMOUS_LABEL, mem_strdup(""));
 	if ((r = lease_new(e->store, &l, err)) < 0 ||
-	    (r = store_volume_make(e->store, l, &v, NULL, err)) < 0)
+	    (r = store_volume_make(e->store, l, &v, &made, err)) < 0)
 		return r;
+	if (made)
+		volume_event(e, "create", v.name);
 	*out_name = take_ptr(v.name);
 	return 0;
 }
@@ -153,6 +157,8 @@ int engine_volume_rm(struct engine *e, const char *name, bool force, struct erro
 	if (r < 0)
 		return r;
 	r = store_volume_remove(e->store, name, NULL, err);
+	if (r == 0)
+		volume_event(e, "destroy", name);
 	if (r == -ERR_NOT_FOUND && force) {
 		error_clear(err);
 		return 0;
@@ -178,6 +184,7 @@ int engine_volume_prune(struct engine *e, const struct engine_prune *how,
 		r = store_volume_remove(e->store, v->name, out_bytes, err);
 		if (r == 0) {
 			strlist_add(out_names, v->name);
+			volume_event(e, "destroy", v->name);
 		} else if (r == -ERR_CONFLICT || r == -ERR_NOT_FOUND) { /* taken, or gone */
 			error_clear(err);
 			r = 0;

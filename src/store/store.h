@@ -481,7 +481,8 @@ char *store_volume_path(const struct store *s, const char *name);
 int store_volume_remove(struct store *s, const char *name, uint64_t *out_bytes,
 			struct error *err);
 /* store_container_remove(), and the volumes that it owns and nobody else holds. */
-int store_container_remove_with_volumes(struct store *s, const char *id, struct error *err);
+int store_container_remove_with_volumes(struct store *s, const char *id,
+					struct strlist *out_gone, struct error *err);
 void store_volume_clear(struct store_volume *v);
 void store_volume_list_clear(struct store_volume_list *l);
 

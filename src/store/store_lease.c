@@ -122,7 +122,7 @@ static int forget_container(struct store *s, const char *id, const char *which,
 	if (r < 0 || (r = db_step(s, stmt, err)) != 1)
 		return r;
 	db_reset(stmt);
-	return store_container_remove_with_volumes(s, id, err);
+	return store_container_remove_with_volumes(s, id, NULL, err);
 }
 
 static int undo_container(struct store *s, const char *id, struct error *err)

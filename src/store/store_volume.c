@@ -340,7 +340,8 @@ static void put_back(struct store *s, const struct strlist *gone)
 		renameat(all, gone->items[i], all, gone->items[i] + GONE_BYTES);
 }
 
-int store_container_remove_with_volumes(struct store *s, const char *id, struct error *err)
+int store_container_remove_with_volumes(struct store *s, const char *id,
+					struct strlist *out_gone, struct error *err)
 {
 	AUTO(strlist) struct strlist gone = STRLIST_INIT;
 	AUTO(lease) struct lease *l = NULL;
@@ -356,8 +357,11 @@ int store_container_remove_with_volumes(struct store *s, const char *id, struct 
 		put_back(s, &gone);
 		return r;
 	}
-	for (size_t i = 0; r == 0 && i < gone.n; i++)
+	for (size_t i = 0; r == 0 && i < gone.n; i++) {
 		r = root_remove(s->dirs[STORE_VOLUMES], gone.items[i], err);
+		if (out_gone)
+			strlist_add(out_gone, gone.items[i] + GONE_BYTES);
+	}
 	return r;
 }
 

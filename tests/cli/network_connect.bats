@@ -40,6 +40,41 @@ settings() { stave inspect --format "$2" "$1"; }
 	nothing_left
 }
 
+@test "events of networks and volumes, and of a container on them" {
+	local id
+	elsewhere # without what other tests have done
+	stave network create net-a >/dev/null
+	stave network create net-b >/dev/null
+	stave volume create vol >/dev/null
+	stave volume create vol >/dev/null # is there: no event
+	stave run -d --name ev --network net-a -v vol:/v:ro -v /none busybox sleep "$MARK" >/dev/null
+	id=$(stave inspect --format '{{.Id}}' ev)
+	stave network connect net-b ev
+	stave network disconnect net-b ev
+	stave rm -f -v ev
+	stave run --rm --network none busybox true
+	stave network rm net-a net-b
+	stave volume rm vol
+	told() { stave events --since 1h --until 0s "$@" --format '{{.Type}} {{.Action}} {{.Actor.Attributes.name}}'; }
+	is "$(told --filter type=network)" "$(printf 'network %s\n' 'create net-a' 'create net-b' 'connect net-a' \
+		'connect net-b' 'disconnect net-b' 'disconnect net-a' 'connect none' 'disconnect none' \
+		'destroy net-a' 'destroy net-b')"
+	is "$(told --filter network=net-b --filter event=connect --filter event=create)" \
+		$'network create net-b\nnetwork connect net-b'
+	is "$(told --filter volume=vol)" "$(printf 'volume %s <no value>\n' create mount unmount destroy)"
+	is "$(told --filter type=volume | sort | uniq -c | tr -s ' ')" \
+		"$(printf ' 2 volume %s <no value>\n' create destroy mount unmount)"
+	is "$(told --filter container=ev --filter scope=local | cut -d' ' -f1,2)" \
+		"$(printf 'container %s\n' create start die destroy)"
+	run stave events --since 1h --until 0s --filter volume=vol --filter event=mount
+	has "$output" " volume mount vol (container=$id, destination=/v, driver=local, propagation=, read/write=false)"
+	run stave events --since 1h --until 0s --filter network=net-a --filter event=connect
+	has "$output" "(container=$id, name=net-a, type=bridge)"
+	run stave events --since 1h --until 0s --filter network=net-a --filter event=create --format json
+	is "$(jq -r 'keys_unsorted | join(" ")' <<<"$output")" "Type Action Actor scope time timeNano"
+	nothing_left
+}
+
 @test "network connect, disconnect: whatever a container calls its interfaces" {
 	stave network create --subnet 10.77.1.0/24 net-a >/dev/null
 	stave network create --subnet 10.77.2.0/24 net-b >/dev/null

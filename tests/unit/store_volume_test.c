@@ -114,12 +114,12 @@ static void test_a_container_takes_along_what_it_owns(void **state)
 	hold(f, 1, "lent", true);
 	hold(f, 2, "lent", true);
 	put_file(f, "own");
-	assert_int_equal(store_container_remove_with_volumes(f->s, one, NULL), 0);
+	assert_int_equal(store_container_remove_with_volumes(f->s, one, NULL, NULL), 0);
 	assert_false(is_there(f, "own"));
 	assert_true(is_there(f, "named"));
 	assert_true(is_there(f, "lent"));
 	assert_int_equal(count(f), 2);
-	assert_int_equal(store_container_remove_with_volumes(f->s, two, NULL), 0);
+	assert_int_equal(store_container_remove_with_volumes(f->s, two, NULL, NULL), 0);
 	assert_false(is_there(f, "lent"));
 	assert_int_equal(store_volume_remove(f->s, "named", NULL, NULL), 0);
 	assert_int_equal(count(f), 0);
