@@ -237,9 +237,11 @@ static bool known_signal(const char *name)
 	AUTO(free) char *upper = str_upper(name);
 	const char *bare = str_starts(upper, "SIG") ? upper + 3 : upper;
 	uint64_t number;
+	int64_t any;
 
-	if (parse_u64(name, 64, &number))
-		return number > 0;
+	/* as Docker: any number, as it may be one of another kind of machine */
+	if (parse_i64(name, &any))
+		return any != 0;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (str_eq(bare, names[i]))
 			return true;

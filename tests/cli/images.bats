@@ -92,6 +92,13 @@ setup_file() {
 	run stave import -c 'RUN rm -rf /' "$ctx/b.tar" x
 	ended 1
 	has "$output" "RUN is not a valid change command"
+	stave import -c 'STOPSIGNAL 99' "$ctx/b.tar" signal >/dev/null
+	is "$(stave inspect --format '{{.Config.StopSignal}}' signal)" 99
+	for change in foo 0; do
+		run stave import -c "STOPSIGNAL $change" "$ctx/b.tar" x
+		ended 1
+		has "$output" "invalid signal: $change"
+	done
 	# a second stage would be an image to fetch
 	local change
 	for change in 'from nosuch.invalid/x' $'ENV a=b\nFROM nosuch.invalid/x'; do
@@ -105,7 +112,7 @@ setup_file() {
 	run stave import "$ctx/bad.tar" x
 	ended 1
 	has "$output" "not a tar archive"
-	stave rmi fromfile:1 zipped
+	stave rmi fromfile:1 zipped signal
 	store_is_clean
 }
 
