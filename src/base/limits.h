@@ -16,6 +16,7 @@
 #define LIMIT_MANIFEST_BYTES   (4u << 20)
 #define LIMIT_CONFIG_BYTES     (8u << 20)
 #define LIMIT_JSON_DEPTH       64u
+#define LIMIT_YAML_NODES       100000u	   /* of one document, aliases followed */
 #define LIMIT_LAYERS	       500u	   /* what overlayfs takes as lower directories */
 #define LIMIT_CACHE_RECORDS    100000u	   /* of a build cache that travels */
 #define LIMIT_REFERRERS	       4096u	   /* of one manifest */
@@ -24,6 +25,8 @@
 #define LIMIT_COPY_BYTES       (64u << 20) /* theirs */
 #define LIMIT_CONF_BYTES       (1u << 20)  /* a registries.conf, a daemon.json */
 #define LIMIT_RUNTIME_LOG      (1u << 20)  /* what another runtime says of one start */
+#define LIMIT_HOOKS	       1024u	   /* of one kind, of one container */
+#define LIMIT_HOOK_OUTPUT      (64u << 10) /* what is kept of what one prints */
 #define LIMIT_HISTORY	       10000u
 #define LIMIT_DIR_ENTRIES      4000000u
 #define LIMIT_TREE_DEPTH       4096u

@@ -65,7 +65,8 @@ static int make_spec(struct container_box *b, pid_t pid, bool privileged, struct
 	r = runtime_resolve_user(root, runtime_user_spec(cfg, b->o), &user, err);
 	if (r == 0)
 		r = runtime_resolve_groups(root, &b->o->group_add, &user, err);
-	if (r < 0 || (r = runtime_make_spec_running(cfg, b->o, &user, &b->spec, err)) < 0)
+	if (r < 0 ||
+	    (r = runtime_make_spec_running(cfg, b->o, &user, false, &b->spec, err)) < 0)
 		return r;
 	if (privileged) {
 		struct process_config *p = &b->spec.process;

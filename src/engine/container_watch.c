@@ -153,7 +153,8 @@ static int limit_now(struct engine *e, const struct store_container *c,
 
 	free(o->id);
 	o->id = mem_strdup(c->id);
-	if (r < 0 || (r = runtime_make_spec_running(&image.config, o, &user, &spec, err)) < 0 ||
+	if (r < 0 ||
+	    (r = runtime_make_spec_running(&image.config, o, &user, true, &spec, err)) < 0 ||
 	    !container_is_up(c) || (r = container_process(c, &pid, err)) < 0)
 		return r;
 	/* as Docker: real-time limits are for the next start */

@@ -182,6 +182,11 @@ static void slim(struct monitor *m)
 {
 	runtime_spec_clear(&m->after);
 	m->after.cgroups_path = take_ptr(m->box.spec.cgroups_path);
+	/* for those of its end */
+	memcpy(m->after.hooks, m->box.spec.hooks, sizeof(m->after.hooks));
+	memset(m->box.spec.hooks, 0, sizeof(m->box.spec.hooks));
+	m->after.annotations = m->box.spec.annotations;
+	m->box.spec.annotations = MAP_INIT_FREE(free);
 	m->so.spec = &m->after;
 	runtime_spec_clear(&m->box.spec);
 	image_clear(&m->box.image);

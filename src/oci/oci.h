@@ -548,6 +548,30 @@ bool resources_spec_limit(const struct resources_spec *r);
 /* Is there something that needs the controller of block devices? */
 bool resources_spec_limit_blkio(const struct resources_spec *r);
 
+/* Programs to be run, in the order of a container's life. */
+enum hook_kind {
+	HOOK_PRESTART = 0, /* as the next; deprecated */
+	HOOK_CREATE_RUNTIME,
+	HOOK_CREATE_CONTAINER,
+	HOOK_START_CONTAINER,
+	HOOK_POSTSTART,
+	HOOK_POSTSTOP,
+	HOOK_COUNT,
+};
+
+struct hook_spec {
+	char *path;	     /* absolute */
+	struct strlist args; /* with the program's name; empty: its path */
+	struct strlist env;  /* all of it */
+	uint32_t timeout;    /* seconds; 0: none */
+};
+
+struct hook_list {
+	struct hook_spec *items;
+	size_t n;
+	size_t cap;
+};
+
 struct runtime_spec {
 	bool has_process;
 	struct process_config process;
@@ -557,6 +581,7 @@ struct runtime_spec {
 	char *domainname;
 	struct mount_list mounts;
 	struct map annotations; /* values are owned strings */
+	struct hook_list hooks[HOOK_COUNT];
 
 	struct namespace_spec namespaces[NAMESPACE_COUNT];
 	struct id_mapping_list uid_mappings;
@@ -574,6 +599,14 @@ struct runtime_spec {
 #define RUNTIME_SPEC_INIT                                          \
 	((struct runtime_spec){.annotations = MAP_INIT_FREE(free), \
 			       .sysctl = MAP_INIT_FREE(free)})
+
+/* "createRuntime" …; HOOK_COUNT: there is no such kind. */
+const char *hook_name(enum hook_kind kind);
+enum hook_kind hook_parse(const char *name);
+/* One of the specification's (and CDI's) objects, at the end of its list. */
+int runtime_spec_add_hook(struct runtime_spec *spec, enum hook_kind kind, const json_t *hook,
+			  struct error *err);
+void hook_lists_clear(struct hook_list lists[HOOK_COUNT]);
 
 /* "mount", "pid" … as the specification writes them. */
 const char *namespace_name(enum namespace_type type);

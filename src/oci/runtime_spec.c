@@ -288,6 +288,42 @@ static void process_config_clear(struct process_config *p)
 	*p = (struct process_config){0};
 }
 
+static const char *const hook_names[HOOK_COUNT] = {
+	[HOOK_PRESTART] = "prestart",
+	[HOOK_CREATE_RUNTIME] = "createRuntime",
+	[HOOK_CREATE_CONTAINER] = "createContainer",
+	[HOOK_START_CONTAINER] = "startContainer",
+	[HOOK_POSTSTART] = "poststart",
+	[HOOK_POSTSTOP] = "poststop",
+};
+
+const char *hook_name(enum hook_kind kind)
+{
+	return hook_names[kind];
+}
+
+enum hook_kind hook_parse(const char *name)
+{
+	size_t i = 0;
+
+	while (i < HOOK_COUNT && !str_eq(name, hook_names[i]))
+		i++;
+	return (enum hook_kind)i;
+}
+
+void hook_lists_clear(struct hook_list lists[HOOK_COUNT])
+{
+	for (size_t k = 0; k < HOOK_COUNT; k++) {
+		for (size_t i = 0; i < lists[k].n; i++) {
+			free(lists[k].items[i].path);
+			strlist_clear(&lists[k].items[i].args);
+			strlist_clear(&lists[k].items[i].env);
+		}
+		free(lists[k].items);
+		lists[k] = (struct hook_list){0};
+	}
+}
+
 void runtime_spec_clear(struct runtime_spec *spec)
 {
 	process_config_clear(&spec->process);
@@ -298,6 +334,7 @@ void runtime_spec_clear(struct runtime_spec *spec)
 		clear_mount(&spec->mounts.items[i]);
 	free(spec->mounts.items);
 	map_clear(&spec->annotations);
+	hook_lists_clear(spec->hooks);
 	for (size_t i = 0; i < NAMESPACE_COUNT; i++)
 		free(spec->namespaces[i].path);
 	free(spec->uid_mappings.items);

@@ -361,6 +361,54 @@ static int read_linux(const json_t *doc, struct runtime_spec *s, struct error *e
 	return seccomp ? seccomp_read(seccomp, s->process.bounding, &s->seccomp, err) : 0;
 }
 
+int runtime_spec_add_hook(struct runtime_spec *spec, enum hook_kind kind, const json_t *hook,
+			  struct error *err)
+{
+	struct hook_list *l = &spec->hooks[kind];
+	struct hook_spec *h;
+	int rc;
+
+	if (l->n >= LIMIT_HOOKS)
+		return error_set(err, ERR_LIMIT, "more than %u hooks of %s", LIMIT_HOOKS,
+				 hook_name(kind));
+	h = vec_push(l);
+	*h = (struct hook_spec){0};
+	if ((rc = json_get_string(hook, "path", &h->path, err)) < 0 ||
+	    (rc = json_get_strings(hook, "args", &h->args, NULL, err)) < 0 ||
+	    (rc = json_get_strings(hook, "env", &h->env, NULL, err)) < 0 ||
+	    (rc = get_u32(hook, "timeout", &h->timeout, err)) < 0)
+		return rc;
+	if (!h->path || h->path[0] != '/')
+		return error_set(err, ERR_INVALID, "the path of a hook (%s) is not absolute",
+				 h->path ? h->path : "");
+	return 0;
+}
+
+struct hook_reader {
+	struct runtime_spec *spec;
+	enum hook_kind kind;
+};
+
+static int read_hook(const json_t *j, void *data, struct error *err)
+{
+	const struct hook_reader *r = data;
+
+	return runtime_spec_add_hook(r->spec, r->kind, j, err);
+}
+
+static int read_hooks(const json_t *doc, struct runtime_spec *s, struct error *err)
+{
+	json_t *hooks = NULL;
+	int rc = json_get_object(doc, "hooks", &hooks, err);
+
+	for (size_t k = 0; hooks && rc == 0 && k < HOOK_COUNT; k++) {
+		struct hook_reader r = {s, (enum hook_kind)k};
+
+		rc = each(hooks, hook_name(r.kind), read_hook, &r, err);
+	}
+	return rc;
+}
+
 static int decode(const json_t *doc, struct runtime_spec *s, struct error *err)
 {
 	json_t *process = NULL;
@@ -380,7 +428,8 @@ static int decode(const json_t *doc, struct runtime_spec *s, struct error *err)
 	    (rc = json_get_string(doc, "hostname", &s->hostname, err)) < 0 ||
 	    (rc = json_get_string(doc, "domainname", &s->domainname, err)) < 0 ||
 	    (rc = each(doc, "mounts", read_mount, s, err)) < 0 ||
-	    (rc = json_read_map(doc, "annotations", &s->annotations, err)) < 0)
+	    (rc = json_read_map(doc, "annotations", &s->annotations, err)) < 0 ||
+	    (rc = read_hooks(doc, s, err)) < 0)
 		return rc;
 	return read_linux(doc, s, err);
 }

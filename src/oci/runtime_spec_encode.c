@@ -284,6 +284,37 @@ static void write_linux(struct json_writer *w, const struct runtime_spec *s)
 	json_write_close(w, '}');
 }
 
+static void write_hooks(struct json_writer *w, const struct hook_list lists[HOOK_COUNT])
+{
+	bool any = false;
+
+	for (size_t k = 0; k < HOOK_COUNT; k++)
+		any |= lists[k].n > 0;
+	if (!any)
+		return;
+	json_write_key(w, "hooks");
+	json_write_open(w, '{');
+	for (size_t k = 0; k < HOOK_COUNT; k++) {
+		if (!lists[k].n)
+			continue;
+		json_write_key(w, hook_name((enum hook_kind)k));
+		json_write_open(w, '[');
+		for (size_t i = 0; i < lists[k].n; i++) {
+			const struct hook_spec *h = &lists[k].items[i];
+
+			json_write_open(w, '{');
+			json_member_string(w, "path", h->path);
+			json_member_strings_opt(w, "args", &h->args);
+			json_member_strings_opt(w, "env", &h->env);
+			if (h->timeout)
+				json_member_u64(w, "timeout", h->timeout);
+			json_write_close(w, '}');
+		}
+		json_write_close(w, ']');
+	}
+	json_write_close(w, '}');
+}
+
 void runtime_spec_encode(const struct runtime_spec *spec, struct buf *out)
 {
 	struct json_writer w = JSON_WRITER(out);
@@ -302,6 +333,7 @@ void runtime_spec_encode(const struct runtime_spec *spec, struct buf *out)
 	json_member_opt(&w, "hostname", spec->hostname);
 	json_member_opt(&w, "domainname", spec->domainname);
 	write_mounts(&w, &spec->mounts);
+	write_hooks(&w, spec->hooks);
 	json_member_map_opt(&w, "annotations", &spec->annotations);
 	json_write_key(&w, "linux");
 	write_linux(&w, spec);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CDI: a vendor's JSON file says what nodes, mounts and variables make a device work.
+ * CDI: a vendor's file says what nodes, mounts, variables and hooks make a device work.
  *
- * /var/run/cdi wins over /etc/cdi.  The files are the host's own configuration.  Programs
- * that they want run (hooks) are refused: nothing but the command itself runs in a container.
+ * /var/run/cdi wins over /etc/cdi.  The files are the host's own configuration, as are the
+ * programs that they want run.
  */
 #include "runtime/runtime_device.h"
 
@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/root.h"
+#include "base/yaml.h"
 
 #include "base/banned.h"
 
@@ -50,6 +51,24 @@ bool cdi_is_name(const char *text)
 
 /* ---- files ------------------------------------------------------------------------------ */
 
+/* By its name JSON or YAML, as the specification has it; NULL: neither, or unreadable. */
+static json_t *read_specification(int dir, const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	const bool yaml = str_eq(dot, ".yaml") || str_eq(dot, ".yml");
+	AUTO(buf) struct buf text = BUF_INIT;
+	json_t *spec = NULL;
+
+	if ((!yaml && !str_eq(dot, ".json")) ||
+	    io_read_file(dir, name, LIMIT_CONFIG_BYTES, &text, NULL) < 0)
+		return NULL;
+	if (yaml)
+		yaml_parse(buf_str(&text), text.len, &spec, NULL);
+	else
+		json_parse(buf_str(&text), text.len, &spec, NULL);
+	return spec;
+}
+
 /* Calls @fn with each specification until it says true. */
 static bool each_specification(bool (*fn)(const json_t *spec, void *data), void *data)
 {
@@ -60,16 +79,10 @@ static bool each_specification(bool (*fn)(const json_t *spec, void *data), void 
 		if (dir < 0 || dir_list_read(dir, &list, NULL) < 0)
 			continue;
 		for (size_t i = 0; i < list.n; i++) {
-			const char *dot = strrchr(list.items[i].name, '.');
-			AUTO(buf) struct buf text = BUF_INIT;
-			AUTO(json) json_t *spec = NULL;
+			AUTO(json)
+			json_t *spec = read_specification(dir, list.items[i].name);
 
-			if (!str_eq(dot, ".json") ||
-			    io_read_file(dir, list.items[i].name, LIMIT_CONFIG_BYTES, &text,
-					 NULL) < 0 ||
-			    json_parse(buf_str(&text), text.len, &spec, NULL) < 0)
-				continue;
-			if (fn(spec, data))
+			if (spec && fn(spec, data))
 				return true;
 		}
 	}
@@ -199,17 +212,26 @@ static void add_env(const json_t *list, struct runtime_spec *spec)
 	}
 }
 
+static int add_hook(const json_t *j, struct runtime_spec *spec, struct error *err)
+{
+	const char *name = text_of(j, "hookName");
+	const enum hook_kind kind = hook_parse(name ? name : "");
+
+	if (kind == HOOK_COUNT)
+		return error_set(err, ERR_INVALID, "invalid hook name \"%s\"",
+				 name ? name : "");
+	return runtime_spec_add_hook(spec, kind, j, err);
+}
+
 static int apply(const json_t *edits, struct runtime_spec *spec, struct error *err)
 {
 	const json_t *j;
 	size_t i;
 	int r = 0;
 
-	if (json_array_size(json_object_get(edits, "hooks")))
-		return error_set(err, ERR_UNSUPPORTED,
-				 "its specification has hooks, programs to "
-				 "be run for the container, which stave "
-				 "does not do");
+	json_array_foreach (json_object_get(edits, "hooks"), i, j)
+		if (r == 0)
+			r = add_hook(j, spec, err);
 	add_env(json_object_get(edits, "env"), spec);
 	json_array_foreach (json_object_get(edits, "deviceNodes"), i, j)
 		if (r == 0)
@@ -261,8 +283,6 @@ int cdi_apply(const struct strlist *names, struct runtime_spec *spec, struct err
 		return 0;
 	text = strlist_join(&missing, ", ");
 	error_set(err, ERR_NOT_FOUND, INJECTION ": unresolvable CDI devices %s", text);
-	error_hint(err,
-		   "specifications in JSON are read from /etc/cdi and /var/run/cdi; those in "
-		   "YAML are not");
+	error_hint(err, "specifications are read from /etc/cdi and /var/run/cdi");
 	return -ERR_NOT_FOUND;
 }

@@ -153,7 +153,7 @@ static int no_driver(const struct gpu_request *g, struct error *err)
 		  "could not select device driver \"%s\" with capabilities: [[%s]]",
 		  g->driver ? g->driver : "", capabilities);
 	error_hint(err, "a specification of " KIND " is looked for in /etc/cdi and "
-			"/var/run/cdi: nvidia-ctk cdi generate --format=json makes one");
+			"/var/run/cdi: nvidia-ctk cdi generate makes one");
 	return -ERR_NOT_FOUND;
 }
 

@@ -368,10 +368,13 @@ int runtime_make_spec(const struct image_config *cfg, const struct container_opt
 		      const struct runtime_user *u, struct runtime_spec *out,
 		      struct error *err);
 
-/* The same for a container that runs and has its mounts: they are not in it. */
+/*
+ * The same for a container that runs and has its mounts: they are not in it.  Without
+ * @devices those are not looked at, which may be gone from the host by now.
+ */
 int runtime_make_spec_running(const struct image_config *cfg, const struct container_options *o,
-			      const struct runtime_user *u, struct runtime_spec *out,
-			      struct error *err);
+			      const struct runtime_user *u, bool devices,
+			      struct runtime_spec *out, struct error *err);
 
 /* The name in the UTS name space: option, id, or the host's with --network=host. Appends. */
 void runtime_hostname(const struct container_options *o, struct buf *out);

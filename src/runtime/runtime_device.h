@@ -20,7 +20,7 @@ void device_put(struct runtime_spec *spec, const struct device_spec *d, const ch
 
 /*
  * Container Device Interface, https://github.com/cncf-tags/container-device-interface:
- * specifications in JSON below /etc/cdi and /var/run/cdi.
+ * specifications below /etc/cdi and /var/run/cdi.
  */
 
 /* "vendor.com/class=name"? */

@@ -379,6 +379,8 @@ static void make_namespaces(const struct container_options *o, struct runtime_sp
 	}
 	map_each (&o->sysctl, e)
 		set_sysctl(spec, e->key, e->value);
+	map_each (&o->annotations, e)
+		map_set(&spec->annotations, e->key, mem_strdup(e->value));
 	share_namespace(spec, NAMESPACE_PID, o->pid_mode);
 	share_namespace(spec, NAMESPACE_IPC, o->ipc_mode);
 	share_namespace(spec, NAMESPACE_UTS, o->uts_mode);
@@ -390,8 +392,8 @@ static void make_namespaces(const struct container_options *o, struct runtime_sp
 }
 
 int runtime_make_spec_running(const struct image_config *cfg, const struct container_options *o,
-			      const struct runtime_user *u, struct runtime_spec *out,
-			      struct error *err)
+			      const struct runtime_user *u, bool devices,
+			      struct runtime_spec *out, struct error *err)
 {
 	int r;
 
@@ -401,7 +403,7 @@ int runtime_make_spec_running(const struct image_config *cfg, const struct conta
 	r = make_privileges(o, out, err);
 	if (r == 0)
 		r = make_process(cfg, o, u, &out->process, err);
-	if (r == 0)
+	if (r == 0 && devices)
 		r = runtime_add_devices(o, out, err);
 	if (r == 0)
 		r = runtime_resources(o, &out->resources, err);
@@ -416,7 +418,7 @@ int runtime_make_spec_running(const struct image_config *cfg, const struct conta
 int runtime_make_spec(const struct image_config *cfg, const struct container_options *o,
 		      const struct runtime_user *u, struct runtime_spec *out, struct error *err)
 {
-	int r = runtime_make_spec_running(cfg, o, u, out, err);
+	int r = runtime_make_spec_running(cfg, o, u, true, out, err);
 
 	if (r == 0 && (r = make_mounts(o, out, err)) < 0)
 		runtime_spec_clear(out);

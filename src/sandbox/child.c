@@ -141,6 +141,9 @@ static _Noreturn void finish(struct child *c)
 
 	if (nnp && child_final_capabilities(c, &err) < 0)
 		child_fail(c, &err);
+	if (c->bundle &&
+	    hooks_run(c->o, HOOK_START_CONTAINER, c->bundle, "created", getpid(), &err) < 0)
+		child_fail(c, &err);
 	if (child_find_program(c, &program, &err) < 0)
 		child_fail(c, &err);
 	syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
@@ -240,7 +243,7 @@ _Noreturn void child_main(struct child *c)
 		enter_namespaces,    set_names_and_labels, child_open_sources,
 		child_attach_root,   child_mount_all,	   child_make_devices,
 		child_open_terminal, child_write_sysctls,  child_mask_paths,
-		child_open_cwd,	     child_enter_root,
+		child_open_cwd,	     child_run_hooks,	   child_enter_root,
 	};
 	static child_step *const leave[] = {
 		child_set_stdio,       let_go,		 child_set_limits,

@@ -25,6 +25,21 @@ static unsigned long propagation_of(const char *word)
 	return MS_SLAVE | (one ? 0 : MS_REC);
 }
 
+/* Where hooks find it, as config.json says.  By path: the bundle of this mount name space. */
+static int attach_in_bundle(struct child *c, struct error *err)
+{
+	AUTO(fd) int bundle = -1;
+
+	c->bundle = hooks_bundle(c->o->bundle_dir);
+	if (c->bundle)
+		bundle = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (bundle < 0)
+		return error_sys(err, "cannot open the bundle");
+	if (move_mount(c->root, "", bundle, HOOKS_ROOT, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return error_sys(err, "cannot attach the root file system");
+	return 0;
+}
+
 int child_attach_root(struct child *c, struct error *err)
 {
 	const char *propagation = c->spec->rootfs_propagation;
@@ -47,6 +62,8 @@ int child_attach_root(struct child *c, struct error *err)
 		if (mount_setattr(c->root, "", AT_EMPTY_PATH, &nodev, sizeof(nodev)) < 0)
 			return error_sys(err, "cannot disarm the devices of the root");
 	}
+	if (hooks_any(c->spec))
+		return attach_in_bundle(c, err);
 	/* covers "/" by descriptor: no directory is needed, no path is followed */
 	if (move_mount(c->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return error_sys(err, "cannot attach the root file system");

@@ -34,6 +34,7 @@ struct launch {
 	pid_t pid;
 	int pidfd;
 	int terminal;
+	bool hooks_wait; /* the child asked for hooks before its pid was told */
 	const struct sandbox_enter *enter; /* NULL: a new container */
 };
 
@@ -179,7 +180,7 @@ static int launch_prepare(struct launch *l, struct error *err)
 {
 	int r = seccomp_program_get(&l->o->spec->seccomp, l->o->cache_dir, &l->filter, err);
 
-	if (r < 0)
+	if (r < 0 || (!l->enter && (r = hooks_prepare(l->o, err)) < 0))
 		return r;
 	r = l->enter ? cgroup_of_process(l->enter->pid, &l->cgroup, err)
 		     : cgroup_prepare(l->o, &l->cgroup, err);
@@ -222,6 +223,22 @@ static int launch_clone(struct launch *l, struct error *err)
 	return 0;
 }
 
+/* While the child waits: its name spaces are made, its root is mounted and not entered. */
+static int run_hooks(struct launch *l, struct error *err)
+{
+	AUTO(free) char *bundle = hooks_bundle(l->o->bundle_dir);
+	int r;
+
+	l->hooks_wait = l->pid <= 0;
+	if (l->hooks_wait)
+		return 0;
+	if ((r = hooks_run(l->o, HOOK_PRESTART, bundle, "creating", l->pid, err)) < 0 ||
+	    (r = hooks_run(l->o, HOOK_CREATE_RUNTIME, bundle, "creating", l->pid, err)) < 0)
+		return r;
+	channel_send(l->channel[0], CHANNEL_GO, NULL, 0, -1);
+	return 0;
+}
+
 static int take_pid(struct launch *l, const struct channel_message *m, struct error *err)
 {
 	uint32_t pid = 0;
@@ -230,7 +247,9 @@ static int take_pid(struct launch *l, const struct channel_message *m, struct er
 		memcpy(&pid, m->data, sizeof(pid));
 	l->pid = (pid_t)pid;
 	l->pidfd = (int)syscall(SYS_pidfd_open, l->pid, 0);
-	return l->pidfd < 0 ? error_sys(err, "pidfd_open") : 0;
+	if (l->pidfd < 0)
+		return error_sys(err, "pidfd_open");
+	return l->hooks_wait ? run_hooks(l, err) : 0;
 }
 
 static int take_message(struct launch *l, struct channel_message *m, bool *executing,
@@ -246,6 +265,8 @@ static int take_message(struct launch *l, struct channel_message *m, bool *execu
 		if (r == 0)
 			channel_send(l->channel[0], CHANNEL_GO, NULL, 0, -1);
 		return r;
+	case CHANNEL_HOOKS:
+		return run_hooks(l, err);
 	case CHANNEL_TERMINAL:
 		close_fd(&l->terminal);
 		l->terminal = m->fd;
@@ -330,6 +351,7 @@ static int start_embedded(const struct sandbox_options *o, struct sandbox *out,
 	out->pid = l.pid;
 	out->pidfd = take_fd(&l.pidfd);
 	out->terminal = take_fd(&l.terminal);
+	hooks_run_after(o, HOOK_POSTSTART, "running", out->pid);
 	return 0;
 }
 
@@ -439,6 +461,8 @@ int sandbox_wait(struct sandbox *s, const struct sandbox_options *o)
 	s->oom = path && cgroup_had_oom(path);
 	if (path)
 		sandbox_remove_cgroup(path, NULL);
+	if (!o->runtime)
+		hooks_run_after(o, HOOK_POSTSTOP, "stopped", 0);
 	return code;
 }
 

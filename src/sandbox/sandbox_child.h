@@ -28,6 +28,7 @@ enum channel_type {
 	CHANNEL_ERROR = 'e',	/* an encoded struct error; the child ends */
 	CHANNEL_PID = 'p',	/* u32: the container's process, from the stage before it */
 	CHANNEL_MAPS = 'u',	/* waits for its id maps; answered by CHANNEL_GO */
+	CHANNEL_HOOKS = 'h',	/* waits for the hooks of the runtime; answered likewise */
 	CHANNEL_GO = 'g',	/* parent to child */
 	CHANNEL_TERMINAL = 't', /* carries the master of the pty */
 	CHANNEL_MADE = 'm',	/* a path that was made to mount on */
@@ -175,6 +176,8 @@ struct child {
 	int null;      /* /dev/null of the container, verified, -1: none */
 	int cwd;       /* the working directory */
 	int slave;     /* of the pty, -1 without */
+	char *bundle;  /* where the root is until it is entered, for hooks; NULL: they are none
+			*/
 	int *sources;  /* trees of the binds in spec->mounts, -1 for others */
 	bool user_ns;  /* ids are those of a new user name space */
 	bool entering; /* sandbox_enter(): the container is there already */
@@ -189,6 +192,21 @@ _Noreturn void child_fail(struct child *c, struct error *err);
 void child_die_with_parent(const struct child *c);
 /* --init: returns in the child that shall execute; the other one is the reaper. */
 int child_start_init(struct child *c, struct error *err);
+
+/* hooks.c */
+#define HOOKS_ROOT "rootfs" /* in the bundle, in the container's mount name space */
+bool hooks_any(const struct runtime_spec *spec);
+/* With hooks: config.json and the place for the root, in the bundle. */
+int hooks_prepare(const struct sandbox_options *o, struct error *err);
+/* The path of the bundle, new; NULL: it has none. */
+char *hooks_bundle(int dir);
+int hooks_run(const struct sandbox_options *o, enum hook_kind kind, const char *bundle,
+	      const char *status, pid_t pid, struct error *err);
+/* Those whose failure changes nothing. */
+void hooks_run_after(const struct sandbox_options *o, enum hook_kind kind, const char *status,
+		     pid_t pid);
+/* Before the root is entered: createRuntime by the parent, then createContainer. */
+int child_run_hooks(struct child *c, struct error *err);
 
 /* rootfs.c */
 int child_attach_root(struct child *c, struct error *err);

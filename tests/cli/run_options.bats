@@ -114,7 +114,7 @@ cgroup_file() {
 	nothing_left
 }
 
-@test "CDI: nodes, mounts, variables; hooks are refused; --gpus" {
+@test "CDI: nodes, mounts, variables; --gpus" {
 	[ ! -e /var/run/cdi ] || skip "this machine has CDI specifications"
 	unshare -m true 2>/dev/null || skip "needs a mount name space"
 	cat >"$ctx/x.json" <<-'END'
@@ -124,8 +124,7 @@ cgroup_file() {
 	 "devices": [
 	  {"name": "0", "containerEdits": {"env": ["WHICH=0"], "deviceNodes": [
 	    {"path": "/dev/gpu0", "hostPath": "/dev/full", "permissions": "r"}]}},
-	  {"name": "all", "containerEdits": {"env": ["WHICH=all"]}},
-	  {"name": "hooked", "containerEdits": {"hooks": [{"hookName": "createContainer", "path": "/bin/true"}]}}]}
+	  {"name": "all", "containerEdits": {"env": ["WHICH=all"]}}]}
 	END
 	with_cdi() {
 		unshare -m sh -c 'mount -t tmpfs none /run && mkdir /run/cdi && cp "$0" /run/cdi && exec "$@"' \
@@ -137,15 +136,93 @@ cgroup_file() {
 	is "$(with_cdi --gpus all busybox sh -c 'echo $WHICH')" all
 	is "$(with_cdi --gpus 1 busybox sh -c 'echo $WHICH')" 0
 	is "$(with_cdi --gpus device=0 busybox sh -c 'echo $WHICH')" 0
-	run with_cdi --device nvidia.com/gpu=hooked busybox true
-	ended 125
-	has "$output" "its specification has hooks"
 	run with_cdi --device nvidia.com/gpu=7 busybox true
 	ended 125
 	has "$output" "unresolvable CDI devices nvidia.com/gpu=7"
 	[ -e /etc/cdi ] || refused 'could not select device driver "" with capabilities: [[gpu]]' --gpus all
 	refused "unexpected key 'foo' in 'foo=1'" --gpus foo=1
 	refused 'invalid count (x)' --gpus x
+}
+
+# What NVIDIA's specifications have: YAML, and hooks that work on the root from the bundle's config.json.
+@test "CDI: hooks, from a specification in YAML; those that fail" {
+	[ ! -e /var/run/cdi ] || skip "this machine has CDI specifications"
+	unshare -m true 2>/dev/null || skip "needs a mount name space"
+	cat >"$ctx/hook" <<-'END'
+	#!/bin/sh
+	state=$(cat)
+	[ "$(env | grep -cv -e ^PWD= -e ^_= -e ^SHLVL=)" = "${WORDS:-0}" ] || echo "unclean: $(env)" >>"$0.log"
+	PATH=/usr/bin:/bin
+	bundle=$(printf %s "$state" | jq -r .bundle)
+	root=$(jq -r .root.path "$bundle/config.json")
+	case $root in /*) ;; *) root=$bundle/$root ;; esac
+	echo "$1 $(printf %s "$state" | jq -r '.status, ((.pid // 0) > 1), .annotations.a' | xargs)" >>"$0.log"
+	[ "$1" != createContainer ] || { mount -t tmpfs none "$root/tmp" && echo "$2" >"$root/tmp/f" && ln -s f "$root/tmp/l"; }
+	END
+	chmod +x "$ctx/hook"
+	cat >"$ctx/x.yaml" <<-END
+	cdiVersion: "0.6.0"
+	kind: example.com/dev
+	containerEdits:
+	  env: [ALL=yes]
+	  hooks:
+	  - {hookName: createRuntime, path: $ctx/hook, args: [hook, createRuntime]}
+	  - {hookName: poststop, path: $ctx/hook, args: [hook, poststop]}
+	devices:
+	- name: "0"
+	  containerEdits:
+	    deviceNodes:
+	    - path: /dev/one
+	      hostPath: /dev/full
+	      permissions: r
+	    hooks:
+	    - hookName: createContainer
+	      path: $ctx/hook
+	      args: ["hook", "createContainer", "two words"]
+	      env:
+	      - WORDS=1
+	    - {hookName: startContainer, path: /bin/sh, args: [sh, -c, "id -u >/tmp/user"]}
+	    - {hookName: poststart, path: $ctx/hook, args: [hook, poststart]}
+	- name: fails
+	  containerEdits:
+	    hooks: [{hookName: createContainer, path: /bin/sh, args: [sh, -c, echo no good; exit 3]}]
+	- name: slow
+	  containerEdits:
+	    hooks: [{hookName: createRuntime, path: /bin/sleep, args: [sleep, "100"], timeout: 1}]
+	- name: absent
+	  containerEdits:
+	    hooks: [{hookName: createRuntime, path: /no/such/hook}]
+	- name: unknown
+	  containerEdits:
+	    hooks: [{hookName: never, path: /bin/true}]
+	END
+	with_cdi() {
+		unshare -m sh -c 'mount -t tmpfs none /run && mkdir /run/cdi && cp "$0" /run/cdi && exec "$@"' \
+			"$ctx/x.yaml" stave run --network none --annotation a=b "$@"
+	}
+	local other
+	for other in "" crun; do
+		[ -z "$other" ] || command -v "$other" >/dev/null || continue
+		run with_cdi --rm ${other:+--runtime $other} --device example.com/dev=0 busybox sh -c \
+			'echo $ALL; cat /tmp/l; ls -l /dev/one | cut -c1; cat /tmp/user'
+		ended 0
+		is "$output" $'yes\ntwo words\nc\n0'
+	done
+	rm "$ctx/hook.log"
+	with_cdi -d --name hooked --device example.com/dev=0 busybox sleep "$MARK" >/dev/null
+	is "$(stave exec hooked cat /tmp/f)" "two words"
+	stave rm -f hooked >/dev/null
+	is "$(<"$ctx/hook.log")" $'createRuntime creating true b\ncreateContainer creating false b\npoststart running true b\npoststop stopped false b'
+	failed() {
+		run with_cdi --rm --device "example.com/dev=$1" busybox true
+		ended 125
+		has "$output" "$2"
+	}
+	failed fails "createContainer: the hook /bin/sh failed with 3: no good"
+	failed slow "the hook /bin/sleep took more than 1 seconds"
+	failed absent "the hook /no/such/hook"
+	failed unknown 'CDI device injection failed: example.com/dev=unknown: invalid hook name "never"'
+	nothing_left
 }
 
 @test "--security-opt" {
