@@ -122,10 +122,16 @@ static int check_option(enum option_kind kind, const char *name, const char *val
 			return 0;
 		break;
 	case OPTION_MODE:
-		if (str_eq(value, "nat"))
+		if (str_eq(value, "nat") || str_eq(value, "nat-unprotected"))
 			return 0;
-		return error_set(err, ERR_UNSUPPORTED, "%s: only nat is supported, not %s",
-				 name, value);
+		if (!str_eq(value, "routed") && !str_eq(value, "isolated"))
+			return error_set(
+				err, ERR_INVALID,
+				"failed to parse %s value: %s (unknown gateway mode %s)", name,
+				value, value);
+		return error_set(err, ERR_UNSUPPORTED,
+				 "%s: nat and nat-unprotected are supported, not %s", name,
+				 value);
 	}
 	return error_set(err, ERR_INVALID, "invalid value for %s: %s", name, value);
 }

@@ -376,6 +376,8 @@ static int describe_bridge(const json_t *j, struct engine_bridge *out, struct er
 		   *prefix = network_option(j, OPTION "container_iface_prefix");
 	struct network_bridge *b = &out->bridge;
 	uint64_t number = 0;
+	static const char *const modes[NETWORK_FAMILIES] = {OPTION "bridge.gateway_mode_ipv4",
+							    OPTION "bridge.gateway_mode_ipv6"};
 	int r = 0;
 
 	out->name = network_bridge_name(j);
@@ -389,6 +391,8 @@ static int describe_bridge(const json_t *j, struct engine_bridge *out, struct er
 		.internal = json_is_true(json_object_get(j, "Internal")),
 		.isolated = option_is(j, OPTION "bridge.enable_icc", false),
 		.no_masquerade = option_is(j, OPTION "bridge.enable_ip_masquerade", false)};
+	for (size_t i = 0; i < NETWORK_FAMILIES; i++)
+		b->open[i] = str_eq(network_option(j, modes[i]), "nat-unprotected");
 	for (size_t i = 0; r == 0 && config_of(j, i); i++)
 		r = set_pool(config_of(j, i), j, b, err);
 	return r;

@@ -106,10 +106,11 @@ struct network_bridge {
 	const char *network; /* as people call it; NULL: it has no name */
 	const char *prefix;  /* of interfaces inside; NULL: "eth" */
 	struct network_pool pools[NETWORK_FAMILIES];
-	unsigned mtu;	    /* 0: that of the interface to the world, at most 1500 */
-	bool internal;	    /* no way out, and no way in */
-	bool isolated;	    /* its containers do not reach each other */
-	bool no_masquerade; /* their addresses are seen outside */
+	unsigned mtu;		     /* 0: that of the interface to the world, at most 1500 */
+	bool internal;		     /* no way out, and no way in */
+	bool isolated;		     /* its containers do not reach each other */
+	bool no_masquerade;	     /* their addresses are seen outside */
+	bool open[NETWORK_FAMILIES]; /* who finds a way to their addresses reaches all ports */
 };
 
 /* What one attachment is to be like; all zero: as it comes. */

@@ -142,10 +142,10 @@ static int add_foreign_rules(const char *family, const char *bridge, struct buf 
 }
 
 /* The way out and back in. */
-static void outer_chains(const struct network_bridge *b, const char *family, const char *subnet,
-			 struct buf *script)
+static void outer_chains(const struct network_bridge *b, enum network_family f,
+			 const char *subnet, struct buf *script)
 {
-	const char *n = b->name;
+	const char *n = b->name, *family = rules_families[f];
 
 	buf_addstr(script, "chain postrouting {\n"
 			   "type nat hook postrouting priority 100; policy accept;\n");
@@ -162,9 +162,9 @@ static void outer_chains(const struct network_bridge *b, const char *family, con
 		   "iifname \"%s\" accept\n"
 		   "oifname \"%s\" ct state established,related accept\n"
 		   "oifname \"%s\" ct status dnat accept\n"
-		   "oifname \"%s\" drop\n"
+		   "oifname \"%s\" %s\n"
 		   "}\n",
-		   n, n, n, n);
+		   n, n, n, n, b->open[f] ? "accept" : "drop");
 }
 
 /* Nothing goes out but to the bridge itself, and nothing comes in. */
@@ -202,7 +202,7 @@ static void own_table(const struct network_bridge *b, enum network_family family
 	if (b->internal)
 		inner_chains(n, script);
 	else
-		outer_chains(b, f, subnet, script);
+		outer_chains(b, family, subnet, script);
 	buf_addstr(script, "}\n");
 }
 

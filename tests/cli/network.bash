@@ -17,6 +17,17 @@ network_teardown() {
 	ip netns delete "elsewhere$$" 2>/dev/null || true
 }
 
+# NUMBER: a name space elsewhere$$ that is a machine behind a link to this one, 198.51.100.1.
+other_machine() {
+	ip netns add "elsewhere$$"
+	ip link add "ve$1" type veth peer name eth0 netns "elsewhere$$"
+	ip addr add 198.51.100.1/30 dev "ve$1"
+	ip link set "ve$1" up
+	ip -n "elsewhere$$" addr add 198.51.100.2/30 dev eth0
+	ip -n "elsewhere$$" link set eth0 up
+	ip -n "elsewhere$$" route add default via 198.51.100.1
+}
+
 # And all containers and networks of the store.
 network_clear() {
 	network_teardown

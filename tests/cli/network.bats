@@ -24,17 +24,37 @@ teardown() { network_teardown; }
 	# through its own port, too
 	is "$(stave ps --format '{{.Ports}}' --filter name=one)" "0.0.0.0:$port->80/tcp, [::]:$port->80/tcp"
 	is "$(stave inspect --format '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}' one)" "$port"
-	ip netns add "elsewhere$$"
-	ip link add "ve$port" type veth peer name eth0 netns "elsewhere$$"
-	ip addr add 198.51.100.1/30 dev "ve$port"
-	ip link set "ve$port" up
-	ip -n "elsewhere$$" addr add 198.51.100.2/30 dev eth0
-	ip -n "elsewhere$$" link set eth0 up
+	other_machine "$port"
 	is "$(ip netns exec "elsewhere$$" curl -sf --max-time 3 "http://198.51.100.1:$port/name")" one
 	ip netns delete "elsewhere$$"
 	stop_all
 	no_answer "127.0.0.1:$port"
 	hasnt "$(ports_table)" "$port"
+	nothing_left
+}
+
+@test "network create: gateway modes: who is routed there reaches no port, or all" {
+	local port mode address
+	port=$(free_port)
+	other_machine "$port"
+	for mode in nat nat-unprotected; do
+		stave network create -o "com.docker.network.bridge.gateway_mode_ipv4=$mode" "gm-$mode" >/dev/null
+		web "$mode" --network "gm-$mode"
+		address=$(stave inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$mode")
+		is "$(ask "$address")" "$mode"
+		run ip netns exec "elsewhere$$" curl -sf --max-time 2 "http://$address/name"
+		[ "$mode" = nat ] || is "$output" "$mode"
+		[ "$mode" != nat ] || differ "$status" 0
+	done
+	stop_all
+	stave network rm gm-nat gm-nat-unprotected >/dev/null
+	ip netns delete "elsewhere$$"
+	for mode in "foo|failed to parse com.docker.network.bridge.gateway_mode_ipv4 value: foo (unknown gateway mode foo)" \
+		"routed|nat and nat-unprotected are supported, not routed"; do
+		run stave network create -o "com.docker.network.bridge.gateway_mode_ipv4=${mode%%|*}" gm
+		ended 1
+		has "$output" "${mode#*|}"
+	done
 	nothing_left
 }
 
