@@ -344,6 +344,8 @@ static int start_embedded(const struct sandbox_options *o, struct sandbox *out,
 		r = launch_listen(&l, err);
 	if (r < 0) {
 		launch_abandon(&l);
+		/* those before may have begun something */
+		hooks_run_after(o, HOOK_POSTSTOP, "stopped", 0);
 		return r;
 	}
 	if (l.stage > 0)

@@ -181,7 +181,7 @@ cgroup_file() {
 	      args: ["hook", "createContainer", "two words"]
 	      env:
 	      - WORDS=1
-	    - {hookName: startContainer, path: /bin/sh, args: [sh, -c, "id -u >/tmp/user"]}
+	    - {hookName: startContainer, path: /bin/sh, args: [sh, -c, "cat >/tmp/state; id -u >/tmp/user"]}
 	    - {hookName: poststart, path: $ctx/hook, args: [hook, poststart]}
 	- name: fails
 	  containerEdits:
@@ -219,6 +219,7 @@ cgroup_file() {
 		has "$output" "$2"
 	}
 	failed fails "createContainer: the hook /bin/sh failed with 3: no good"
+	is "$(tail -1 "$ctx/hook.log")" "poststop stopped false b"
 	failed slow "the hook /bin/sleep took more than 1 seconds"
 	failed absent "the hook /no/such/hook"
 	failed unknown 'CDI device injection failed: example.com/dev=unknown: invalid hook name "never"'
