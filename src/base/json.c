@@ -341,3 +341,16 @@ json_t *json_from_map(const struct map *m)
 		json_put_text(j, e->key, e->value);
 	return j;
 }
+
+json_t *json_pick(const json_t *from, const char *const *keys, size_t n)
+{
+	json_t *out = json_object();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *value = json_object_get(from, keys[i]);
+
+		if (value && !json_is_null(value))
+			json_object_set(out, keys[i], value);
+	}
+	return out;
+}

@@ -54,6 +54,8 @@ int json_get_object(const json_t *obj, const char *key, json_t **out, struct err
 int json_get_array(const json_t *obj, const char *key, json_t **out, struct error *err);
 /* A string of any bytes: what is no UTF-8 becomes U+FFFD.  New reference. */
 json_t *json_lossy_string(const char *s);
+/* Those of the members that are there and not null, in this order.  New reference. */
+json_t *json_pick(const json_t *from, const char *const *keys, size_t n);
 void json_put_text(json_t *object, const char *key, const char *value);
 json_t *json_from_strings(const struct strlist *l);
 /* Of strings. */

@@ -141,17 +141,6 @@ static json_t *parse(const struct buf *bytes)
 	return json_parse(bytes->data, bytes->len, &doc, NULL) == 0 ? doc : json_object();
 }
 
-/* Those members of @from that are there, in the order of Go's type. */
-static json_t *pick(const json_t *from, const char *const *keys, size_t n)
-{
-	json_t *out = json_object();
-
-	for (size_t i = 0; i < n; i++)
-		if (json_object_get(from, keys[i]))
-			json_object_set(out, keys[i], json_object_get(from, keys[i]));
-	return out;
-}
-
 static json_t *manifest_of(const struct engine_remote *r)
 {
 	static const char *const keys[] = {"mediaType",	  "digest", "size",	"urls",
@@ -171,7 +160,7 @@ static json_t *manifest_of(const struct engine_remote *r)
 		return out;
 	list = json_array();
 	json_array_foreach (json_object_get(doc, "manifests"), i, entry)
-		json_array_append_new(list, pick(entry, keys, ARRAY_SIZE(keys)));
+		json_array_append_new(list, json_pick(entry, keys, ARRAY_SIZE(keys)));
 	json_object_set_new(out, "manifests", list);
 	if (json_object_get(doc, "annotations"))
 		json_object_set(out, "annotations", json_object_get(doc, "annotations"));
@@ -185,7 +174,7 @@ static json_t *config_of(const struct engine_remote_part *part)
 					   "rootfs",  "history"};
 	AUTO(json) json_t *doc = parse(&part->config);
 
-	return pick(doc, keys, ARRAY_SIZE(keys));
+	return json_pick(doc, keys, ARRAY_SIZE(keys));
 }
 
 /* The config; of an index one for each platform that is an image. */

@@ -146,3 +146,29 @@ int engine_copy_image(const struct engine_copy_image *req, struct digest *out,
 	r = image_copy(&how, out, err);
 	return r < 0 ? r : finish_target(&to, err);
 }
+
+bool engine_same_repository(const struct reference *a, const struct reference *b)
+{
+	return str_eq(a->domain, b->domain) && str_eq(a->path, b->path);
+}
+
+/* "docker://", so that no name is taken for a place of another kind. */
+static char *place_by_digest(const struct reference *ref, const struct digest *d)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	return mem_printf("docker://%s/%s@%s", ref->domain, ref->path, digest_text(d, text));
+}
+
+int engine_copy_manifest(const struct reference *from, const struct reference *to,
+			 const struct digest *d, bool insecure, struct error *err)
+{
+	AUTO(free) char *source = place_by_digest(from, d), *target = NULL;
+	struct engine_copy_image req = {.from = source, .insecure = insecure};
+	struct digest ignored;
+
+	if (engine_same_repository(from, to))
+		return 0;
+	req.to = target = place_by_digest(to, d);
+	return engine_copy_image(&req, &ignored, err);
+}

@@ -88,11 +88,6 @@ static int add_source(struct sources *out, const char *text, struct error *err)
 		buf_str(&quoted));
 }
 
-static bool same_repository(const struct reference *a, const struct reference *b)
-{
-	return str_eq(a->domain, b->domain) && str_eq(a->path, b->path);
-}
-
 /* The only repository that is named; digests alone are in that. */
 static int find_repository(const struct sources *all, const struct reference *tags, size_t n,
 			   const struct reference **out, struct error *err)
@@ -102,7 +97,7 @@ static int find_repository(const struct sources *all, const struct reference *ta
 	bool several = false;
 
 	for (size_t i = 0; i < n; i++) {
-		several |= one && !same_repository(one, &tags[i]);
+		several |= one && !engine_same_repository(one, &tags[i]);
 		one = &tags[i];
 	}
 	for (size_t i = 0; i < all->n; i++) {
@@ -110,7 +105,7 @@ static int find_repository(const struct sources *all, const struct reference *ta
 			homeless = all->items[i].text;
 			continue;
 		}
-		several |= one && !same_repository(one, &all->items[i].ref);
+		several |= one && !engine_same_repository(one, &all->items[i].ref);
 		one = &all->items[i].ref;
 	}
 	if (!one)
@@ -148,19 +143,6 @@ static int read_source(struct source *s, const struct reference *repository, str
 
 /* ---- entries ---- */
 
-static json_t *pick(const json_t *from, const char *const *keys, size_t n)
-{
-	json_t *out = json_object();
-
-	for (size_t i = 0; i < n; i++) {
-		json_t *value = json_object_get(from, keys[i]);
-
-		if (value && !json_is_null(value))
-			json_object_set(out, keys[i], value);
-	}
-	return out;
-}
-
 /* The members in the order of Go's type. */
 static json_t *entry_of(const json_t *descriptor)
 {
@@ -168,12 +150,12 @@ static json_t *entry_of(const json_t *descriptor)
 					   "annotations", "data",   "platform", "artifactType"};
 	static const char *const platform[] = {"architecture", "os", "os.version",
 					       "os.features", "variant"};
-	json_t *out = pick(descriptor, keys, ARRAY_SIZE(keys));
+	json_t *out = json_pick(descriptor, keys, ARRAY_SIZE(keys));
 
 	if (json_object_get(out, "platform"))
-		json_object_set_new(
-			out, "platform",
-			pick(json_object_get(out, "platform"), platform, ARRAY_SIZE(platform)));
+		json_object_set_new(out, "platform",
+				    json_pick(json_object_get(out, "platform"), platform,
+					      ARRAY_SIZE(platform)));
 	return out;
 }
 
@@ -542,28 +524,18 @@ static void tell(const struct progress *p, unsigned task, const char *fmt, ...)
 						  .stream = 1});
 }
 
-/* "docker://domain/path@digest", so that no name is taken for a place of another kind. */
-static void place_of(const struct reference *ref, const char *digest, struct buf *out)
-{
-	buf_printf(out, "docker://%s/%s@%s", ref->domain, ref->path, digest);
-}
-
 static int push_entry(const char *digest, const char *from, const struct reference *to,
 		      struct error *err)
 {
 	AUTO(reference) struct reference ref = REFERENCE_INIT;
-	AUTO(buf) struct buf source = BUF_INIT, target = BUF_INIT;
-	struct engine_copy_image req = {0};
-	struct digest ignored;
+	struct digest d;
 	int r = reference_parse(from, &ref, err);
 
-	if (r < 0 || same_repository(&ref, to))
+	if (r < 0)
 		return r;
-	place_of(&ref, digest, &source);
-	place_of(to, digest, &target);
-	req.from = buf_str(&source);
-	req.to = buf_str(&target);
-	return engine_copy_image(&req, &ignored, err);
+	return digest_parse(digest, &d)
+		       ? engine_copy_manifest(&ref, to, &d, false, err)
+		       : error_set(err, ERR_INVALID, "an entry with the digest \"%s\"", digest);
 }
 
 int engine_index_push(const struct engine_index *x, const char *tag,

@@ -454,15 +454,6 @@ static int check_part(const struct engine_remote *list, const struct engine_remo
 			 from->domain, list->ref.domain);
 }
 
-/* "domain/path@digest" */
-static void name_by_digest(const struct reference *ref, const struct digest *d,
-			   const char *before, struct buf *out)
-{
-	char text[DIGEST_TEXT_SIZE];
-
-	buf_printf(out, "%s%s/%s@%s", before, ref->domain, ref->path, digest_text(d, text));
-}
-
 /* What the list's own repository has already need not go there. */
 static int push_part(const struct engine_remote *list, const struct engine_remote_part *part,
 		     bool insecure,
@@ -470,22 +461,16 @@ static int push_part(const struct engine_remote *list, const struct engine_remot
 		     void *data, struct error *err)
 {
 	AUTO(reference) struct reference ref = REFERENCE_INIT;
-	AUTO(buf) struct buf from = BUF_INIT;
-	AUTO(buf) struct buf to = BUF_INIT;
-	struct engine_copy_image req = {.insecure = insecure};
+	AUTO(free) char *to = NULL;
 	const struct digest *d = &part->descriptor.digest;
-	struct digest digest;
+	char text[DIGEST_TEXT_SIZE];
 	int r = reference_parse(part->ref, &ref, err);
 
-	if (r < 0 || str_eq(ref.path, list->ref.path))
+	if (r < 0 || engine_same_repository(&ref, &list->ref) ||
+	    (r = engine_copy_manifest(&ref, &list->ref, d, insecure, err)) < 0)
 		return r;
-	name_by_digest(&ref, d, "docker://", &from);
-	name_by_digest(&list->ref, d, "docker://", &to);
-	req.from = buf_str(&from);
-	req.to = buf_str(&to);
-	if ((r = engine_copy_image(&req, &digest, err)) < 0)
-		return r;
-	pushed(data, buf_str(&to) + strlen("docker://"), d);
+	to = mem_printf("%s/%s@%s", list->ref.domain, list->ref.path, digest_text(d, text));
+	pushed(data, to, d);
 	return 0;
 }
 

@@ -12,6 +12,13 @@ struct engine {
 
 /* Opens the store now, where only some requests need one. */
 int engine_need_store(struct engine *e, struct error *err);
+/*
+ * The manifest @d of the repository of @from goes to that of @to, with all that it names and as
+ * it is; if they are one, nothing does.
+ */
+int engine_copy_manifest(const struct reference *from, const struct reference *to,
+			 const struct digest *d, bool insecure, struct error *err);
+bool engine_same_repository(const struct reference *a, const struct reference *b);
 
 /* The context and the Dockerfile of one build, opened. */
 struct engine_context {
