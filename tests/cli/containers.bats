@@ -2,28 +2,9 @@
 # Containers in the background: their monitors, and what commands do to them.
 
 load common
-
-setup_file() {
-	private_store
-}
-
-setup() {
-	common_setup
-	watch_machine
-}
-
-teardown() {
-	am_root || return 0
-	stave rm -f $(stave ps -aq) >/dev/null 2>&1 || true
-}
-
-state() { stave inspect --format '{{.State.Status}} {{.State.ExitCode}}' "$1"; }
-
-detach() { stave run -d --network none "$@" >/dev/null; }
+load containers
 
 monitor_of() { jq -r .monitor "$STAVE_ROOT"/containers/"$(stave inspect --format '{{.Id}}' "$1")"/state.json; }
-
-is_state() { [ "$(state "$1")" = "$2" ]; }
 
 @test "words of a container that are no UTF-8 keep their places" {
 	local odd=$'x\xffy' sane=$'x\xef\xbf\xbdy'

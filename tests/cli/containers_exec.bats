@@ -2,22 +2,7 @@
 # exec, attach and logs: more than one command with one container.
 
 load common
-
-setup_file() {
-	private_store
-}
-
-setup() {
-	common_setup
-	watch_machine
-}
-
-teardown() {
-	am_root || return 0
-	stave rm -f $(stave ps -aq) >/dev/null 2>&1 || true
-}
-
-detach() { stave run -d --network none "$@" >/dev/null; }
+load containers
 
 # A terminal for the words behind INPUT, which is typed when they had time to start; it may
 # have several parts (\f), and one "SIZE" changes that of the terminal.

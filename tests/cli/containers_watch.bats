@@ -2,22 +2,7 @@
 # top, stats, update, events, port, system start: looking at containers that run.
 
 load common
-
-setup_file() {
-	private_store
-}
-
-setup() {
-	common_setup
-	watch_machine
-}
-
-teardown() {
-	am_root || return 0
-	stave rm -f $(stave ps -aq) >/dev/null 2>&1 || true
-}
-
-detach() { stave run -d --network none "$@" >/dev/null; }
+load containers
 
 inspect() { stave inspect --format "$1" "$2"; }
 

@@ -4,26 +4,7 @@
 # stays usable, and each of them can be stopped and removed.
 
 load common
-
-setup_file() {
-	private_store
-}
-
-setup() {
-	common_setup
-	watch_machine
-}
-
-teardown() {
-	am_root || return 0
-	stave rm -f $(stave ps -aq) >/dev/null 2>&1 || true
-}
-
-detach() { stave run -d --network none "$@" >/dev/null; }
-
-state() { stave inspect --format '{{.State.Status}} {{.State.ExitCode}}' "$1"; }
-
-is_state() { [ "$(state "$1")" = "$2" ]; }
+load containers
 
 pids_of() { stave top "$1" -eo pid 2>/dev/null | tail -n +2 | wc -l; }
 
