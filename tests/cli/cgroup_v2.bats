@@ -168,7 +168,7 @@ inside() {
 		stave run --rm --network none --memory 32m busybox true'
 	ended 125
 	has "$output" $'in\nfree\nfree\nprivileged\n'
-	has "$output" "Read-only file system"
+	has "$output" "ead-only file system"
 }
 
 @test "inside a container without controllers: limits are discarded, in words" {
