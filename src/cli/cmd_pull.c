@@ -31,8 +31,7 @@ static int run(struct cli_invocation *inv)
 					  .progress = &transfer.progress};
 
 	cli_transfer_start(&transfer, inv->program->out, o->quiet);
-	if (!cli_open_engine(inv, &e))
-		return CLI_EXIT_ERROR;
+	e = cli_engine_for_registry(inv);
 	if (engine_pull(e, &req, &pulled, &err) < 0)
 		return cli_fail(inv, &err);
 	fprintf(inv->program->out, "%s\n", pulled.name);

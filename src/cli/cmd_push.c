@@ -54,10 +54,9 @@ static int run(struct cli_invocation *inv)
 					  .progress = &transfer.progress};
 
 	cli_transfer_start(&transfer, inv->program->out, o->quiet);
-	if (!cli_open_engine(inv, &e))
-		return CLI_EXIT_ERROR;
 	if (o->platform)
 		print_note(inv);
+	e = cli_engine_for_registry(inv);
 	if (engine_push(e, &req, &err) < 0)
 		return cli_fail(inv, &err);
 	if (o->quiet)

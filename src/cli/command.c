@@ -38,6 +38,13 @@ bool cli_open_engine(const struct cli_invocation *inv, struct engine **out)
 	return false;
 }
 
+struct engine *cli_engine_for_registry(const struct cli_invocation *inv)
+{
+	const struct cli_globals *g = inv->globals;
+
+	return engine_for_registry(str_empty(g->root) ? NULL : g->root);
+}
+
 int cli_fail(const struct cli_invocation *inv, const struct error *err)
 {
 	bool template = str_starts(err->message ? err->message : "", "template parsing error");

@@ -34,19 +34,22 @@ int engine_need_store(struct engine *e, struct error *err)
 	return e->store ? 0 : store_open(e->root, undo, NULL, &e->store, err);
 }
 
-int engine_open(const char *root, struct engine **out, struct error *err)
+struct engine *engine_for_registry(const char *root)
 {
 	struct engine *e = mem_new(struct engine);
-	int r;
 
 	e->root = root;
-	r = engine_need_store(e, err);
-	if (r < 0) {
-		free(e);
-		return r;
-	}
-	*out = e;
-	return 0;
+	return e;
+}
+
+int engine_open(const char *root, struct engine **out, struct error *err)
+{
+	AUTO(engine) struct engine *e = engine_for_registry(root);
+	int r = engine_need_store(e, err);
+
+	if (r == 0)
+		*out = take_ptr(e);
+	return r;
 }
 
 void engine_close(struct engine *e)

@@ -27,6 +27,11 @@ struct engine;
 
 /* @root NULL: STAVE_ROOT or the default place.  See store_open() for errors. */
 int engine_open(const char *root, struct engine **out, struct error *err);
+/*
+ * For engine_pull() and engine_push() alone: they open the store, once what speaks to the
+ * registry has been started.
+ */
+struct engine *engine_for_registry(const char *root);
 void engine_close(struct engine *e);
 /* Many questions of one moment: see store_view_begin(). */
 int engine_view_begin(struct engine *e, struct error *err);

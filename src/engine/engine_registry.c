@@ -16,14 +16,27 @@ static void say(const struct progress *p, const char *text)
 	progress_tell(p, PROGRESS_STATUS, 0, text, 0, 0);
 }
 
+/* What speaks to the registry takes as long to start as the store to open: at once. */
+static int open_both(struct engine *e, const struct reference *ref, unsigned access,
+		     struct registry **out, struct error *err)
+{
+	int r = registry_open(ref, access, out, err);
+
+	return r < 0 ? r : engine_need_store(e, err);
+}
+
 /* ---- pull ---- */
 
-static int pull_one(struct engine *e, const struct reference *ref,
+/* TAKES @registry, which may be NULL. */
+static int pull_one(struct engine *e, struct registry *registry, const struct reference *ref,
 		    const struct platform *platform, const struct progress *progress,
 		    struct engine_pulled *out, struct error *err)
 {
-	struct image_pull how = {
-		.ref = ref, .platform = platform, .progress = progress, .first_task = 1};
+	struct image_pull how = {.ref = ref,
+				 .platform = platform,
+				 .progress = progress,
+				 .first_task = 1,
+				 .registry = registry};
 	AUTO(buf) struct buf name = BUF_INIT;
 	AUTO(buf) struct buf line = BUF_INIT;
 	struct image_pulled pulled = {0};
@@ -44,25 +57,20 @@ static int pull_one(struct engine *e, const struct reference *ref,
 	return 0;
 }
 
-static int pull_tags(struct engine *e, struct reference *ref, const struct platform *platform,
-		     const struct progress *progress, struct engine_pulled *out,
-		     struct error *err)
+static int pull_tags(struct engine *e, struct registry *registry, struct reference *ref,
+		     const struct platform *platform, const struct progress *progress,
+		     struct engine_pulled *out, struct error *err)
 {
-	AUTO(registry) struct registry *registry = NULL;
 	AUTO(strlist) struct strlist tags = STRLIST_INIT;
-	int r = registry_open(ref, REGISTRY_PULL, &registry, err);
+	int r = registry_tags(registry, &tags, err);
 
-	if (r < 0 || (r = registry_tags(registry, &tags, err)) < 0)
-		return r;
-	registry_close(registry);
-	registry = NULL;
 	for (size_t i = 0; r == 0 && i < tags.n; i++) {
 		AUTO(reference) struct reference one = REFERENCE_INIT;
 
 		reference_copy(ref, &one);
 		free(one.tag);
 		one.tag = mem_strdup(tags.items[i]);
-		r = pull_one(e, &one, platform, progress, out, err);
+		r = pull_one(e, NULL, &one, platform, progress, out, err);
 	}
 	return r;
 }
@@ -73,6 +81,7 @@ int engine_pull(struct engine *e, const struct engine_pull_request *req,
 	AUTO(reference) struct reference ref = REFERENCE_INIT;
 	AUTO(platform) struct platform want = PLATFORM_INIT;
 	AUTO(buf) struct buf normal = BUF_INIT;
+	AUTO(registry) struct registry *registry = NULL;
 	int r = reference_parse(req->name, &ref, err);
 
 	if (r < 0)
@@ -81,14 +90,16 @@ int engine_pull(struct engine *e, const struct engine_pull_request *req,
 		return error_wrap(err, "invalid platform");
 	if (req->all_tags && !ref.tag_implied)
 		return error_set(err, ERR_INVALID, "tag can't be used with --all-tags/-a");
-	if ((r = engine_need_store(e, err)) < 0)
-		return r;
 	if (ref.tag_implied && !req->all_tags)
 		say(req->progress, "Using default tag: latest");
+	if ((r = open_both(e, &ref, REGISTRY_PULL, &registry, err)) < 0)
+		return r;
 	if (req->all_tags)
-		r = pull_tags(e, &ref, want.os ? &want : NULL, req->progress, out, err);
+		r = pull_tags(e, registry, &ref, want.os ? &want : NULL, req->progress, out,
+			      err);
 	else
-		r = pull_one(e, &ref, want.os ? &want : NULL, req->progress, out, err);
+		r = pull_one(e, take_ptr(registry), &ref, want.os ? &want : NULL, req->progress,
+			     out, err);
 	if (r < 0)
 		return r;
 	if (req->all_tags)
@@ -107,10 +118,11 @@ void engine_pulled_clear(struct engine_pulled *p)
 
 /* ---- push ---- */
 
-static int push_one(struct engine *e, const struct reference *ref,
+/* TAKES @registry, which may be NULL. */
+static int push_one(struct engine *e, struct registry *registry, const struct reference *ref,
 		    const struct progress *progress, struct error *err)
 {
-	struct image_push how = {.ref = ref, .progress = progress};
+	struct image_push how = {.ref = ref, .progress = progress, .registry = registry};
 	AUTO(buf) struct buf line = BUF_INIT;
 	struct image_pushed pushed = {0};
 	char text[DIGEST_TEXT_SIZE];
@@ -175,9 +187,10 @@ int engine_push(struct engine *e, const struct engine_push_request *req, struct 
 	AUTO(strlist) struct strlist names = STRLIST_INIT;
 	AUTO(buf) struct buf line = BUF_INIT;
 	AUTO(buf) struct buf normal = BUF_INIT;
+	AUTO(registry) struct registry *registry = NULL;
 	int r = reference_parse(req->name, &ref, err);
 
-	if (r < 0 || (r = engine_need_store(e, err)) < 0)
+	if (r < 0)
 		return r;
 	if (ref.has_digest)
 		return error_set(err, ERR_INVALID, "cannot push a digest reference");
@@ -186,6 +199,8 @@ int engine_push(struct engine *e, const struct engine_push_request *req, struct 
 	if (ref.tag_implied && !req->all_tags)
 		say(req->progress, "Using default tag: latest");
 	reference_normal(&ref, &normal);
+	if ((r = open_both(e, &ref, REGISTRY_PUSH, &registry, err)) < 0)
+		return r;
 	if (!req->all_tags)
 		strlist_add(&names, buf_str(&normal));
 	else
@@ -198,7 +213,7 @@ int engine_push(struct engine *e, const struct engine_push_request *req, struct 
 		AUTO(reference) struct reference one = REFERENCE_INIT;
 
 		if ((r = reference_parse(names.items[i], &one, err)) == 0)
-			r = push_one(e, &one, req->progress, err);
+			r = push_one(e, take_ptr(registry), &one, req->progress, err);
 	}
 	return r;
 }

@@ -338,6 +338,7 @@ struct image_pull {
 	const struct platform *platform; /* NULL: of an index this machine's, else any */
 	const struct progress *progress; /* may be NULL */
 	unsigned first_task;
+	struct registry *registry; /* TAKES; opened to pull .ref; NULL: is opened */
 };
 
 struct image_pulled {
@@ -357,6 +358,7 @@ int image_pull(struct store *s, const struct image_pull *how, struct image_pulle
 struct image_push {
 	const struct reference *ref;	 /* a name with a tag, of an image in the store */
 	const struct progress *progress; /* may be NULL */
+	struct registry *registry;	 /* TAKES; opened to push .ref; NULL: is opened */
 };
 
 struct image_pushed {

@@ -262,17 +262,20 @@ int image_pull(struct store *s, const struct image_pull *how, struct image_pulle
 	AUTO(buf) struct buf name = BUF_INIT;
 	struct pull p = {.store = s,
 			 .how = how,
+			 .registry = how->registry,
 			 .in = {.store = s, .ours = true},
 			 .image = INCOMING_IMAGE_INIT,
 			 .layout = {.dir = -1}};
 	int r = lease_new(s, &p.in.lease, err);
 
-	if (r < 0)
+	if (r < 0) {
+		registry_close(p.registry);
 		return r;
+	}
 	reference_familiar(how->ref, &name);
 	p.name = p.layout.name = buf_str(&name);
 	p.in.layout = &p.layout;
-	if ((r = registry_open(how->ref, REGISTRY_PULL, &p.registry, err)) == 0)
+	if (p.registry || (r = registry_open(how->ref, REGISTRY_PULL, &p.registry, err)) == 0)
 		r = fetch(&p, err);
 	if (r == 0)
 		r = record(&p, out, err);

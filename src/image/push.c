@@ -465,7 +465,7 @@ static int start(struct push *p, struct error *err)
 	if (r < 0 || (r = image_open(p->store, &id, &p->image, err)) < 0 ||
 	    (r = read_manifest(p, err)) < 0)
 		return r;
-	return registry_open(p->how->ref, REGISTRY_PUSH, &p->registry, err);
+	return p->registry ? 0 : registry_open(p->how->ref, REGISTRY_PUSH, &p->registry, err);
 }
 
 int image_push(struct store *s, const struct image_push *how, struct image_pushed *out,
@@ -474,6 +474,7 @@ int image_push(struct store *s, const struct image_push *how, struct image_pushe
 	AUTO(buf) struct buf name = BUF_INIT;
 	struct push p = {.store = s,
 			 .how = how,
+			 .registry = how->registry,
 			 .image = {.config = IMAGE_CONFIG_INIT},
 			 .m = MANIFEST_INIT,
 			 .why = ERROR_INIT};
