@@ -146,6 +146,15 @@ static inline void add_args(struct box *b, va_list ap)
 		strlist_add(&b->spec.process.args, arg);
 }
 
+/* Of this process: another suite may run on the machine. */
+static inline const char *box_id(void)
+{
+	static char id[32];
+
+	snprintf(id, sizeof(id), "sandboxtest%d", (int)getpid());
+	return id;
+}
+
 /* A container with Docker's defaults that executes the words up to NULL. */
 static inline void box_open(struct box *b, ...)
 {
@@ -170,7 +179,7 @@ static inline void box_open(struct box *b, ...)
 		.stdio = b->stdio,
 		.cache_dir = openat(topfd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		.bundle_dir = -1,
-		.id = "sandboxtest",
+		.id = box_id(),
 	};
 }
 

@@ -9,6 +9,7 @@
 
 static void test_memory_limit(void **state)
 {
+	AUTO(free) char *group = mem_printf("/sys/fs/cgroup/memory/stave/%s", box_id());
 	struct box b;
 
 	(void)state;
@@ -20,23 +21,25 @@ static void test_memory_limit(void **state)
 		skip();
 	}
 	assert_int_equal(b.code, 137);
-	assert_int_not_equal(access("/sys/fs/cgroup/memory/stave/sandboxtest", F_OK), 0);
+	assert_int_not_equal(access(group, F_OK), 0);
 	box_close(&b);
 }
 
 static void test_pids_limit(void **state)
 {
+	AUTO(free) char *parent = mem_printf("/stave-test-%s", box_id());
+	AUTO(free) char *group = mem_printf("%s/pids", parent);
 	struct box b;
 
 	(void)state;
 	SH(&b, "for i in $(seq 40); do sleep 60 & done; wait");
 	b.spec.resources.pids_limit = 10;
 	free(b.spec.cgroups_path);
-	b.spec.cgroups_path = mem_strdup("/stave-test/pids");
+	b.spec.cgroups_path = mem_strdup(group);
 	assert_int_equal(box_run(&b), 0);
 	expect_text(&b, "can't fork");
-	assert_int_equal(sandbox_remove_cgroup("/stave-test/pids", &b.err), 0);
-	assert_int_equal(sandbox_remove_cgroup("/stave-test", &b.err), 0);
+	assert_int_equal(sandbox_remove_cgroup(group, &b.err), 0);
+	assert_int_equal(sandbox_remove_cgroup(parent, &b.err), 0);
 	box_close(&b);
 }
 
