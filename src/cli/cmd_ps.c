@@ -202,35 +202,48 @@ static void set_mounts(json_t *row, const json_t *mounts, bool no_trunc)
 	cli_row_string(row, "Mounts", text);
 }
 
-json_t *cli_container_row(const struct store_container *c, const json_t *document,
-			  bool no_trunc)
+/* What the default table shows; the rest is there for formats that ask for it. */
+static json_t *row_of(const struct store_container *c, const json_t *document, bool no_trunc,
+		      bool outline)
 {
 	int64_t now = clock_now_ns();
 	AUTO(free) char *id = no_trunc ? mem_strdup(c->id) : cli_short_id(c->id);
 	AUTO(free) char *command = command_of(document, no_trunc);
 	AUTO(free) char *status = status_of(c, document, now);
 	AUTO(free) char *since = cli_time_ago(c->created_ns, now);
-	AUTO(free) char *at = cli_time_text(c->created_ns);
-	AUTO(free) char *labels = labels_text(document);
+	AUTO(free) char *at = outline ? NULL : cli_time_text(c->created_ns);
+	AUTO(free) char *labels = outline ? NULL : labels_text(document);
 	AUTO(free) char *ports = cli_ports_text(document);
-	AUTO(free) char *networks = networks_text(document);
+	AUTO(free) char *networks = outline ? NULL : networks_text(document);
 	json_t *row = json_object();
 
 	cli_row_string(row, "Command", command);
-	cli_row_string(row, "CreatedAt", at);
+	if (!outline)
+		cli_row_string(row, "CreatedAt", at);
 	cli_row_string(row, "ID", id);
 	cli_row_string(row, "Image", c->image_name);
-	cli_row_string(row, "Labels", labels);
-	set_mounts(row, json_object_get(document, "Mounts"), no_trunc);
+	if (!outline) {
+		cli_row_string(row, "Labels", labels);
+		set_mounts(row, json_object_get(document, "Mounts"), no_trunc);
+	}
 	cli_row_string(row, "Names", c->name);
-	cli_row_string(row, "Networks", networks);
-	json_object_set_new(row, "Platform", json_null());
+	if (!outline) {
+		cli_row_string(row, "Networks", networks);
+		json_object_set_new(row, "Platform", json_null());
+	}
 	cli_row_string(row, "Ports", ports);
 	cli_row_string(row, "RunningFor", since);
 	cli_row_string(row, "Size", "0B");
-	cli_row_string(row, "State", c->state);
+	if (!outline)
+		cli_row_string(row, "State", c->state);
 	cli_row_string(row, "Status", status);
 	return row;
+}
+
+json_t *cli_container_row(const struct store_container *c, const json_t *document,
+			  bool no_trunc)
+{
+	return row_of(c, document, no_trunc, false);
 }
 
 /* A filter by state shows those that do not run, too. */
@@ -274,7 +287,7 @@ static int fill(struct engine *e, struct cli_table *t, const struct ps_options *
 			plain ? engine_outline_container(e, c) : engine_inspect_container(e, c);
 		if (!ps_filters_match(filters, c, document))
 			continue;
-		row = cli_container_row(c, document, o->no_trunc);
+		row = row_of(c, document, o->no_trunc, plain);
 		r = size ? add_size(e, c, row, err) : 0;
 		if (r == 0)
 			r = cli_table_add(t, row, err);
