@@ -80,7 +80,7 @@ struct registry {
 	/* Where it may be: the one of .at is spoken to. */
 	struct registry_routes routes;
 	size_t at;
-	bool settled; /* which digest a tag means, somebody has said */
+	bool settled;			    /* which digest a tag means, somebody has said */
 	const struct registry_watch *watch; /* of a download that goes on; NULL */
 	unsigned long last_id;
 	struct call_list {

@@ -74,7 +74,8 @@ static int open_bind(int dir, const char *name, struct error *err)
 	if (fd >= 0)
 		return fd;
 	if (errno == EPERM)
-		return error_set(err, ERR_DENIED, "cannot mount %s: %s", name, error_reason(errno));
+		return error_set(err, ERR_DENIED, "cannot mount %s: %s", name,
+				 error_reason(errno));
 	return error_sys(err, "cannot mount %s", name);
 }
 

@@ -92,8 +92,8 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	" id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,"
 	" config TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 	/* 8: manifest lists that are not in a registry yet */
-	"CREATE TABLE manifest_list ("
-	" name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+	("CREATE TABLE manifest_list ("
+	 " name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;"),
 };
 
 int db_error(struct store *s, struct error *err)
