@@ -73,7 +73,6 @@ src/build/mount_points.c an opened parent and one component
 src/build/mount_secret.c paths that the user wrote on the command line
 src/build/mount_ssh.c    the same; /dev/null; the current directory
 src/build/step_container.c layers/DIR/etc, a directory in memory
-src/build/rest.c         /proc/self/fd
 src/build/step_run.c     /dev/null; layers/DIR of ours; one component at a time
 src/build/worker.c       layers/DIR, a name that the store made
 src/engine/              paths that the user wrote on the command line

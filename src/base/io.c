@@ -2,6 +2,7 @@
 #include "base/io.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -218,6 +219,18 @@ int io_pipe(int out[2], struct error *err)
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return error_sys(err, "cannot make a pipe");
 	return 0;
+}
+
+char *io_fd_path(int fd)
+{
+	char link[32], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	if (n == (ssize_t)sizeof(path))
+		errno = ENAMETOOLONG;
+	return n < 0 || n == (ssize_t)sizeof(path) ? NULL : mem_strndup(path, (size_t)n);
 }
 
 int io_memfd(const char *name, const void *data, size_t len, int *out, struct error *err)

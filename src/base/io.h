@@ -47,6 +47,8 @@ int io_lock(int fd, bool exclusive, bool wait, struct error *err);
 /* Sets O_NONBLOCK. */
 void io_nonblock(int fd);
 int io_pipe(int out[2], struct error *err); /* O_CLOEXEC */
+/* Where an open file is now, as /proc/self/fd says; new.  NULL with errno. */
+char *io_fd_path(int fd);
 /* memfd holding @data, position 0, sealed; for handing text to a child. */
 int io_memfd(const char *name, const void *data, size_t len, int *out, struct error *err);
 

@@ -5,9 +5,8 @@
  */
 #include "build/solve.h"
 
-#include <limits.h>
-#include <unistd.h>
 
+#include "base/io.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -38,12 +37,9 @@ static int pin(struct graph *g, struct lease *lease, const struct vertex *v, str
 static bool context_is_ours(const struct graph *g)
 {
 	AUTO(free) char *ours = mem_printf("%s/cache/", store_path(g->store));
-	AUTO(free) char *self = mem_printf("/proc/self/fd/%d", g->o->context);
-	char path[PATH_MAX];
-	ssize_t n = g->o->context < 0 ? 0 : readlink(self, path, sizeof(path) - 1);
+	AUTO(free) char *path = g->o->context < 0 ? mem_strdup("") : io_fd_path(g->o->context);
 
-	path[n < 0 ? 0 : n] = 0;
-	return n < 0 || str_starts(path, ours);
+	return !path || str_starts(path, ours);
 }
 
 int solve_rest(struct graph *g, struct lease *lease, struct error *err)

@@ -85,6 +85,8 @@ extern const struct command cmd_volume, cmd_volume_create, cmd_volume_inspect, c
 
 /* Opens the store that the global options name; prints its own error and returns false. */
 bool cli_open_engine(const struct cli_invocation *inv, struct engine **out);
+/* --root; NULL: it was not given. */
+const char *cli_root(const struct cli_invocation *inv);
 /* engine_for_registry() where --root says. */
 struct engine *cli_engine_for_registry(const struct cli_invocation *inv);
 /* "stave: message"; the exit status: err->exit_code, or 1. */

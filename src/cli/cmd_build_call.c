@@ -360,11 +360,10 @@ static void report(const struct cli_invocation *inv, const struct engine_answer 
 int build_call_run(const struct cli_invocation *inv, const struct build_call *call,
 		   const struct engine_build *req)
 {
-	const struct cli_globals *globals = inv->globals;
 	AUTO(engine_answer) struct engine_answer a = {0};
 	AUTO(error) struct error err = ERROR_INIT;
 	AUTO(buf) struct buf text = BUF_INIT;
-	int r = engine_ask(globals->root, req, call->what, &a, &err);
+	int r = engine_ask(cli_root(inv), req, call->what, &a, &err);
 
 	/* an answer is as good as what was found until the error */
 	if (call->json && (r == 0 || (call->what == BUILD_CHECK && a.name)))

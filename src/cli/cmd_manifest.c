@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* manifest inspect: what a registry has under a name, in the shapes of Docker's command. */
+/*
+ * manifest inspect: what a list kept here or a registry has under a name, in the shapes of
+ * Docker's command; manifest referrers.  The lists are made in cmd_manifest_list.c.
+ */
 #include <nettle/base64.h>
 
 #include "cli/cli_command.h"
@@ -101,8 +104,7 @@ static int run_in_list(struct cli_invocation *inv)
 	AUTO(buf) struct buf text = BUF_INIT;
 	AUTO(buf) struct buf one = BUF_INIT;
 	const struct engine_remote_part *part;
-	int r = engine_list(((const struct cli_globals *)inv->globals)->root, inv->argv[0],
-			    &list, &err);
+	int r = engine_list(cli_root(inv), inv->argv[0], &list, &err);
 
 	/* Docker says so of the image, also where there is no such list */
 	if (r == -ERR_NOT_FOUND)
@@ -125,8 +127,7 @@ static int find(struct cli_invocation *inv, struct engine_remote *out, struct er
 {
 	const struct inspect_options *o = inv->options;
 	AUTO(buf) struct buf name = BUF_INIT;
-	int r = engine_list(((const struct cli_globals *)inv->globals)->root, inv->argv[0], out,
-			    NULL);
+	int r = engine_list(cli_root(inv), inv->argv[0], out, NULL);
 
 	if (r == 0)
 		return 0;

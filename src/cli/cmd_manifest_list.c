@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* manifest create, annotate, push, rm: lists of manifests that the store keeps until they go.
- */
+/* manifest create, annotate, push, rm: lists that the store keeps until they are taken out. */
 #include "cli/cli_command.h"
 
 #include "base/banned.h"

@@ -27,12 +27,18 @@ const char cli_help_format[] = "Format output using a custom template:\n"
 			       "'json':             Print in JSON format\n"
 			       "'TEMPLATE':         Print output using the given Go template";
 
-bool cli_open_engine(const struct cli_invocation *inv, struct engine **out)
+const char *cli_root(const struct cli_invocation *inv)
 {
 	const struct cli_globals *g = inv->globals;
+
+	return str_empty(g->root) ? NULL : g->root;
+}
+
+bool cli_open_engine(const struct cli_invocation *inv, struct engine **out)
+{
 	AUTO(error) struct error err = ERROR_INIT;
 
-	if (engine_open(str_empty(g->root) ? NULL : g->root, out, &err) == 0)
+	if (engine_open(cli_root(inv), out, &err) == 0)
 		return true;
 	cli_error_print(inv->program->err, inv->program->name, &err);
 	return false;
@@ -40,9 +46,7 @@ bool cli_open_engine(const struct cli_invocation *inv, struct engine **out)
 
 struct engine *cli_engine_for_registry(const struct cli_invocation *inv)
 {
-	const struct cli_globals *g = inv->globals;
-
-	return engine_for_registry(str_empty(g->root) ? NULL : g->root);
+	return engine_for_registry(cli_root(inv));
 }
 
 int cli_fail(const struct cli_invocation *inv, const struct error *err)

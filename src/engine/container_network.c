@@ -3,7 +3,6 @@
 #include "engine/engine_network.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -298,14 +297,12 @@ static void sort_networks(struct container_options *o)
 /* Where its names are kept: a path, as others write into the file. */
 static int find_names(struct container_box *b, struct error *err)
 {
-	AUTO(free) char *link = mem_printf("/proc/self/fd/%d", b->dir);
-	char where[PATH_MAX];
-	ssize_t len = readlink(link, where, sizeof(where));
+	AUTO(free) char *where = io_fd_path(b->dir);
 
-	if (len < 0 || (size_t)len >= sizeof(where))
+	if (!where)
 		return error_sys(err, "cannot find the directory of %s", b->row.name);
 	free(b->endpoint.names_path);
-	b->endpoint.names_path = mem_printf("%.*s/names", (int)len, where);
+	b->endpoint.names_path = mem_printf("%s/names", where);
 	return 0;
 }
 

@@ -206,15 +206,9 @@ static int read_ignore(const struct engine_build *req, struct engine_context *c,
 /* A context that came on standard input has no place; its name is all there is. */
 static char *real_name(const struct engine_context *c)
 {
-	AUTO(free) char *link = NULL;
-	char path[PATH_MAX];
-	ssize_t n;
+	char *path = c->dir < 0 || c->scratch ? NULL : io_fd_path(c->dir);
 
-	if (c->dir < 0 || c->scratch)
-		return mem_strdup(c->name);
-	link = mem_printf("/proc/self/fd/%d", c->dir);
-	n = readlink(link, path, sizeof(path) - 1);
-	return n < 0 ? mem_strdup(c->name) : mem_strndup(path, (size_t)n);
+	return path ? path : mem_strdup(c->name);
 }
 
 void engine_context_lend(const struct engine_context *c, struct build_options *o)

@@ -148,14 +148,11 @@ static json_t *entry_of(const json_t *descriptor)
 {
 	static const char *const keys[] = {"mediaType",	  "digest", "size",	"urls",
 					   "annotations", "data",   "platform", "artifactType"};
-	static const char *const platform[] = {"architecture", "os", "os.version",
-					       "os.features", "variant"};
 	json_t *out = json_pick(descriptor, keys, ARRAY_SIZE(keys));
 
 	if (json_object_get(out, "platform"))
 		json_object_set_new(out, "platform",
-				    json_pick(json_object_get(out, "platform"), platform,
-					      ARRAY_SIZE(platform)));
+				    engine_pick_platform(json_object_get(out, "platform")));
 	return out;
 }
 

@@ -18,6 +18,8 @@ int engine_need_store(struct engine *e, struct error *err);
  */
 int engine_copy_manifest(const struct reference *from, const struct reference *to,
 			 const struct digest *d, bool insecure, struct error *err);
+/* The members of a platform, in the order of Go's type.  New reference. */
+json_t *engine_pick_platform(const json_t *from);
 bool engine_same_repository(const struct reference *a, const struct reference *b);
 
 /* The context and the Dockerfile of one build, opened. */

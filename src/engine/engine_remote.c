@@ -32,21 +32,22 @@ static int read_part(struct registry *r, const char *tag, const struct digest *d
 	return 0;
 }
 
-/* Of one without an entry in an index: what its config says. */
-static json_t *platform_in(const struct buf *config)
+json_t *engine_pick_platform(const json_t *from)
 {
 	static const char *const keys[] = {"architecture", "os", "os.version", "os.features",
 					   "variant"};
-	AUTO(json) json_t *doc = NULL;
-	json_t *out;
 
-	if (json_parse(config->data, config->len, &doc, NULL) < 0)
-		return NULL;
-	out = json_object();
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (json_object_get(doc, keys[i]))
-			json_object_set(out, keys[i], json_object_get(doc, keys[i]));
-	return out;
+	return json_pick(from, keys, ARRAY_SIZE(keys));
+}
+
+/* Of one without an entry in an index: what its config says. */
+static json_t *platform_in(const struct buf *config)
+{
+	AUTO(json) json_t *doc = NULL;
+
+	return json_parse(config->data, config->len, &doc, NULL) < 0
+		       ? NULL
+		       : engine_pick_platform(doc);
 }
 
 /* Artifacts have configs of any kind; those of images are read. */

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <nettle/base64.h>
 #include <stdlib.h>
 #include <string.h>
@@ -302,12 +301,10 @@ static void tabs(const char *text, struct buf *out)
 static char *behind_links(const char *path)
 {
 	AUTO(fd) int fd = open(path, O_PATH | O_CLOEXEC);
-	AUTO(free) char *link = mem_printf("/proc/self/fd/%d", fd);
-	char to[PATH_MAX];
-	ssize_t n = fd < 0 ? -1 : readlink(link, to, sizeof(to));
+	char *to = fd < 0 ? NULL : io_fd_path(fd);
 
-	if (n > 0 && (size_t)n < sizeof(to))
-		return mem_strndup(to, (size_t)n);
+	if (to)
+		return to;
 	return strchr(path, '/') ? mem_strdup(path) : mem_printf("./%s", path);
 }
 

@@ -260,14 +260,9 @@ static int freeze_v1(pid_t pid, const char *id, bool freeze, int hierarchy, stru
 static int open_named(int dir, const char *id)
 {
 	AUTO(buf) struct buf up = BUF_INIT;
-	char path[64], target[PATH_MAX];
-	const char *at;
-	ssize_t n;
+	AUTO(free) char *target = io_fd_path(dir);
+	const char *at = target ? strstr(target, id) : NULL;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
-	n = readlink(path, target, sizeof(target) - 1);
-	target[n > 0 ? n : 0] = 0;
-	at = strstr(target, id);
 	if (!at || at == target || at[-1] != '/')
 		return -1;
 	at += strlen(id);

@@ -8,12 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,19 +33,9 @@ bool hooks_any(const struct runtime_spec *spec)
 	return false;
 }
 
-char *hooks_bundle(int dir)
-{
-	char link[32], path[PATH_MAX];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-	n = readlink(link, path, sizeof(path));
-	return n > 0 && (size_t)n < sizeof(path) ? mem_strndup(path, (size_t)n) : NULL;
-}
-
 int hooks_prepare(const struct sandbox_options *o, struct error *err)
 {
-	AUTO(free) char *bundle = o->bundle_dir < 0 ? NULL : hooks_bundle(o->bundle_dir);
+	AUTO(free) char *bundle = o->bundle_dir < 0 ? NULL : io_fd_path(o->bundle_dir);
 	AUTO(free) char *root = mem_printf("%s/" HOOKS_ROOT, bundle ? bundle : "");
 	struct runtime_spec told = *o->spec;
 	AUTO(buf) struct buf text = BUF_INIT;
@@ -72,8 +59,7 @@ static int state_file(const struct sandbox_options *o, const char *bundle, const
 {
 	AUTO(json) json_t *j = json_object();
 	AUTO(buf) struct buf text = BUF_INIT;
-	AUTO(fd) int fd = memfd_create("state", MFD_CLOEXEC);
-	json_t *annotations = json_object();
+	int fd;
 
 	json_object_set_new(j, "ociVersion", json_string(RUNTIME_SPEC_VERSION));
 	json_object_set_new(j, "id", json_string(o->id));
@@ -81,25 +67,21 @@ static int state_file(const struct sandbox_options *o, const char *bundle, const
 	if (pid > 0)
 		json_object_set_new(j, "pid", json_integer(pid));
 	json_object_set_new(j, "bundle", json_string(bundle));
-	map_each (&o->spec->annotations, e)
-		json_object_set_new(annotations, e->key, json_string(e->value));
-	json_object_set_new(j, "annotations", annotations);
+	json_object_set_new(j, "annotations", json_from_map(&o->spec->annotations));
 	json_text(j, &text);
-	if (fd < 0 || io_write_full(fd, text.data, text.len) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return error_sys(err, "cannot write the state for a hook");
-	return take_fd(&fd);
+	return io_memfd("state", text.data, text.len, &fd, err) < 0 ? -ERR_SYSTEM : fd;
 }
 
 /* Until it has ended; what it says, up to a limit.  False: its time was over. */
 static bool listen_to(int pidfd, int output, uint32_t seconds, struct buf *said)
 {
-	const int64_t end = clock_now_ns() + (int64_t)seconds * 1000000000;
+	const int64_t end = clock_monotonic_ns() + (int64_t)seconds * 1000000000;
 	struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN},
 				{.fd = output, .events = POLLIN}};
 	char data[4096];
 
 	for (;;) {
-		const int64_t left = (end - clock_now_ns()) / 1000000 + 1;
+		const int64_t left = (end - clock_monotonic_ns()) / 1000000 + 1;
 		const int r = poll(fds, 2, !seconds ? -1 : left > 0 ? (int)left : 0);
 		ssize_t n = 0;
 
@@ -190,7 +172,7 @@ void hooks_run_after(const struct sandbox_options *o, enum hook_kind kind, const
 
 	if (!o->spec->hooks[kind].n)
 		return;
-	bundle = hooks_bundle(o->bundle_dir);
+	bundle = io_fd_path(o->bundle_dir);
 	/* "the runtime MUST log a warning, but continue" */
 	if (bundle && hooks_run(o, kind, bundle, status, pid, &err) < 0)
 		log_debug("sandbox", "%s", err.message);

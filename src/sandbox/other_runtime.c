@@ -35,16 +35,6 @@
 
 /* ---- the child --------------------------------------------------------------------------- */
 
-static int read_link(const char *path, char *out, size_t size, struct error *err)
-{
-	ssize_t n = readlink(path, out, size - 1);
-
-	if (n < 0 || (size_t)n == size - 1)
-		return error_sys(err, "cannot read the link %s", path);
-	out[n] = 0;
-	return 0;
-}
-
 /* crun 1.8: "cgroups in hybrid mode not supported, drop all controllers from cgroupv2". */
 static void hide_hybrid_cgroup2(void)
 {
@@ -250,7 +240,7 @@ static int hand_over(struct child *c, const char *bundle_path, struct error *err
 static _Noreturn void runtime_child(struct child *c)
 {
 	struct error err = ERROR_INIT;
-	char link[32], bundle_path[4096];
+	AUTO(free) char *bundle_path = io_fd_path(c->o->bundle_dir);
 	int namespaces[NAMESPACE_COUNT];
 	sigset_t none;
 
@@ -259,10 +249,10 @@ static _Noreturn void runtime_child(struct child *c)
 		signal(s, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", c->o->bundle_dir);
-	if (read_link(link, bundle_path, sizeof(bundle_path), &err) == 0 &&
-	    keep_namespaces(c->spec, namespaces, &err) == 0 && set_up_mounts(&err) == 0 &&
-	    write_config(c, bundle_path, namespaces, &err) == 0)
+	if (!bundle_path)
+		error_sys(&err, "cannot find the bundle");
+	else if (keep_namespaces(c->spec, namespaces, &err) == 0 && set_up_mounts(&err) == 0 &&
+		 write_config(c, bundle_path, namespaces, &err) == 0)
 		hand_over(c, bundle_path, &err);
 	child_fail(c, &err);
 }

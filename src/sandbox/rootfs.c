@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/root.h"
 #include "base/strlist.h"
 
@@ -30,7 +31,7 @@ static int attach_in_bundle(struct child *c, struct error *err)
 {
 	AUTO(fd) int bundle = -1;
 
-	c->bundle = hooks_bundle(c->o->bundle_dir);
+	c->bundle = io_fd_path(c->o->bundle_dir);
 	if (c->bundle)
 		bundle = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (bundle < 0)

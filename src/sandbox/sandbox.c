@@ -226,7 +226,7 @@ static int launch_clone(struct launch *l, struct error *err)
 /* While the child waits: its name spaces are made, its root is mounted and not entered. */
 static int run_hooks(struct launch *l, struct error *err)
 {
-	AUTO(free) char *bundle = hooks_bundle(l->o->bundle_dir);
+	AUTO(free) char *bundle = io_fd_path(l->o->bundle_dir);
 	int r;
 
 	l->hooks_wait = l->pid <= 0;

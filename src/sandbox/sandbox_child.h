@@ -176,7 +176,7 @@ struct child {
 	int null;      /* /dev/null of the container, verified, -1: none */
 	int cwd;       /* the working directory */
 	int slave;     /* of the pty, -1 without */
-	char *bundle;  /* where the root is until it is entered, for hooks; NULL: they are none
+	char *bundle;  /* where the root is until it is entered, for hooks; NULL: there are none
 			*/
 	int *sources;  /* trees of the binds in spec->mounts, -1 for others */
 	bool user_ns;  /* ids are those of a new user name space */
@@ -198,8 +198,6 @@ int child_start_init(struct child *c, struct error *err);
 bool hooks_any(const struct runtime_spec *spec);
 /* With hooks: config.json and the place for the root, in the bundle. */
 int hooks_prepare(const struct sandbox_options *o, struct error *err);
-/* The path of the bundle, new; NULL: it has none. */
-char *hooks_bundle(int dir);
 int hooks_run(const struct sandbox_options *o, enum hook_kind kind, const char *bundle,
 	      const char *status, pid_t pid, struct error *err);
 /* Those whose failure changes nothing. */
